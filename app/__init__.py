@@ -1,0 +1,1 @@
+"""The web side: settings, services, worker, pages. The only place that imports gradio and plotly."""

@@ -1,0 +1,57 @@
+"""Two pictures for blind eyes: same size in pixels, same format, same length in bytes, nothing else inside.
+
+A stored picture tells its settings by its size, name, metadata and file length. What a rater gets is drawn
+anew on a common square, saved as JPEG without metadata, and padded after the end mark with random bytes,
+so that neither the two sides of a pair nor two copies of one picture can be told apart by their bytes.
+"""
+
+import base64
+import io
+import secrets
+
+from PIL import Image, ImageFilter
+
+DISPLAY_PX = 768  # square on which every picture of every study is shown
+BACKGROUND = (128, 128, 128)
+QUALITY = 95
+BLOCK_BYTES = 64 * 1024
+
+
+def blind_pair(left: Image.Image, right: Image.Image) -> tuple[bytes, bytes]:
+    """Two pictures -> two JPEG files of one length and DISPLAY_PX × DISPLAY_PX pixels."""
+    files = [encode(on_common_square(picture)) for picture in (left, right)]
+    length = -(-max(map(len, files)) // BLOCK_BYTES) * BLOCK_BYTES
+    first, second = (file + secrets.token_bytes(length - len(file)) for file in files)
+    return first, second
+
+
+def on_common_square(picture: Image.Image, px: int = DISPLAY_PX) -> Image.Image:
+    """The whole picture, as large as fits, centred on grey; only its pixels are kept."""
+    picture = picture.convert("RGB")
+    scale = px / max(picture.size)
+    size = tuple(max(round(side * scale), 1) for side in picture.size)
+    square = Image.new("RGB", (px, px), BACKGROUND)
+    square.paste(picture.resize(size, Image.Resampling.LANCZOS), ((px - size[0]) // 2, (px - size[1]) // 2))
+    return square
+
+
+def encode(picture: Image.Image) -> bytes:
+    """JPEG without colour subsampling and without a word beside the pixels."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def data_uri(jpeg: bytes) -> str:
+    """For an `img` element; both pictures of a pair travel in one answer, so neither loads first."""
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def degraded(picture: Image.Image) -> Image.Image:
+    """A visibly worse copy for a control: an eighth of the resolution, blurred."""
+    small = picture.convert("RGB").resize(
+        [max(side // 8, 1) for side in picture.size], Image.Resampling.BILINEAR
+    )
+    return small.resize(picture.size, Image.Resampling.BILINEAR).filter(
+        ImageFilter.GaussianBlur(max(picture.size) / 128)
+    )

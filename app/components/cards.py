@@ -1,0 +1,36 @@
+"""A grid of thumbnails that can be picked. Records -> safe HTML; the pick comes back as an event."""
+
+from collections.abc import Sequence
+from html import escape
+
+from app.components.details import schedule_text
+from app.services import Services
+from storage.records import Generation
+
+JS_ON_LOAD = """
+element.addEventListener('click', e => {
+  const card = e.target.closest('.card');
+  if (card) trigger('pick', {id: card.dataset.id});
+});
+"""
+
+
+def cards_html(services: Services, made: Sequence[Generation], picked: Sequence[str], empty: str) -> str:
+    """picked: ids in the order A, B."""
+    if not made:
+        return f'<p class="empty">{escape(empty)}</p>'
+    return f'<div class="cards">{"".join(card_html(services, g, picked) for g in made)}</div>'
+
+
+def card_html(services: Services, generation: Generation, picked: Sequence[str]) -> str:
+    chosen = generation.id in picked
+    side = f'<span class="side">{"AB"[picked.index(generation.id)]}</span>' if chosen else ""
+    prompt = escape(generation.prompt or "")
+    window = f"s={generation.window}" if generation.window else "other system"
+    note = f"{generation.width} × {generation.height} · {window} · {schedule_text(generation.settings)}"
+    return (
+        f'<button type="button" class="card{" picked" if chosen else ""}" data-id="{escape(generation.id)}" '
+        f'aria-pressed="{"true" if chosen else "false"}">{side}'
+        f'<img loading="lazy" src="{escape(services.picture_url(generation, "thumb"))}" alt="{prompt}">'
+        f"<p>{prompt}</p><small>{escape(note)}</small></button>"
+    )

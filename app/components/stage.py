@@ -1,0 +1,105 @@
+"""The growing picture: previews, the fused windows filling one by one, and how far it is. Data -> safe HTML."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+from app.request import GenerationRequest
+
+CODE_PX = 16
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the stage shows. sources: image addresses (data URIs or signed links), one per picture."""
+
+    width: int = 512
+    height: int = 512
+    window: int = 2
+    sources: Sequence[str] = ()
+    step: int = 0
+    total: int = 0
+    headline: str = ""
+    detail: str = ""
+    tone: str = "idle"  # idle, busy, done, bad
+    alt: str = "Generated picture"
+    zoomable: bool = False
+
+
+def stage_html(stage: Stage) -> str:
+    """Every text is escaped here; sources are made by the server only."""
+    count = max(len(stage.sources), 1)
+    frames = "".join(frame_html(stage, source) for source in stage.sources) or empty_frame_html(stage)
+    return (
+        f'<div class="stage stage-{stage.tone}" data-count="{count}">'
+        f'<div class="stage-frames" style="--aspect:{stage.width / stage.height:.4f}">{frames}</div>'
+        f"{bar_html(stage)}</div>"
+    )
+
+
+def frame_html(stage: Stage, source: str) -> str:
+    busy = stage.tone == "busy"
+    overlay = windows_svg(stage) if busy else ""
+    zoom = ' data-zoom tabindex="0" role="button"' if stage.zoomable else ""
+    kind = "pixels" if busy else "final"
+    return (
+        f'<figure class="frame"{zoom}><img class="{kind}" src="{escape(source)}" alt="{escape(stage.alt)}" '
+        f'width="{stage.width}" height="{stage.height}">{overlay}</figure>'
+    )
+
+
+def empty_frame_html(stage: Stage) -> str:
+    overlay = windows_svg(stage) if stage.tone in ("busy", "idle") else ""
+    return f'<figure class="frame frame-empty">{overlay}</figure>'
+
+
+def windows_svg(stage: Stage) -> str:
+    """A grid of fused windows: drawn ones clear, the next one lit, the rest veiled. Units are windows."""
+    unit = CODE_PX * stage.window
+    columns, rows = max(stage.width // unit, 1), max(stage.height // unit, 1)
+    row, column = divmod(min(stage.step, rows * columns), columns)
+    veil = f"M0 {row + 1}H{columns}V{rows}H0Z" if row + 1 < rows else ""
+    if row < rows:
+        veil += f"M{column} {row}H{columns}V{row + 1}H{column}Z"
+    lit = f'<rect class="lit" x="{column}" y="{row}" width="1" height="1"/>' if 0 < stage.step < rows * columns else ""
+    lines = "".join(f"M{x} 0V{rows}" for x in range(1, columns)) + "".join(
+        f"M0 {y}H{columns}" for y in range(1, rows)
+    )
+    return (
+        f'<svg class="windows" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" aria-hidden="true">'
+        f'<path class="veil" d="{veil}"/><path class="lines" d="{lines}"/>{lit}</svg>'
+    )
+
+
+def bar_html(stage: Stage) -> str:
+    done = 100 * stage.step / stage.total if stage.total else 0
+    meter = (
+        f'<div class="meter" role="progressbar" aria-valuemin="0" aria-valuemax="{stage.total}" '
+        f'aria-valuenow="{stage.step}"><i style="width:{done:.1f}%"></i></div>'
+        if stage.tone == "busy"
+        else ""
+    )
+    return (
+        f'{meter}<div class="stage-text" role="status"><b>{escape(stage.headline)}</b>'
+        f"<span>{escape(stage.detail)}</span></div>"
+    )
+
+
+def data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
+
+
+def shape_of(request: GenerationRequest) -> dict[str, int]:
+    return {"width": request.width, "height": request.height, "window": request.shuffle_window}
+
+
+def seconds_text(seconds: float | None) -> str:
+    """ "0.8 s", "42 s", "3 min 20 s"."""
+    if seconds is None:
+        return "unknown time"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{int(seconds // 60)} min {int(seconds % 60)} s"

@@ -1,0 +1,83 @@
+"""A slider over a few named stops (shuffle windows 1, 2, 4): what a plain slider cannot say about unequal steps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+JS_ON_LOAD = """
+const input = () => element.querySelector('input');
+const stops = () => JSON.parse(element.querySelector('.stops').dataset.values);
+const show = () => {
+  const values = stops(), index = Math.max(values.indexOf(Number(props.value)), 0);
+  if (input()) { input().value = index; input().setAttribute('aria-valuetext', 'window ' + values[index]); }
+  element.querySelectorAll('.ticks span').forEach((tick, i) => tick.classList.toggle('on', i === index));
+  element.querySelector('.now').textContent = values[index];
+};
+const choose = index => { props.value = stops()[index]; show(); trigger('change'); };
+element.addEventListener('input', () => {
+  const values = stops();
+  element.querySelectorAll('.ticks span').forEach((tick, i) => tick.classList.toggle('on', i === Number(input().value)));
+  element.querySelector('.now').textContent = values[Number(input().value)];
+});
+element.addEventListener('change', e => { e.stopPropagation(); choose(Number(input().value)); });
+element.addEventListener('click', e => { const tick = e.target.closest('.ticks span'); if (tick) choose(Number(tick.dataset.index)); });
+watch('value', show);
+show();
+"""
+
+CSS = """
+.stops { padding: 2px 0; }
+.head { display: flex; justify-content: space-between; align-items: baseline; }
+.head b { font-weight: 600; font-size: var(--text-sm, 13px); color: var(--block-label-text-color, inherit); }
+.now { font-family: var(--font-mono); font-size: 13px; padding: 1px 8px; border: 1px solid var(--border-color-primary); border-radius: 6px; }
+input { width: 100%; accent-color: var(--color-accent); margin: 8px 0 2px; }
+.ticks { display: flex; justify-content: space-between; font-size: 12px; color: var(--body-text-color-subdued); }
+.ticks span { cursor: pointer; text-align: center; min-width: 36px; }
+.ticks span:first-child { text-align: left; } .ticks span:last-child { text-align: right; }
+.ticks .on { color: var(--body-text-color); font-weight: 600; }
+"""
+
+
+@dataclass(frozen=True)
+class Stop:
+    value: int
+    label: str
+    title: str = ""
+
+
+class StopSlider(gr.HTML):
+    """Value: one of the stops' numbers. Event `change`. The value comes from the browser: check it."""
+
+    def __init__(self, stops: Sequence[Stop] = (), value: int | None = None, *, label: str = "", **kwargs: Any) -> None:
+        self.stops = {stop.value for stop in stops}
+        super().__init__(value, html_template=template(stops, label), css_template=CSS, js_on_load=JS_ON_LOAD, **kwargs)
+
+    def preprocess(self, payload: Any) -> int:
+        try:
+            value = int(payload)
+        except (TypeError, ValueError):
+            value = None
+        if value not in self.stops:
+            raise gr.Error(f"{str(payload)[:40]!r} is not offered; allowed are {sorted(self.stops)}", print_exception=False)
+        return value
+
+    def postprocess(self, value: int) -> int:
+        return value
+
+    def api_info(self) -> dict[str, Any]:
+        return {"type": "integer", "enum": sorted(self.stops)}
+
+
+def template(stops: Sequence[Stop], label: str) -> str:
+    values = ",".join(str(stop.value) for stop in stops)
+    ticks = "".join(
+        f'<span data-index="{i}" title="{escape(stop.title)}">{escape(stop.label)}</span>' for i, stop in enumerate(stops)
+    )
+    return (
+        f'<div class="stops" data-values="[{values}]"><div class="head"><b>{escape(label)}</b><span class="now"></span></div>'
+        f'<input type="range" min="0" max="{len(stops) - 1}" step="1" aria-label="{escape(label)}">'
+        f'<div class="ticks">{ticks}</div></div>'
+    )

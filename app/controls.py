@@ -1,0 +1,127 @@
+"""The Playground's controls as plain values: sizes, aspects, presets, and the request that they add up to."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from app.request import GenerationRequest, format_points, parse_points
+
+ASPECTS = {"1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "16:9": 16 / 9, "9:16": 9 / 16}
+CUSTOM_ASPECT = "free"
+SMALLEST, LARGEST = 256, 2048
+CODE_PX = 16
+RAMPED = ("half-linear",)
+
+# name -> (schedule, scale, ramp end, points)
+PRESETS: dict[str, tuple[str, float, float, str]] = {
+    "Paper": ("half-linear", 7.5, 0.5, ""),
+    "Gentle": ("half-linear", 3.0, 0.5, ""),
+    "Constant": ("constant", 7.5, 0.5, ""),
+    "Late": ("custom", 7.5, 0.5, "0:1, 0.4:1.5, 0.7:6, 1:7.5"),
+    "Bump": ("custom", 7.5, 0.5, "0:1, 0.35:7.5, 0.65:7.5, 1:2"),
+    "Off": ("constant", 1.0, 0.5, ""),
+}
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Values in the order of the page's inputs."""
+
+    prompt: str
+    aspect: str
+    resolution: float
+    width: float
+    height: float
+    window: int
+    schedule: str
+    scale: float
+    ramp_end: float
+    points: str
+    temperature: float
+    top_k: float
+    top_p: float
+    seed: float | None
+    random_seed: bool
+    num_images: float
+
+    def size(self) -> tuple[int, int]:
+        if self.aspect == CUSTOM_ASPECT:
+            return snap(self.width, self.window), snap(self.height, self.window)
+        return size_of(self.resolution, self.aspect, self.window)
+
+    def request(self, sent: str | None = None) -> GenerationRequest:
+        """sent: the rewritten prompt, where it was rewritten."""
+        width, height = self.size()
+        typed = (self.prompt or "").strip()
+        custom = self.schedule == "custom"
+        return GenerationRequest(
+            prompt=sent or typed,
+            typed=typed,
+            width=width,
+            height=height,
+            shuffle_window=int(self.window),
+            guidance_schedule=self.schedule,
+            guidance_scale=float(self.scale),
+            guidance_points=parse_points(self.points) if custom else None,
+            ramp_end=float(self.ramp_end) if self.schedule in RAMPED else None,
+            temperature=float(self.temperature),
+            top_k=int(self.top_k) if self.top_k else None,
+            top_p=float(self.top_p) if self.top_p and self.top_p < 1 else None,
+            seed=None if self.random_seed or self.seed is None else int(self.seed),
+            num_images=int(self.num_images),
+        )
+
+
+CONTROL_NAMES = tuple(field.name for field in fields(Controls))
+
+
+def controls_from(values: Sequence[Any]) -> Controls:
+    return Controls(**dict(zip(CONTROL_NAMES, values, strict=True)))
+
+
+def controls_of(request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
+    """The control values that add up to this request (for links and "use these settings")."""
+    aspect, resolution = aspect_of(request.width, request.height, request.shuffle_window)
+    return Controls(
+        prompt=request.typed,
+        aspect=aspect,
+        resolution=resolution,
+        width=request.width,
+        height=request.height,
+        window=request.shuffle_window,
+        schedule=request.guidance_schedule or "half-linear",
+        scale=request.guidance_scale if request.guidance_scale is not None else 7.5,
+        ramp_end=request.ramp_end if request.ramp_end is not None else 0.5,
+        points=format_points(request.guidance_points) if request.guidance_points else "",
+        temperature=request.temperature if request.temperature is not None else 1.0,
+        top_k=request.top_k or 0,
+        top_p=request.top_p or 1.0,
+        seed=request.seed,
+        random_seed=not fixed_seed or request.seed is None,
+        num_images=request.num_images,
+    )
+
+
+def snap(pixels: float, window: int) -> int:
+    """The nearest allowed side: a multiple of 16 · window between one window and 2048."""
+    unit = CODE_PX * window
+    return min(max(round(pixels / unit), 1) * unit, LARGEST)
+
+
+def size_of(resolution: float, aspect: str, window: int) -> tuple[int, int]:
+    """Sides with about resolution² pixels in this aspect, neither above 2048 px."""
+    ratio = ASPECTS.get(aspect)
+    if ratio is None:
+        raise ValueError(f"aspect is {aspect!r}; it must be one of {', '.join([*ASPECTS, CUSTOM_ASPECT])}")
+    return snap(resolution * math.sqrt(ratio), window), snap(resolution / math.sqrt(ratio), window)
+
+
+def aspect_of(width: int, height: int, window: int) -> tuple[str, int]:
+    """The preset that gives exactly this size, else "free"."""
+    resolution = round(math.sqrt(width * height) / 64) * 64
+    resolution = min(max(resolution, SMALLEST), LARGEST)
+    for aspect in ASPECTS:
+        if size_of(resolution, aspect, window) == (width, height):
+            return aspect, resolution
+    return CUSTOM_ASPECT, resolution

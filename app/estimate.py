@@ -1,0 +1,70 @@
+"""What a request will cost, before it starts: steps, seconds from this machine's own history, memory."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.request import GenerationRequest
+from storage.records import Measured
+from storage.store import Store
+
+
+@dataclass(frozen=True)
+class Estimate:
+    steps: int
+    codes: int
+    seconds: float | None  # None: nothing was measured yet
+    measured: int  # how many pictures the seconds rest on
+    memory_bytes: int  # measured peak of the process, else what the caches alone will take
+    memory_measured: bool
+    trained: bool
+    reason: str  # why it is called trained or untrained
+
+
+def estimate(pipeline: Any, store: Store, request: GenerationRequest) -> Estimate:
+    plan = pipeline.plan(**request.arguments())
+    same_cell = store.measured_seconds(request.width, request.height, request.shuffle_window, limit=20)
+    seconds, measured = expected_seconds(plan["steps"], same_cell, store)
+    peaks = [row.peak_memory_bytes for row in same_cell if row.peak_memory_bytes]
+    trained = pipeline.is_trained(request.width, request.height, request.shuffle_window)
+    return Estimate(
+        steps=plan["steps"],
+        codes=plan["tokens"],
+        seconds=seconds,
+        measured=measured,
+        memory_bytes=max(peaks) if peaks else int(plan["kv_bytes"]),
+        memory_measured=bool(peaks),
+        trained=trained,
+        reason=training_text(pipeline.supported_cells(), request),
+    )
+
+
+def training_text(cells: Sequence[dict[str, Any]], request: GenerationRequest) -> str:
+    """What the checkpoint saw of this size and window, or what it saw instead."""
+    pixels = request.width * request.height
+    of_window = [cell for cell in cells if cell["window"] == request.shuffle_window]
+    for cell in of_window:
+        if cell["min_pixels"] <= pixels <= cell["max_pixels"]:
+            samples = f"{cell['samples']:,} samples" if cell.get("samples") else "this size and window"
+            return f"trained on {samples}"
+    if not of_window:
+        windows = sorted({cell["window"] for cell in cells})
+        return f"window {request.shuffle_window} was not trained; trained windows: {windows or 'none'}"
+    ranges = ", ".join(sorted({range_text(cell) for cell in of_window}))
+    return f"this size was not trained with window {request.shuffle_window}; trained: about {ranges} px"
+
+
+def range_text(cell: dict[str, Any]) -> str:
+    low, high = round(cell["min_pixels"] ** 0.5), round(cell["max_pixels"] ** 0.5)
+    return f"{low}²" if low == high else f"{low}²–{high}²"
+
+
+def expected_seconds(steps: int, same_cell: Sequence[Measured], store: Store) -> tuple[float | None, int]:
+    """Median of this size and window; else this machine's median seconds per step, from whatever it drew."""
+    if same_cell:
+        return statistics.median(row.seconds for row in same_cell), len(same_cell)
+    others = [row for row in store.measured_seconds(limit=50) if row.steps]
+    if not others:
+        return None, 0
+    return steps * statistics.median(row.seconds / row.steps for row in others), len(others)

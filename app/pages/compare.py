@@ -1,0 +1,164 @@
+"""Compare: settings grids. Two or three axes, the plan before the start, durable cells, one zoom, blind ratings."""
+
+from typing import Any
+
+import gradio as gr
+
+from app.compare_axes import AXES, EXAMPLES
+from app.compare_grid import CSS, JS_ON_LOAD
+from app.compare_handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
+from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
+from app.playground_handlers import EXAMPLES as EXAMPLE_PROMPTS
+from app.services import Services
+from model import SCHEDULES
+from model.settings import Settings as PictureSettings
+
+PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
+TICK_SECONDS = 2
+MARK_JS = """(picked) => {
+  document.querySelectorAll('#sheet .cell[data-id]').forEach(cell => {
+    const at = picked.indexOf(cell.dataset.id);
+    cell.classList.toggle('picked', at >= 0);
+    cell.setAttribute('aria-pressed', at >= 0);
+    cell.querySelector('.side')?.remove();
+    if (at >= 0) cell.insertAdjacentHTML('afterbegin', `<span class="side">${'AB'[at]}</span>`);
+  });
+}"""
+
+
+def build(services: Services) -> gr.Blocks:
+    handlers = CompareHandlers(services)
+    with gr.Blocks(title="Compare · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
+        token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        owner, grid, shown = gr.State(None), gr.State(None), gr.State("")
+        picked = gr.JSON([], visible="hidden", elem_id="picked-cells")
+        timer = gr.Timer(TICK_SECONDS, active=False)
+        inputs = input_panel(services)
+        cost = gr.HTML(elem_id="grid-plan")
+        buttons = button_row()
+        with gr.Row():
+            recent = gr.Dropdown([], label="My grids", elem_id="grid-recent", scale=3)
+            criterion = gr.Dropdown(CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1)
+        status = gr.HTML(elem_id="grid-status")
+        slider = gr.HTML(elem_id="grid-slider", js_on_load=SLIDER_JS)
+        rate = gr.Button("Queue these two for rating", visible=False, elem_id="grid-rate")
+        sheet = gr.HTML(elem_id="sheet", js_on_load=JS_ON_LOAD, css_template=CSS)
+        outputs = [sheet, shown, status, timer, buttons["hold"], buttons["go-on"], buttons["stop"]]
+        wire(handlers, page, (token, owner, grid, shown, picked), inputs, outputs, (cost, recent, criterion, slider, rate, sheet, timer), buttons)
+    return page
+
+
+def input_panel(services: Services) -> list[Any]:
+    """In the order of `Wish`."""
+    tuned = services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()
+    windows = sorted(services.pipeline.config.shuffle_windows) if services.pipeline is not None else [1, 2, 4]
+    prompt = gr.Textbox(EXAMPLE_PROMPTS[0], label="Prompt", placeholder="What should the pictures show?", max_length=services.settings.max_prompt_chars, elem_id="grid-prompt")
+    with gr.Row():
+        resolution = gr.Number(tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100)
+        window = gr.Dropdown(windows, value=tuned.shuffle_window, label="Window", min_width=90)
+        schedule = gr.Dropdown([s for s in SCHEDULES if s != "custom"], value="half-linear", label="Schedule", min_width=120)
+        scale = gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90)
+        temperature = gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90)
+        seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)
+    axes = []
+    with gr.Row():
+        for title, name in (("Rows", "window"), ("Columns", "scale"), ("Sheets", NO_AXIS)):
+            with gr.Column(min_width=260):
+                with gr.Group():
+                    choices = [*AXES] if title != "Sheets" else [NO_AXIS, *AXES]
+                    axis = gr.Dropdown(choices, value=name, label=title, elem_id=f"axis-{title.lower()}")
+                    levels = gr.Textbox(
+                        start_levels(name, windows), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
+                        info=hint(name), max_length=4000,
+                    )  # fmt: skip
+                axis.input(lambda chosen: gr.update(value="", info=hint(chosen)), axis, levels, **PRIVATE, queue=False)
+                axes += [axis, levels]
+    return [prompt, resolution, window, schedule, scale, temperature, seed, *axes]
+
+
+def start_levels(name: str, windows: list[int]) -> str:
+    if name == "window":
+        return ", ".join(str(window) for window in windows if window > 1)
+    return "" if name == NO_AXIS else EXAMPLES[name]
+
+
+def hint(name: str) -> str:
+    return "no third axis" if name == NO_AXIS else f"such as {EXAMPLES[name]}"
+
+
+def button_row() -> dict[str, Any]:
+    with gr.Row(elem_id="grid-buttons"):
+        return {
+            "start": gr.Button("Start the grid", variant="primary", elem_id="grid-start"),
+            "hold": gr.Button("Pause", visible=False, elem_id="grid-hold"),
+            "go-on": gr.Button("Go on", visible=False, elem_id="grid-go-on"),
+            "stop": gr.Button("Stop", variant="stop", visible=False, elem_id="grid-stop"),
+        }
+
+
+def shown_values(view: View, last: str | None = None) -> list[Any]:
+    """Values of the outputs; an unchanged sheet is not sent again, so that nothing jumps under the reader."""
+    sheet = gr.skip() if view.sheet == last else view.sheet
+    stoppable = view.busy or view.held
+    return [
+        sheet, view.sheet, view.status, gr.Timer(active=view.busy), gr.update(visible=view.busy),
+        gr.update(visible=view.held), gr.update(visible=stoppable),
+    ]  # fmt: skip
+
+
+def wire(
+    handlers: CompareHandlers, page: gr.Blocks, states: tuple, inputs: list[Any], outputs: list[Any], parts: tuple, buttons: dict[str, Any]
+) -> None:
+    token, owner, grid, shown, picked = states
+    cost, recent, criterion, slider, rate, sheet, timer = parts
+
+    def describe(*values: Any) -> str:
+        return handlers.describe(Wish(*values))
+
+    def arrive(request: gr.Request, visitor: str, criterion: str) -> list[Any]:
+        who = handlers.services.identity.owner(request, visitor)
+        mine = handlers.recent(who)
+        asked = dict(request.query_params).get("grid") or (mine[0][1] if mine else None)
+        return [who, asked, gr.update(choices=mine, value=asked if asked in [i for _, i in mine] else None), *show(asked, who, criterion)]
+
+    def show(grid_id: str | None, who: str | None, criterion: str) -> list[Any]:
+        return shown_values(handlers.view(grid_id, who, criterion))
+
+    def tick(grid_id: str | None, who: str | None, criterion: str, chosen: list[str], last: str) -> list[Any]:
+        return shown_values(handlers.view(grid_id, who, criterion, chosen), last)
+
+    def start(request: gr.Request, visitor: str, *values: Any) -> list[Any]:
+        who = handlers.services.identity.owner(request, visitor)
+        made = handlers.start(Wish(*values), who)
+        return [who, made, gr.update(choices=handlers.recent(who), value=made), []]
+
+    def pick(event: gr.EventData, chosen: list[str]) -> list[str]:
+        return handlers.pick(chosen, str(getattr(event, "id", "")))
+
+    def compare(chosen: list[str], who: str | None) -> list[Any]:
+        return [handlers.slider(chosen, who), gr.update(visible=len(chosen) == 2)]
+
+    def send(grid_id: str | None, who: str | None, chosen: list[str]) -> None:
+        gr.Success(handlers.queue(grid_id, who, chosen))
+
+    reshow = {"fn": show, "inputs": [grid, owner, criterion], "outputs": outputs, **PRIVATE}
+    page.load(arrive, [token, criterion], [owner, grid, recent, *outputs], **PRIVATE)
+    gr.on(
+        [page.load, *(part.change for part in inputs)], describe, inputs, cost, queue=False, trigger_mode="always_last", **PRIVATE
+    )
+    buttons["start"].click(start, [token, *inputs], [owner, grid, recent, picked], **PRIVATE).success(**reshow)
+    for action in ("hold", "go-on", "stop"):
+        buttons[action].click(acting(handlers, action), [grid, owner], None, **PRIVATE).success(**reshow)
+    recent.input(lambda chosen: (chosen, []), recent, [grid, picked], **PRIVATE).then(**reshow)
+    criterion.input(**reshow)
+    timer.tick(tick, [grid, owner, criterion, picked, shown], outputs, **PRIVATE)
+    sheet.pick(pick, picked, picked, **PRIVATE)
+    picked.change(compare, [picked, owner], [slider, rate], **PRIVATE).then(lambda chosen: None, picked, None, js=MARK_JS, **PRIVATE)
+    rate.click(send, [grid, owner, picked], None, **PRIVATE).success(**reshow)
+
+
+def acting(handlers: CompareHandlers, action: str) -> Any:
+    def act(grid_id: str | None, who: str | None) -> None:
+        handlers.act(action, grid_id, who)
+
+    return act

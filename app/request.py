@@ -1,0 +1,119 @@
+"""What one person asks for: the request that a job stores, checked where it enters.
+
+Field names are those of `TokenShufflePipeline.__call__`, so a request is its keyword arguments plus the prompt as
+it was typed. None means: the checkpoint's own tuned default.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from app.settings import Settings
+
+MAX_SEED = 2**53 - 1  # what a browser's number holds exactly
+_POINT = re.compile(r"\s*([0-9.]+)\s*:\s*([0-9.]+)\s*")
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    prompt: str  # as the model reads it
+    typed: str  # as it was typed; the same unless it was rewritten
+    width: int = 512
+    height: int = 512
+    shuffle_window: int = 2
+    guidance_schedule: str | None = None
+    guidance_scale: float | None = None
+    guidance_points: tuple[tuple[float, float], ...] | None = None
+    ramp_end: float | None = None
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    num_images: int = 1
+    replay_of: str | None = None  # a generation that is drawn again, to see whether the tokens are the same
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able, for the job row."""
+        values = asdict(self)
+        if self.guidance_points is not None:
+            values["guidance_points"] = [list(point) for point in self.guidance_points]
+        return values
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of the pipeline; what was left open is left out."""
+        values = {key: value for key, value in asdict(self).items() if value is not None and key not in ("typed", "replay_of")}
+        if self.guidance_points is not None:
+            values["guidance_points"] = [tuple(point) for point in self.guidance_points]
+        return values
+
+    def with_seed(self, seed: int) -> "GenerationRequest":
+        return replace(self, seed=seed)
+
+
+def request_from(values: Mapping[str, Any]) -> GenerationRequest:
+    """From a job row (or any mapping with these names); unknown names are refused."""
+    known = {field.name for field in fields(GenerationRequest)}
+    foreign = sorted(set(values) - known)
+    if foreign:
+        raise ValueError(f"unknown settings {foreign}; known are {sorted(known)}")
+    points = values.get("guidance_points")
+    frozen = tuple((float(x), float(y)) for x, y in points) if points else None
+    return GenerationRequest(**{"typed": values.get("prompt", ""), **values, "guidance_points": frozen})
+
+
+def check_request(request: GenerationRequest, limits: Settings) -> None:
+    """The server's own limits; what the checkpoint can do is checked by the pipeline."""
+    for name in ("prompt", "typed"):
+        check_text(name, getattr(request, name), limits.max_prompt_chars)
+    for name in ("width", "height", "shuffle_window", "num_images"):
+        value = getattr(request, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} is {value!r}; it must be a whole number from 1")
+    if request.width * request.height > limits.max_pixels:
+        raise ValueError(
+            f"{request.width} × {request.height} is {request.width * request.height} pixels; "
+            f"at most {limits.max_pixels} are allowed here"
+        )
+    if request.num_images > limits.max_images:
+        raise ValueError(f"num_images is {request.num_images}; it must be between 1 and {limits.max_images}")
+    if request.seed is not None and not 0 <= request.seed <= MAX_SEED:
+        raise ValueError(f"seed is {request.seed}; it must be between 0 and {MAX_SEED}")
+
+
+def check_text(name: str, text: Any, most: int) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"the {name} is empty; write what the picture should show")
+    if len(text) > most:
+        raise ValueError(f"the {name} has {len(text)} characters; at most {most} are allowed")
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text if character not in "\n\t"):
+        raise ValueError(f"the {name} holds control characters")
+
+
+def parse_points(text: str | None) -> tuple[tuple[float, float], ...] | None:
+    """ "0:1, 0.5:7.5, 1:7.5" -> ((0, 1), (0.5, 7.5), (1, 7.5)); fraction of the steps : weight."""
+    if not text or not text.strip():
+        return None
+    points = []
+    for part in text.replace(";", ",").split(","):
+        match = _POINT.fullmatch(part)
+        if not match:
+            raise ValueError(f"{part.strip()[:40]!r} is no control point; write fraction:weight, such as 0.5:7.5")
+        points.append(tuple(finite(number) for number in match.groups()))
+    return tuple(sorted(points))
+
+
+def format_points(points: tuple[tuple[float, float], ...]) -> str:
+    return ", ".join(f"{x:.3g}:{y:.3g}" for x, y in points)
+
+
+def finite(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:40]!r} is no number")
+    return value

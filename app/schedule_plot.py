@@ -1,0 +1,46 @@
+"""Guidance schedules as curves, coloured by what people think of the pictures."""
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
+
+from app.compare_axes import parse_levels
+from model import guidance_weights
+
+STEPS = 100
+SCALE = "Viridis"
+
+
+def schedule_curves(costs: pd.DataFrame) -> go.Figure:
+    """costs: rows with `schedule` (a level such as "half-linear 7.5") and `rating`; one curve a schedule."""
+    mean = costs.groupby("schedule", sort=False).agg(rating=("rating", "mean"), low=("low", "mean"), high=("high", "mean"), settings=("rating", "size"))
+    low, high = float(mean["rating"].min()), float(mean["rating"].max())
+    figure = go.Figure()
+    for row in mean.itertuples():
+        share = (row.rating - low) / (high - low) if high > low else 0.5
+        text = f"{row.Index}<br>{row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}]<br>mean over {row.settings} settings"
+        figure.add_trace(go.Scatter(
+            x=np.linspace(0, 1, STEPS), y=weights_of(str(row.Index)), mode="lines", name=f"{row.Index}: {row.rating:+.2f}",
+            line={"width": 3, "color": sample_colorscale(SCALE, [share])[0]}, text=[text] * STEPS, hoverinfo="text",
+        ))  # fmt: skip
+    figure.update_layout(
+        height=340, margin={"l": 56, "r": 16, "t": 16, "b": 50}, xaxis={"title": {"text": "share of the steps"}},
+        yaxis={"title": {"text": "guidance weight"}, "rangemode": "tozero"},
+        legend={"title": {"text": "rating (yellow: best)"}},
+    )  # fmt: skip
+    return figure
+
+
+def weights_of(level: str) -> list[float]:
+    """Weights of a schedule level; nan for a name that this version does not draw."""
+    plain, _, ramp = level.partition(" ramp ")
+    try:
+        changes = parse_levels("schedule", plain.partition(" in ")[0])[0].changes
+        weights = guidance_weights(
+            changes["guidance_schedule"], changes.get("guidance_scale", 1.0), STEPS,
+            points=changes["guidance_points"], ramp_end=float(ramp or 0.5),
+        )  # fmt: skip
+    except ValueError:
+        return [float("nan")] * STEPS
+    return weights.tolist()

@@ -1,0 +1,203 @@
+"""Everything that pages share: settings, store, generator, worker, identity. Built once, held by `app.py`."""
+
+import logging
+import os
+import platform
+import secrets
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from app.estimate import Estimate, estimate
+from app.identity import Identity
+from app.live import LiveJobs
+from app.record import request_of
+from app.request import GenerationRequest, check_request
+from app.settings import Settings
+from app.words import load_vocabulary
+from app.worker import Worker
+from model.pipeline import WEIGHTS, TokenShufflePipeline
+from storage.housekeeping import Housekeeping
+from storage.records import Generation, GenerationFilter, Job
+from storage.store import Store, open_store
+
+log = logging.getLogger(__name__)
+
+PERSON_PRIORITY = 10  # a person who waits goes before a grid
+GRID_PRIORITY = 0
+
+
+class TooMany(ValueError):
+    """A quota is used up; the text says which and for how long."""
+
+
+class Services:
+    """One running studio.
+
+    store, identity, settings: as their modules say. pipeline: a TokenShufflePipeline, or None with the reason in
+    `problem`. live: progress of running jobs. Ownership is decided by callers through `identity.owner(...)`.
+    """
+
+    def __init__(self, settings: Settings, store: Store, pipeline: TokenShufflePipeline | None, problem: str | None = None) -> None:
+        self.settings = settings
+        self.store = store
+        self.pipeline = pipeline
+        self.problem = problem
+        self.identity = Identity(
+            settings.secret, admin_key=settings.admin_key, space_author=settings.space_author
+        )
+        self.live = LiveJobs()
+        self.vocabulary = load_vocabulary(weights_folder(settings) / "vocabulary.json")
+        self.environment = environment_of()
+        self.started = time.monotonic()
+        self.worker: Worker | None = None
+        self.housekeeping: Housekeeping | None = None
+        self._starts: dict[str, deque[float]] = defaultdict(deque)
+        self._starts_lock = threading.Lock()
+
+    def start(self) -> "Services":
+        """Take up what an earlier process left, and begin to work."""
+        recovered = self.store.recover_jobs()
+        if recovered:
+            log.info("%d unfinished jobs were taken up again", len(recovered))
+        self.housekeeping = Housekeeping(self.store)
+        self.housekeeping.start()
+        if self.pipeline is not None:
+            self.worker = Worker(self.store, self.pipeline, self.live, self.environment)
+            self.worker.start()
+        return self
+
+    def close(self) -> None:
+        if self.worker is not None:
+            self.worker.close()
+        if self.housekeeping is not None:
+            self.housekeeping.close()
+        self.store.close()
+
+    @property
+    def checkpoint(self) -> str | None:
+        return getattr(self.pipeline, "checkpoint", None)
+
+    def check(self, request: GenerationRequest) -> None:
+        """ValueError, with the value and what is allowed, if this cannot be drawn here."""
+        check_request(request, self.settings)
+        if self.pipeline is None:
+            raise ValueError(f"nothing can be drawn: {self.problem}")
+        self.pipeline.validate(**request.arguments())
+
+    def submit(
+        self,
+        owner: str,
+        request: GenerationRequest,
+        *,
+        address: str | None = None,
+        request_key: str | None = None,
+        study_id: str | None = None,
+        grid: bool = False,
+    ) -> Job:
+        """Queue a request with its seed resolved. grid: part of a planned grid or study, behind those who wait.
+
+        address: the visitor's network address, which shares one hourly quota however many identities it makes.
+        """
+        self.check(request)
+        if address is not None:
+            self._spend_start(address)
+        if request.seed is None:
+            request = request.with_seed(secrets.randbelow(2**31))
+        job = self.store.submit_job(
+            owner,
+            request.as_dict(),
+            study_id=study_id,
+            request_key=request_key,
+            priority=GRID_PRIORITY if grid else PERSON_PRIORITY,
+            max_queued=None if grid else self.settings.max_queued,
+            max_queued_per_owner=None if grid else self.settings.max_queued_per_user,
+        )
+        if self.worker is not None:
+            self.worker.wake()
+        return job
+
+    def _spend_start(self, address: str) -> None:
+        now, allowed = time.monotonic(), self.settings.max_starts_per_hour
+        with self._starts_lock:
+            starts = self._starts[address]
+            while starts and now - starts[0] > 3600:
+                starts.popleft()
+            if len(starts) >= allowed:
+                minutes = int((3600 - (now - starts[0])) / 60) + 1
+                raise TooMany(f"{allowed} pictures an hour are allowed here; try again in {minutes} minutes")
+            starts.append(now)
+
+    def replay(self, generation_id: str, owner: str, *, address: str | None = None) -> Job:
+        """Draw an own or published picture again, in the same batch, to see whether the tokens are the same."""
+        generation = self.store.get_generation(generation_id, owner)
+        images = generation.image_index + 1
+        if generation.job_id:
+            images = self.store.get_job(generation.job_id, None).request.get("num_images", images)
+        request = request_of(generation, num_images=images, replay_of=generation.id)
+        return self.submit(owner, request, address=address)
+
+    def stop(self, job_id: str, owner: str) -> Job:
+        """Owner only; foreign and unknown jobs raise the same NotFound."""
+        return self.store.request_cancel(job_id, owner)
+
+    def estimate(self, request: GenerationRequest) -> Estimate:
+        """Steps, seconds and memory before anything starts."""
+        if self.pipeline is None:
+            raise ValueError(f"nothing can be drawn: {self.problem}")
+        return estimate(self.pipeline, self.store, request)
+
+    def picture_url(self, generation: Generation | str, kind: str = "full", save: str | None = None) -> str:
+        """Root-relative signed link of a picture ("full" PNG or "thumb" WebP). The caller has checked who may see it."""
+        generation_id = generation if isinstance(generation, str) else generation.id
+        link = f"/media/{generation_id}/{kind}?k={self.identity.sign_link(generation_id, kind)}"
+        return f"{link}&save={save}" if save else link
+
+    def generations_of_job(self, job: Job) -> list[Generation]:
+        """What a job made, in order; only for the owner's eyes."""
+        page = self.store.list_generations(GenerationFilter(viewer=job.owner, mine=True, job_id=job.id))
+        return sorted(page.items, key=lambda generation: generation.image_index)
+
+
+def build_services(
+    settings: Settings, *, store: Store | None = None, pipeline: TokenShufflePipeline | None = None, work: bool = True
+) -> Services:
+    """Open the store, load the weights, start the worker. A checkpoint that cannot be loaded is shown, not hidden.
+
+    work=False: queue only; another process on the same store draws.
+    """
+    store = store or open_store(settings.data_dir, settings.database_url, journal_dir=settings.journal_dir)
+    problem = None
+    if pipeline is None:
+        try:
+            pipeline = load_pipeline(settings)
+        except (OSError, ValueError) as error:
+            log.exception("the weights could not be loaded")
+            problem = f"the weights could not be loaded ({error})"
+    services = Services(settings, store, pipeline, problem)
+    return services.start() if work else services
+
+
+def load_pipeline(settings: Settings) -> TokenShufflePipeline:
+    return TokenShufflePipeline.from_pretrained(settings.weights, threads=settings.threads)
+
+
+def weights_folder(settings: Settings) -> Path:
+    """Where files beside the weights (vocabulary, examples) would be; a hub id has none here."""
+    return Path(settings.weights) if settings.weights else WEIGHTS
+
+
+def environment_of() -> Mapping[str, Any]:
+    """What may change a number from one machine to the next; stored with every picture."""
+    return {
+        "torch": version("torch"),
+        "transformers": version("transformers"),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "cores": os.cpu_count(),
+    }

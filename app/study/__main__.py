@@ -1,0 +1,170 @@
+"""Studies from the command line, and planted truth through the real database and the arena's pair choice.
+
+    python -m app.study create NAME --built-in "simple scenes (12)" --windows 2,4 [--draw]
+    python -m app.study list | open NAME | pause NAME | close NAME | sweep NAME | report NAME FOLDER
+    python -m app.study simulate [--quick] [--studies N] [--seed S] [--output table.csv]
+
+Every simulated study lives in a database of its own in a temporary folder and is marked as simulated; the store refuses
+simulated raters in human studies and human raters in simulated ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import os
+import tempfile
+import time
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from app import study_commands
+from app.study.choice import Choice, Pool, Seen
+from app.study.planted import Truth
+from app.study.records import history_of, pool_of, study_coding, vote_frame
+from app.study.reliability import overlap_share, reliability
+from app.study.simulate import Plan, recovery, simulate_study, summary
+from storage.records import NewComparison
+from storage.store import Store, open_store
+
+EFFECTS = {"window=4": -0.8, "resolution=128×128": 0.7}
+PLAN = Plan(windows=(1, 4), schedules=("constant 4", "linear 4"), prompts=14, raters=8, assignments=40)
+QUICK_SECONDS = 40
+FULL_STUDIES = 400
+
+
+class DatabaseLedger:
+    """A simulated study in the store; `app.study.simulate` writes every assignment and vote through it."""
+
+    def __init__(self, store: Store, plan: Plan, pairs: pd.DataFrame, name: str):
+        self.store, self.criteria = store, list(plan.criteria)
+        study = store.create_study(
+            name, prompts=sorted(set(pairs["prompt"])), settings=[], criteria=self.criteria,
+            raters_per_pair=plan.raters_per_pair, simulated=True,
+        )  # fmt: skip
+        self.study = study.id
+        pictures = _draw_pictures(store, plan, self.study)
+        new = [
+            NewComparison(pictures[r.a], pictures[r.b], factor=r.factor, block=r.block)
+            for r in pairs.itertuples()
+        ]
+        self.prompts = {
+            c.id: prompt for c, prompt in zip(store.add_comparisons(self.study, new), pairs["prompt"])
+        }
+        store.set_study_state(self.study, "open")
+        self.levels, self.coding = study_coding(store.study_generations(self.study))
+        self.raters = [
+            store.get_or_create_rater(hashlib.sha256(f"{name}/{i}".encode()).hexdigest(), simulated=True).id
+            for i in range(plan.raters)
+        ]
+
+    def pool(self) -> Pool:
+        return pool_of(self.store.coverage(self.study), self.levels, self.coding)
+
+    def history(self, rater: int) -> list[Seen]:
+        return history_of(self.store.assignments_of(self.raters[rater], self.study))
+
+    def write(self, rater: int, choice: Choice, answers: dict[str, str]) -> str:
+        assignment = self.store.open_assignment(
+            self.raters[rater], self.study, choice.comparison, left_side=choice.left_side, criteria=self.criteria,
+            propensity=choice.propensity, chosen_by=choice.chosen_by, repeat_of=choice.repeat_of,
+            expires_at=datetime.now(timezone.utc) + timedelta(hours=1),
+        )  # fmt: skip
+        for criterion, answer in answers.items():
+            self.store.record_vote(assignment.id, self.raters[rater], criterion, answer)
+        return assignment.id
+
+    def votes(self) -> pd.DataFrame:
+        return vote_frame(self.store.votes_frame(self.study, simulated=True))
+
+
+def _draw_pictures(store: Store, plan: Plan, study: str) -> dict[str, str]:
+    """One grey pixel stands for every picture: the crowd looks at the settings. Plan name -> generation id."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (1, 1), (128, 128, 128)).save(buffer, "PNG")
+    image = store.images.put(buffer.getvalue())
+    return {
+        row.generation: store.record_generation(
+            None, settings=_settings(row), prompt=row.prompt, seed=row.seed, image=image.image,
+            thumbnail=image.thumbnail, study_id=study, numerics_id="simulated",
+        ).id
+        for row in plan.generations().itertuples()
+    }  # fmt: skip
+
+
+def _settings(row) -> dict[str, object]:
+    kind, scale = row.schedule.split()
+    width, height = (int(px) for px in row.resolution.split("×"))
+    return {
+        "width": width, "height": height, "window": row.window, "schedule": kind, "scale": float(scale),
+        "checkpoint": "simulated",
+    }  # fmt: skip
+
+
+def memory_folder() -> str | None:
+    """A folder in memory where there is one: statistics are tested here, not the disk."""
+    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+
+
+def run_in_database(plan: Plan, truth: Truth, seed: int):
+    """One study in a fresh database: vote frame, coding, numbers to recover."""
+    with tempfile.TemporaryDirectory(dir=memory_folder()) as folder:
+        store = open_store(Path(folder))
+        try:
+            return simulate_study(
+                plan, truth, seed, lambda pairs, _: DatabaseLedger(store, plan, pairs, f"simulated {seed}")
+            )
+        finally:
+            store.close()
+
+
+def simulate(
+    studies: int, seed: int, seconds: float | None, plan: Plan = PLAN
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Run studies until the count or the time is used up: summary by term, and agreement of the last study."""
+    truth, tables, start = Truth(EFFECTS), [], time.monotonic()
+    for number in range(studies):
+        votes, coding, target = run_in_database(plan, truth, seed + number)
+        tables.append(recovery(votes, coding, target, plan.criteria))
+        spent = time.monotonic() - start
+        if seconds is not None and spent * (number + 2) / (number + 1) > seconds:
+            break
+    agreement = reliability(votes).assign(overlap=overlap_share(votes))
+    return summary(pd.concat(tables, ignore_index=True)), agreement
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m app.study", description=__doc__.split("\n")[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    options = commands.add_parser(
+        "simulate", help="known effects through the real database; error rates as a table"
+    )
+    options.add_argument(
+        "--quick", action="store_true", help=f"as many studies as fit into {QUICK_SECONDS} seconds"
+    )
+    options.add_argument("--studies", type=int, default=FULL_STUDIES)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--output", type=Path, help="write the table as CSV")
+    study_commands.add_to(commands)
+    chosen = parser.parse_args()
+    if chosen.command != "simulate":
+        return study_commands.run(chosen)
+    table, agreement = simulate(chosen.studies, chosen.seed, QUICK_SECONDS if chosen.quick else None)
+    with pd.option_context(
+        "display.width", 160, "display.max_columns", 20, "display.float_format", "{:.3f}".format
+    ):
+        print(table.to_string(index=False))
+        print(
+            f"\nall intervals: coverage {(table['coverage'] * table['intervals']).sum() / table['intervals'].sum():.3f}"
+        )
+        print("\nagreement in the last study\n" + agreement.to_string(index=False))
+    if chosen.output:
+        table.to_csv(chosen.output, index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Where flaws were marked: by place inside the fused s × s window, by height in the picture, by guidance weight.
+
+A mark is a box in fractions of its picture. It is laid over the grid of codes (16 px each); a rate is marked codes over
+shown codes, so that uniform marking gives the same rate everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+CODE_PX = 16
+BANDS = 8  # of height, and of the guidance weight
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One shown picture: settings, guidance weight of every step, and the boxes (x0, y0, x1, y1) marked on it."""
+
+    settings: Mapping[str, Any]
+    weights: Sequence[float]
+    boxes: Sequence[tuple[float, float, float, float]]
+
+
+def code_mask(rows: int, columns: int, boxes: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
+    """(rows, columns) True for codes whose centre lies in a box; a box smaller than a code marks the code it lies in."""
+    mask = np.zeros((rows, columns), dtype=bool)
+    y, x = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
+    for x0, y0, x1, y1 in boxes:
+        inside = ((y >= y0) & (y <= y1))[:, None] & ((x >= x0) & (x <= x1))[None]
+        if not inside.any():
+            inside[min(int((y0 + y1) / 2 * rows), rows - 1), min(int((x0 + x1) / 2 * columns), columns - 1)] = True
+        mask |= inside
+    return mask
+
+
+def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
+    """One row a window, kind ("place", "height", "weight") and bin: `marked` codes, `shown` codes, `rate`, `marks`.
+
+    place: row and column inside the window, such as "0,1". height: band from the top. weight: lower end of a band.
+    """
+    parts = [_of_picture(picture) for picture in pictures]
+    if not parts:
+        return pd.DataFrame(columns=["window", "kind", "bin", "marked", "shown", "rate", "marks"])
+    table = pd.concat(parts).groupby(["window", "kind", "bin"], sort=False)[["marked", "shown", "marks"]].sum().reset_index()
+    return table.assign(rate=table["marked"] / table["shown"])
+
+
+def _of_picture(picture: Marked) -> pd.DataFrame:
+    window = picture.settings["window"]
+    rows, columns = picture.settings["height"] // CODE_PX, picture.settings["width"] // CODE_PX
+    mask = code_mask(rows, columns, picture.boxes).ravel()
+    row, column = (index.ravel() for index in np.mgrid[:rows, :columns])
+    step = (row // window) * (columns // window) + column // window
+    weight = np.asarray(picture.weights, dtype=float)[np.minimum(step, len(picture.weights) - 1)]
+    bins = {
+        "place": [f"{r},{c}" for r, c in zip(row % window, column % window)],
+        "height": [f"{band + 1}/{BANDS}" for band in row * BANDS // rows],
+        "weight": [f"{value:g}" for value in np.floor(weight)],
+    }
+    frames = [pd.DataFrame({"kind": kind, "bin": labels, "marked": mask, "shown": 1}) for kind, labels in bins.items()]
+    table = pd.concat(frames).groupby(["kind", "bin"], sort=False)[["marked", "shown"]].sum().reset_index()
+    return table.assign(window=window, marks=len(picture.boxes))

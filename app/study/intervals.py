@@ -1,0 +1,79 @@
+"""Uncertainty that knows that votes come in clusters: two-way (prompt x rater) sandwich covariance.
+
+Cameron, Gelbach, Miller (2011). Votes treated as independent give 95 % intervals that cover about 65 %
+once prompts and raters differ; that naive interval is kept beside the honest one for comparison.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+
+def cluster_sums(scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """(n, p) scores, (n,) cluster codes 0..G-1 -> (G, p) sums inside each cluster."""
+    sums = np.zeros((int(cluster.max()) + 1, scores.shape[1]))
+    np.add.at(sums, cluster, scores)
+    return sums
+
+
+def one_way_meat(scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:
+    """(p, p) sum over clusters of the outer products of their scores, with the G / (G - 1) correction."""
+    sums = cluster_sums(scores, cluster)
+    count = max(len(sums), 2)
+    return sums.T @ sums * count / (count - 1)
+
+
+def two_way_meat(scores: np.ndarray, prompt: np.ndarray, rater: np.ndarray) -> np.ndarray:
+    """(p, p) meat of the sandwich: by prompt + by rater - by their intersection, made positive.
+
+    Never below the larger one-way meat on the diagonal: with few raters the subtraction can leave less
+    variance than one clustering alone shows.
+    """
+    by_prompt, by_rater = one_way_meat(scores, prompt), one_way_meat(scores, rater)
+    cells = np.unique(np.stack([prompt, rater]), axis=1, return_inverse=True)[1].ravel()
+    both = positive_part(by_prompt + by_rater - one_way_meat(scores, cells))
+    floor = np.maximum(np.diag(by_prompt), np.diag(by_rater))
+    stretch = np.sqrt(np.maximum(floor / np.maximum(np.diag(both), 1e-12), 1.0))
+    return both * np.outer(stretch, stretch)
+
+
+def positive_part(matrix: np.ndarray) -> np.ndarray:
+    """The nearest matrix without negative eigenvalues."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    return (vectors * np.clip(values, 0, None)) @ vectors.T
+
+
+def sandwich(curvature: np.ndarray, meat: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """(p, p) covariance of a ridge estimate: curvature^-1 (meat + prior) curvature^-1.
+
+    `curvature` includes the prior precision. Where the data say nothing, meat is zero and what is left is
+    the prior variance, so that unrated combinations get wide intervals instead of none.
+    """
+    bread = np.linalg.inv(curvature)
+    return bread @ (meat + prior) @ bread
+
+
+def t_interval(estimate, error, freedom, level: float = 0.95):
+    """Estimate, its standard error, degrees of freedom -> (low, high); nan below one degree of freedom."""
+    usable = np.asarray(freedom, dtype=float) >= 1
+    quantile = stats.t.ppf(0.5 + level / 2, np.where(usable, freedom, 1))
+    half = np.where(usable, quantile * error, np.nan)
+    return estimate - half, estimate + half
+
+
+def t_p_value(estimate, error, freedom) -> np.ndarray:
+    """Two-sided p-value of "the effect is zero"; nan below one degree of freedom."""
+    freedom = np.asarray(freedom, dtype=float)
+    ratio = np.abs(estimate) / np.maximum(error, 1e-12)
+    return np.where(freedom >= 1, 2 * stats.t.sf(ratio, np.maximum(freedom, 1)), np.nan)
+
+
+def share_interval(wins: float, n: float, level: float = 0.95) -> tuple[float, float]:
+    """Wilson interval of a share; (nan, nan) without votes."""
+    if n <= 0:
+        return float("nan"), float("nan")
+    z = stats.norm.ppf(0.5 + level / 2)
+    centre = (wins + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * np.sqrt(max(wins * (n - wins) / n, 0) + z * z / 4)
+    return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))

@@ -1,0 +1,141 @@
+"""Do raters agree, and with themselves? Alpha, AC1, exact agreement, noise floor, controls, repeats.
+
+Only units (comparison x criterion) with at least two raters speak to agreement. Krippendorff's alpha is
+the main figure; Gwet's AC1 (2008) guards it where one answer dominates and alpha collapses.
+"""
+
+from __future__ import annotations
+
+import krippendorff
+import numpy as np
+import pandas as pd
+
+from app.study.intervals import share_interval
+from app.study.votes import answered
+
+OVERLAP_NEEDED = 0.20  # of the assignments; below, agreement stays empty
+CATEGORIES = ("b", "both_bad", "both_good", "a")
+BOOTSTRAP_DRAWS = 200
+DRAWN_UNITS = 500_000  # beyond this many units in all draws, fewer draws are made; such intervals are narrow anyway
+FEWEST_DRAWS = 40
+
+
+def unit_counts(votes: pd.DataFrame) -> np.ndarray:
+    """(units, 4) how many raters gave each answer, over pairs with at least two raters."""
+    used = answered(votes)
+    pair, criterion = (pd.factorize(used[name])[0] for name in ("comparison", "criterion"))
+    unit = np.unique(pair * (criterion.max(initial=0) + 1) + criterion, return_inverse=True)[1]
+    answer = pd.Categorical(used["answer"], categories=list(CATEGORIES)).codes
+    size = len(CATEGORIES)
+    counts = np.bincount(unit * size + answer, minlength=(unit.max(initial=-1) + 1) * size).reshape(-1, size)
+    return counts[counts.sum(axis=1) >= 2]
+
+
+def alpha_nominal(counts: np.ndarray) -> float:
+    """Krippendorff's alpha over the four answers as they are; nan where only one answer ever occurs."""
+    if (counts.sum(axis=0) > 0).sum() < 2:
+        return float("nan")
+    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+
+
+def alpha_ordinal(counts: np.ndarray) -> float:
+    """Krippendorff's alpha over b < tie < a."""
+    ordered = np.stack([counts[:, 0], counts[:, 1] + counts[:, 2], counts[:, 3]], axis=1)
+    if (ordered.sum(axis=0) > 0).sum() < 2:
+        return float("nan")
+    return float(krippendorff.alpha(value_counts=ordered, level_of_measurement="ordinal"))
+
+
+def exact_agreement(counts: np.ndarray) -> float:
+    """Share of rater pairs inside a unit that gave the same answer, averaged over units."""
+    raters = counts.sum(axis=1)
+    return float(((counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))).mean())
+
+
+def gwet_ac1(counts: np.ndarray) -> float:
+    """Gwet's AC1: agreement beyond the chance that AC1 assumes."""
+    prevalence = (counts / counts.sum(axis=1, keepdims=True)).mean(axis=0)
+    chance = (prevalence * (1 - prevalence)).sum() / (counts.shape[1] - 1)
+    return float((exact_agreement(counts) - chance) / (1 - chance))
+
+
+MEASURES = {
+    "Krippendorff's alpha (nominal)": alpha_nominal,
+    "Krippendorff's alpha (b < tie < a)": alpha_ordinal,
+    "Gwet's AC1": gwet_ac1,
+    "exact agreement": exact_agreement,
+}
+
+
+def reliability(votes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """One row a measure: value, 95 % bootstrap interval over units, units, ratings. Empty without overlap."""
+    counts = unit_counts(votes)
+    if len(counts) < 2:
+        return pd.DataFrame(columns=["measure", "value", "low", "high", "units", "ratings"])
+    rows = [(name, measure(counts), *bootstrap(measure, counts, seed)) for name, measure in MEASURES.items()]
+    frame = pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
+    return frame.assign(units=len(counts), ratings=int(counts.sum()))
+
+
+def bootstrap(measure, counts: np.ndarray, seed: int, draws: int = BOOTSTRAP_DRAWS) -> tuple[float, float]:
+    """Percentile interval of a measure over resampled units; nan while it is undefined in most resamples."""
+    random = np.random.default_rng(seed)
+    draws = max(min(draws, DRAWN_UNITS // len(counts)), FEWEST_DRAWS)
+    values = np.array([measure(counts[random.integers(0, len(counts), len(counts))]) for _ in range(draws)])
+    if np.isnan(values).mean() > 0.5:
+        return float("nan"), float("nan")
+    low, high = np.nanquantile(values, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def overlap_share(votes: pd.DataFrame) -> float:
+    """Share of assignments to matched pairs that repeat a pair of another rater."""
+    shown = votes[(votes["kind"] == "matched") & votes["repeat_of"].isna()].drop_duplicates("assignment")
+    return float(shown.duplicated("comparison").mean()) if len(shown) else 0.0
+
+
+def noise_floor(votes: pd.DataFrame) -> pd.DataFrame:
+    """How often raters prefer one of two identical pictures, a criterion a row, with interval and n."""
+    used = answered(votes)
+    used = used[used["kind"] == "identical"]
+    return _shares(used.assign(hit=used["answer"].isin(["a", "b"])), "criterion")
+
+
+def controls(votes: pd.DataFrame) -> pd.DataFrame:
+    """Share of controls answered as expected, by kind and criterion; identical pairs expect a tie."""
+    used = answered(votes)
+    used = used[used["kind"].isin(["wrong_prompt", "degraded", "identical"])]
+    passed = (used["answer"] == used["expected"]) | (
+        ~used["answer"].isin(["a", "b"]) & used["expected"].isna()
+    )
+    return _shares(used.assign(hit=passed), ["kind", "criterion"])
+
+
+def self_agreement(votes: pd.DataFrame) -> pd.DataFrame:
+    """Share of swapped repeats with the same answer as the first look, a criterion a row."""
+    kept = votes[votes["excluded"].isna() & votes["answer"].notna()]
+    repeats = kept[kept["repeat_of"].notna()]
+    first = kept[["assignment", "criterion", "answer"]].rename(
+        columns={"assignment": "repeat_of", "answer": "first"}
+    )
+    both = repeats.merge(first, on=["repeat_of", "criterion"])
+    return _shares(both.assign(hit=both["answer"] == both["first"]), "criterion")
+
+
+def acceptability(votes: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """Share of "both good" among the ties in which a level took part: absolute, where wins are relative."""
+    ties = answered(votes)
+    ties = ties[(ties["kind"] == "matched") & ties["answer"].isin(["both_good", "both_bad"])]
+    long = pd.concat([
+        ties.assign(level=ties[f"{factor}_{side}"], hit=ties["answer"] == "both_good") for side in ("a", "b")
+    ]).drop_duplicates(["assignment", "criterion", "level"])  # fmt: skip
+    return _shares(long, ["criterion", "level"])
+
+
+def _shares(frame: pd.DataFrame, by) -> pd.DataFrame:
+    """Group, then share of `hit` with Wilson interval and n."""
+    grouped = frame.groupby(by)["hit"].agg(hits="sum", n="count").reset_index()
+    bounds = [share_interval(hits, n) for hits, n in zip(grouped["hits"], grouped["n"])]
+    return grouped.assign(
+        share=grouped["hits"] / grouped["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds]
+    ).drop(columns="hits")

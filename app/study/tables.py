@@ -1,0 +1,149 @@
+"""What the results page draws, as data frames: wins, costs, the Pareto front, coverage, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from app.study.intervals import share_interval
+from app.study.ratings import Rating, effects, predict
+from app.study.stopping import review
+from app.study.votes import FACTORS, level_order, ratable
+
+
+def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
+    """Ordered pairs of levels: share of votes that `row` won against `column`, ties half, Wilson interval, n.
+
+    The interval treats votes as independent; the forest plot has the clustered one.
+    """
+    used = ratable(votes, criterion)
+    used = used[used["factor"] == factor]
+    score = np.select([used["answer"] == "a", used["answer"] == "b"], [1.0, 0.0], default=0.5)
+    forward = pd.DataFrame({"row": used[f"{factor}_a"], "column": used[f"{factor}_b"], "score": score})
+    both = pd.concat([forward, forward.set_axis(["column", "row", "score"], axis=1).assign(score=1 - score)])
+    table = both.groupby(["row", "column"])["score"].agg(wins="sum", n="count").reset_index()
+    bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
+    return table.assign(
+        share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds]
+    )
+
+
+def setting_costs(votes: pd.DataFrame) -> pd.DataFrame:
+    """One row a rated setting: the factors, median seconds, steps (fused tokens), memory (GiB) and pictures."""
+    sides = []
+    for side in ("a", "b"):
+        names = {
+            f"{name}_{side}": name
+            for name in (*FACTORS, "generation", "seconds", "steps", "peak_memory_bytes")
+        }
+        sides.append(votes.loc[votes["kind"] == "matched", list(names)].rename(columns=names))
+    pictures = pd.concat(sides).drop_duplicates("generation")
+    grouped = pictures.groupby(list(FACTORS), dropna=False)
+    return grouped.agg(
+        seconds=("seconds", "median"), steps=("steps", "median"), memory=("peak_memory_bytes", "median"),
+        pictures=("generation", "count"),
+    ).reset_index().assign(memory=lambda table: pd.to_numeric(table["memory"]) / 2**30)  # fmt: skip
+
+
+def rated_costs(
+    rating: Rating, votes: pd.DataFrame, cost: str = "seconds", flops: Mapping[tuple, float] | None = None
+) -> pd.DataFrame:
+    """Ratings of the settings beside their costs; `front` marks those that nothing beats in both. Settings whose cost
+    is not known are left out. flops: levels of the factors -> FLOPs of one picture."""
+    costs = setting_costs(votes)
+    keys = zip(*(costs[factor] for factor in FACTORS))
+    costs = costs.assign(flops=[(flops or {}).get(key, np.nan) for key in keys]).dropna(subset=[cost])
+    if costs.empty:
+        return costs.assign(rating=[], low=[], high=[], front=[])
+    table = predict(rating, costs).sort_values(cost, kind="stable").reset_index(drop=True)
+    best = table["rating"].cummax().shift(fill_value=-np.inf)
+    return table.assign(front=table["rating"] > best)
+
+
+def coverage_table(pairs: pd.DataFrame, votes: pd.DataFrame) -> pd.DataFrame:
+    """Contrast -> pairs, pairs with a rating, ratings (raters who answered); controls under their kind."""
+    kept = votes[votes["excluded"].isna() & votes["repeat_of"].isna()]
+    raters = kept.drop_duplicates(["comparison", "rater"]).groupby("comparison").size()
+    matched = pairs["kind"] == "matched"
+    frame = pd.DataFrame({
+        "block": np.where(matched & pairs["block"].notna(), pairs["block"], pairs["kind"].str.replace("_", " ")),
+        "matched": matched, "raters": pairs["comparison"].map(raters).fillna(0).astype(int),
+    })  # fmt: skip
+    table = frame.groupby(["block", "matched"])["raters"].agg(
+        pairs="count", rated=lambda r: int((r > 0).sum()), ratings="sum"
+    )
+    table = table.reset_index().set_index("block")
+    order = level_order(table.index)
+    return table.loc[order].reset_index().sort_values("matched", ascending=False, kind="stable")
+
+
+def verdicts(rating: Rating, primary: Sequence[str], looks: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row a term: estimate, interval, what kind of claim it may be, and how many votes it still needs.
+
+    Primary contrasts (frozen before the first vote) are judged by the five spending looks; everything else
+    is exploratory, with p-values under false-discovery control.
+    """
+    table = effects(rating)
+    is_primary = table["term"].isin(primary).to_numpy()
+    adjusted = np.full(len(table), np.nan)
+    open_p = ~is_primary & table["p_value"].notna().to_numpy()
+    if open_p.any():
+        adjusted[open_p] = stats.false_discovery_control(table.loc[open_p, "p_value"])
+    judged = [_judge(row, rating.criterion, looks) for row in table.itertuples()]
+    return table.assign(
+        claim=np.where(is_primary, "primary", "exploratory"), adjusted_p=adjusted,
+        look=[v.look for v in judged], fraction=[v.fraction for v in judged], boundary=[v.boundary for v in judged],
+        decided=[_was_decided(row.term, rating.criterion, looks) or v.decided for row, v in zip(table.itertuples(), judged)],
+        votes_left=pd.array([v.votes_left for v in judged], dtype="Int64"),
+    )  # fmt: skip
+
+
+def _judge(row, criterion: str, looks: Sequence[Mapping[str, Any]]):
+    return review(
+        row.estimate,
+        row.se,
+        row.df,
+        int(row.n),
+        [k["result"]["fraction"] for k in _looks_at(row.term, criterion, looks)],
+    )
+
+
+def _was_decided(term: str, criterion: str, looks: Sequence[Mapping[str, Any]]) -> bool:
+    return any(look["result"]["decided"] for look in _looks_at(term, criterion, looks))
+
+
+def _looks_at(term: str, criterion: str, looks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [look for look in looks if (look["contrast"], look["criterion"]) == (term, criterion)]
+
+
+def what_if(
+    votes: pd.DataFrame, rules: Mapping[str, Sequence[str]], lifted: Sequence[str] = (), dropped: Sequence[str] = ()
+) -> pd.DataFrame:
+    """The votes as if some exclusion rules did not hold and some raters were left out.
+
+    rules: vote -> the rules that exclude it. What is left out by hand is marked "left out".
+    """
+    still = {vote: next((rule for rule in names if rule not in lifted), None) for vote, names in rules.items()}
+    excluded = votes["vote"].map(still).astype(object) if still else pd.Series(None, index=votes.index, dtype=object)
+    excluded = excluded.where(excluded.notna(), None)
+    return votes.assign(excluded=excluded.mask(votes["rater"].isin(list(dropped)), "left out"))
+
+
+def timeline(votes: pd.DataFrame) -> pd.DataFrame:
+    """Votes a day and criterion."""
+    day = pd.to_datetime(votes["answered_at"], utc=True).dt.floor("D")
+    return votes.assign(day=day).groupby(["day", "criterion"]).size().rename("votes").reset_index()
+
+
+def conflicts(votes: pd.DataFrame, first: str = "alignment", second: str = "appearance") -> tuple[float, int]:
+    """Share of first looks where two criteria chose different pictures, among those where both chose one."""
+    kept = pd.concat([ratable(votes, first), ratable(votes, second)])
+    wide = kept[kept["answer"].isin(["a", "b"])].pivot(
+        index="assignment", columns="criterion", values="answer"
+    )
+    both = wide.reindex(columns=[first, second]).dropna()
+    return (float((both[first] != both[second]).mean()) if len(both) else float("nan")), len(both)

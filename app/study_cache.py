@@ -1,0 +1,77 @@
+"""What the results of a study are computed from, read once per state of the study. Losing it loses nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from app.services import Services
+from app.study.coding import Coding
+from app.study.design import setting_levels
+from app.study.ratings import Rating, rate
+from app.study.records import joined_frame, pair_frame, settings_coding
+from app.study.reliability import OVERLAP_NEEDED, overlap_share, reliability
+from app.study.tables import what_if
+from app.study.votes import FACTORS
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """votes: the vote frame; pairs: all comparisons; rules: vote -> exclusion rules; settings: distinct ones."""
+
+    votes: pd.DataFrame
+    pairs: pd.DataFrame
+    rules: Mapping[str, Sequence[str]]
+    settings: list[Mapping[str, Any]]
+    coding: Coding
+
+
+def material(services: Services, study_id: str) -> Material:
+    return _material(services, study_id, services.store.study_version(study_id))
+
+
+@lru_cache(maxsize=4)
+def _material(services: Services, study_id: str, version: tuple) -> Material:
+    """`version` says when an older reading is out of date."""
+    columns, pairs, rules = services.store.votes_columns(study_id)
+    settings = [values for values, _ in services.store.study_settings(study_id)]
+    return Material(joined_frame(columns, pairs, rules), pair_frame(pairs), rules, settings, settings_coding(settings))
+
+
+@lru_cache(maxsize=8)
+def supposed(found: Material, lifted: tuple[str, ...], dropped: tuple[str, ...]) -> pd.DataFrame:
+    """The votes under a supposition about exclusions; as they are without one."""
+    return what_if(found.votes, found.rules, lifted, dropped) if lifted or dropped else found.votes
+
+
+@lru_cache(maxsize=24)
+def fitted(found: Material, criterion: str, lifted: tuple[str, ...] = (), dropped: tuple[str, ...] = ()) -> Rating:
+    return rate(supposed(found, lifted, dropped), criterion, coding=found.coding)
+
+
+def flops_of(services: Services, found: Material) -> dict[tuple, float]:
+    """Levels of the factors -> FLOPs of one picture, for settings that the loaded checkpoint drew."""
+    if services.pipeline is None:
+        return {}
+    known = {}
+    for values in found.settings:
+        if values.get("checkpoint") != services.checkpoint:
+            continue
+        levels, schedule = setting_levels(values), values.get("schedule") or {}
+        points = schedule.get("points")
+        cost = services.pipeline.plan(
+            width=values["width"], height=values["height"], shuffle_window=values["window"],
+            guidance_schedule=schedule.get("kind"), guidance_scale=values.get("scale"),
+            guidance_points=[tuple(point) for point in points] if points else None,
+        )  # fmt: skip
+        known[tuple(levels[factor] for factor in FACTORS)] = cost["flops"] / 1e12
+    return known
+
+
+@lru_cache(maxsize=8)
+def agreement(found: Material, lifted: tuple[str, ...], dropped: tuple[str, ...]) -> pd.DataFrame:
+    """The reliability table; empty while too few assignments repeat another rater's pair."""
+    votes = supposed(found, lifted, dropped)
+    return reliability(votes) if overlap_share(votes) >= OVERLAP_NEEDED else pd.DataFrame()

@@ -1,0 +1,114 @@
+"""The keeper's commands of `python -m app.study`: create, list, open, pause, close, sweep, report."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from app import study_admin
+from app.compare_plan import progress
+from app.services import Services, build_services
+from app.settings import read_settings
+from app.study_admin import BUILT_IN, StudyForm
+from app.study_report import write_report
+from app.study_sweep import sweep
+from storage.errors import NotFound
+from storage.records import Study
+from storage.store import Store, open_store
+
+OWNER = "keeper"  # who queued the pictures: nobody who rates
+STATES = {"pause": "paused", "close": "closed"}
+
+
+def add_to(commands: argparse._SubParsersAction) -> None:
+    """Add the keeper's subcommands."""
+    create = commands.add_parser("create", help="write a study and queue its pictures")
+    create.add_argument("name")
+    prompts = create.add_mutually_exclusive_group(required=True)
+    prompts.add_argument("--prompts", type=Path, help="a text file, one prompt a line")
+    prompts.add_argument("--built-in", choices=BUILT_IN)
+    for name, default in (("windows", "2, 4"), ("schedules", "half-linear 7.5"), ("resolutions", "512"), ("description", "")):
+        create.add_argument(f"--{name}", default=default)
+    for name, default in (("seeds", 2), ("raters-per-pair", 3), ("session-pairs", 20)):
+        create.add_argument(f"--{name}", type=int, default=default)
+    create.add_argument("--draw", action="store_true", help="draw the pictures here and open the study; no studio may run")
+    commands.add_parser("list", help="all studies and how far they are")
+    for name in ("open", "pause", "close"):
+        commands.add_parser(name, help=f"{name} a study").add_argument("name")
+    commands.add_parser("sweep", help="set the votes of careless raters aside").add_argument("name")
+    report = commands.add_parser("report", help="HTML with figures, methods card and Parquet, in a folder")
+    report.add_argument("name")
+    report.add_argument("folder", type=Path)
+
+
+def run(chosen: argparse.Namespace) -> None:
+    """A refused command says why and ends with status 2."""
+    try:
+        if chosen.command == "create":
+            create(chosen)
+        else:
+            with_store(chosen)
+    except ValueError as error:
+        sys.exit(f"{error}")
+
+
+def create(chosen: argparse.Namespace) -> None:
+    services = build_services(read_settings(), work=chosen.draw)
+    try:
+        study = study_admin.create(services, form_of(chosen), OWNER)
+        if chosen.draw:
+            study = draw(services, study)
+        print(f"{study.name}: {study_admin.status_text(services, study)}\ninvite: {study_admin.invite_link(study)}")
+    finally:
+        services.close()
+
+
+def form_of(chosen: argparse.Namespace) -> StudyForm:
+    if chosen.prompts:
+        prompts = study_admin.prompts_from(chosen.prompts.read_text(encoding="utf-8"))
+    else:
+        prompts = study_admin.built_in_prompts(chosen.built_in)
+    return StudyForm(
+        chosen.name, prompts, chosen.windows, chosen.schedules, chosen.resolutions, chosen.seeds,
+        raters_per_pair=chosen.raters_per_pair, session_pairs=chosen.session_pairs, description=chosen.description,
+    )  # fmt: skip
+
+
+def draw(services: Services, study: Study) -> Study:
+    while not (now := progress(services, study)).finished:
+        print(f"\r{now.done} of {now.total} pictures", end="", flush=True)
+        time.sleep(1)
+    print()
+    return study_admin.open_study(services, services.store.get_study(study.id))
+
+
+def with_store(chosen: argparse.Namespace) -> None:
+    settings = read_settings()
+    store = open_store(settings.data_dir, settings.database_url, journal_dir=settings.journal_dir)
+    services = Services(settings, store, None, "only the database is open")
+    try:
+        if chosen.command == "list":
+            for study in store.list_studies():
+                print(f"{study.name}: {study_admin.status_text(services, study)}")
+            return
+        study = study_named(store, chosen.name)
+        if chosen.command == "report":
+            print(write_report(services, study, chosen.folder))
+            return
+        if chosen.command == "sweep":
+            print(sweep(services, study))
+            return
+        if chosen.command == "open":
+            study = study_admin.open_study(services, study)
+        else:
+            study = store.set_study_state(study.id, STATES[chosen.command])
+        print(f"{study.name}: {study_admin.status_text(services, study)}")
+    finally:
+        store.close()
+
+
+def study_named(store: Store, name: str) -> Study:
+    found = [study for study in store.list_studies() if study.name == name]
+    if not found:
+        raise NotFound(f"there is no study named {name!r}")
+    return found[0]

@@ -1,0 +1,89 @@
+"""Checkpoint folders: where they are, what they must hold, and what identifies them. Only safetensors, no pickles."""
+
+import copy
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+from safetensors import SafetensorError
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+DEFAULTS_FILE = "generation_config.json"
+SHARD_SIZE = "9MB"  # hosts refuse plain files above 10 MB
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+PATTERNS = ["*.json", "*.safetensors", "image_tokenizer/*.json", "image_tokenizer/*.safetensors"]
+REQUIRED = ("config.json", "tokenizer.json", "tokenizer_config.json", "image_tokenizer/config.json")
+
+
+def local_folder(source: str | Path) -> Path:
+    """A folder as it is, or a hub id downloaded; checked for what a pipeline needs."""
+    folder = Path(source)
+    if not folder.is_dir():
+        folder = _download(str(source))
+    missing = [name for name in REQUIRED if not (folder / name).is_file()]
+    missing += [f"{part}/*.safetensors" for part in (".", "image_tokenizer") if not any((folder / part).glob("*.safetensors"))]
+    if missing:
+        raise ValueError(f"{source} is no Token-Shuffle checkpoint: {', '.join(missing)} missing")
+    return folder
+
+
+def load_defaults(folder: Path) -> dict[str, Any]:
+    """The checkpoint's tuned settings; empty when it has none."""
+    path = folder / DEFAULTS_FILE
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def load_model(kind: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
+    """`kind.from_pretrained` in float32 that refuses foreign, partial and damaged weights."""
+    found = json.loads((folder / "config.json").read_text()).get("model_type")
+    if found != kind.config_class.model_type:
+        raise ValueError(f"{folder} holds a {found!r} model; it must be {kind.config_class.model_type!r}")
+    try:
+        model, report = kind.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, local_files_only=True
+        )
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise ValueError(f"the weights in {folder} cannot be read: {error}") from error
+    for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if report[problem]:
+            raise ValueError(f"the weights in {folder} do not fit their config: {problem} {sorted(report[problem])[:3]}")
+    return model
+
+
+def checkpoint_hash(folder: Path) -> str:
+    """16 hex digits over names and bytes of all that decides a picture: weights, configs, tokenizer."""
+    digest = hashlib.sha256()
+    for path in sorted(p for pattern in ("*.safetensors", "config.json", "tokenizer.json") for p in folder.rglob(pattern)):
+        digest.update(str(path.relative_to(folder)).encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def save_checkpoint(
+    folder: Path,
+    model: PreTrainedModel,
+    image_tokenizer: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    defaults: dict[str, Any],
+    dtype: torch.dtype = torch.bfloat16,
+) -> None:
+    """Write all that `TokenShufflePipeline.from_pretrained` reads; the generator's weights in `dtype`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(model).to(dtype).save_pretrained(folder, max_shard_size=SHARD_SIZE)
+    image_tokenizer.save_pretrained(folder / "image_tokenizer", max_shard_size=SHARD_SIZE)
+    tokenizer.save_pretrained(folder)
+    (folder / DEFAULTS_FILE).write_text(json.dumps(defaults, indent=2) + "\n")
+
+
+def _download(hub_id: str) -> Path:
+    if not HUB_ID.fullmatch(hub_id):
+        raise ValueError(f"{hub_id} is neither a folder nor a hub id like 'owner/name'")
+    try:
+        return Path(snapshot_download(hub_id, allow_patterns=PATTERNS))
+    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
+        raise ValueError(f"{hub_id} is no folder and cannot be downloaded: {error}") from error

@@ -1,0 +1,119 @@
+"""What a Token-Shuffle model is made of: one configuration class and the named presets."""
+
+from typing import Any
+
+from transformers import PreTrainedConfig
+
+POSITIONS = ("sequence", "axial")
+WINDOW_HEADS = ("independent", "causal")
+
+
+class TokenShuffleConfig(PreTrainedConfig):
+    """Sizes and choices of a `TokenShuffleForImageGeneration`.
+
+    The vocabulary is joint: text ids (special tokens included) first, then the image codes, so that image
+    code `c` has the joint id `text_vocab_size + c`.
+
+    Args:
+        shuffle_windows: window sizes s that the checkpoint can run; s=1 is a plain language model over codes.
+        code_width: channels that one code keeps inside a window. None is the paper's d/s²; a number is a
+            floor, so that large windows do not squeeze a code through a handful of channels.
+        shuffle_num_blocks: residual MLP blocks in each shuffle and each unshuffle (paper: 2).
+        positions: "sequence" is the paper's one RoPE position per fused token; "axial" rotates by row and
+            column in units of original codes, so that windows and aspect ratios share coordinates.
+        qk_norm: parameter-free RMS norm of queries and keys before the rotation.
+        window_head: "independent" draws the s² codes of a window independently (the paper); "causal" adds one
+            very small causal block of width `window_head_width` that decodes them one after the other.
+        end_of_image_id: joint id of <|end_of_image|>, which the last fused token predicts; None: nothing does.
+        text_loss_weight, z_loss_weight: weights of the two losses beside the cross-entropy of the image codes.
+        max_pixels: largest width × height that may be asked for.
+        trained_cells: what was really trained, one dict per (size range, window) with keys `min_pixels`,
+            `max_pixels`, `window`, `samples`, `loss`; everything else is labelled untrained.
+    """
+
+    model_type = "token_shuffle"
+
+    hidden_size: int = 384
+    intermediate_size: int = 1024
+    num_hidden_layers: int = 8
+    num_attention_heads: int = 6
+    num_key_value_heads: int | None = None
+    head_dim: int | None = None
+    rope_theta: float = 100.0
+    rms_norm_eps: float = 1e-6
+    initializer_range: float = 0.02
+    text_vocab_size: int = 2048
+    image_vocab_size: int = 4096
+    max_text_tokens: int = 128
+    shuffle_windows: list[int] | tuple[int, ...] = (1, 2, 4)
+    shuffle_num_blocks: int = 2
+    code_width: int | None = 64
+    positions: str = "axial"
+    qk_norm: bool = True
+    window_head: str = "causal"
+    window_head_width: int = 192
+    end_of_image_id: int | None = None
+    text_loss_weight: float = 0.1
+    z_loss_weight: float = 1e-5
+    max_pixels: int = 2048 * 2048
+    trained_cells: list[dict[str, Any]] | None = None
+    tie_word_embeddings: bool = True
+
+    def __post_init__(self, **kwargs):
+        self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
+        self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
+        self.shuffle_windows = [int(s) for s in self.shuffle_windows]
+        self.trained_cells = list(self.trained_cells or [])
+        super().__post_init__(**kwargs)
+        self._check()
+
+    @property
+    def vocab_size(self) -> int:
+        """Joint vocabulary: text ids, then image codes."""
+        return self.text_vocab_size + self.image_vocab_size
+
+    def code_channels(self, window: int) -> int:
+        """Channels per code inside a window of side `window`: d/s², but at least `code_width`."""
+        return max(self.hidden_size // window**2, self.code_width or 1)
+
+    def _check(self) -> None:
+        _require(self.positions in POSITIONS, "positions", self.positions, f"one of {POSITIONS}")
+        _require(self.window_head in WINDOW_HEADS, "window_head", self.window_head, f"one of {WINDOW_HEADS}")
+        _require(
+            self.head_dim % 4 == 0 or (self.positions != "axial" and self.head_dim % 2 == 0),
+            "head_dim", self.head_dim, "a multiple of 4 (axial) or of 2 (sequence)",
+        )
+        _require(
+            self.num_attention_heads % self.num_key_value_heads == 0,
+            "num_key_value_heads", self.num_key_value_heads, f"a divisor of {self.num_attention_heads} heads",
+        )
+        for s in self.shuffle_windows:
+            _require(s in (1, 2, 4, 8), "shuffle window", s, "1, 2, 4 or 8")
+            _require(
+                self.code_width is not None or self.hidden_size % s**2 == 0,
+                "hidden_size", self.hidden_size, f"a multiple of {s**2} when code_width is None",
+            )
+
+
+def _require(condition: bool, name: str, value: object, allowed: str) -> None:
+    if not condition:
+        raise ValueError(f"{name} is {value!r}; it must be {allowed}")
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # what is shipped: about 19M parameters
+    "small": {},
+    # the paper's size (arXiv 2504.17789): Llama blocks, 128k text ids, tied head (facts that fit 2.7B)
+    "paper-2.7b": {
+        "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 20, "num_attention_heads": 24,
+        "rope_theta": 500000.0, "rms_norm_eps": 1e-5, "text_vocab_size": 128256, "image_vocab_size": 16384,
+        "max_text_tokens": 512, "shuffle_windows": (1, 2, 4, 8), "code_width": None, "positions": "sequence",
+        "qk_norm": False, "window_head": "independent", "text_loss_weight": 1.0,
+    },
+}
+
+
+def preset(name: str, **overrides: Any) -> TokenShuffleConfig:
+    """The configuration called `name`, with single fields replaced."""
+    _require(name in PRESETS, "preset", name, f"one of {sorted(PRESETS)}")
+    return TokenShuffleConfig(**{**PRESETS[name], **overrides})

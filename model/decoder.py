@@ -1,0 +1,220 @@
+"""Fast cached decoding: the one loop behind pictures, previews, batches, benchmark and evaluation.
+
+A step fuses the window drawn last, runs the blocks on one token per row, takes the state apart into s² codes,
+guides, scores image codes only and draws. Rows are [conditional..., unconditional...] in one batch. Compared
+with `TokenShuffleForImageGeneration.forward` nothing is approximated; what differs is bookkeeping:
+
+- matrices are packed for few rows (packing.py), norms and rotations folded into them (packed_layers.py);
+- maps that follow each other directly are one matrix, what depends on a code alone is a table, and guidance
+  mixes what enters the head, which is linear, instead of logits (window_decoder.py);
+- keys and values are written in place into caches of exactly the length of this image;
+- windows that are known ahead (inpainting) are read with the prompt, not step by step.
+
+All per-step inputs (rotations, noise, guidance weights) lie on the device beforehand and nothing is read back,
+so a step has static shapes and can be captured in one CUDA graph.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from model.packed_layers import Cache, PackedBlock, complex_rotation
+from model.packing import activation_dtype, default_engine
+from model.positions import prompt_coordinates, query_coordinates, window_coordinates
+from model.sampling import sample
+from model.shuffle import gather_windows, scatter_windows
+from model.transformer import TokenShuffleForImageGeneration
+from model.window_decoder import WindowDecoder
+
+PREFILL = 1024  # tokens read at once, which bounds memory when most of a large picture is known
+
+
+@dataclass
+class Plan:
+    """What one image batch of n images asks for; every tensor lies on the decoder's device.
+
+    prompt [R, T] and prompt_mask [R, T]: R = 2n rows (conditional, then unconditional), or n unguided.
+    weights: guidance weight of every step [steps]. noise: [n, H, W] in [0, 1).
+    known: codes to keep [n, H, W], -1 where a code is to be drawn; None: draw everything.
+    """
+
+    prompt: Tensor
+    prompt_mask: Tensor
+    height: int
+    width: int
+    window: int
+    weights: Tensor
+    noise: Tensor
+    known: Tensor | None = None
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+
+class Decoder:
+    """Packed weights of one model, made once and shared by all runs; see `Run`."""
+
+    def __init__(self, model: TokenShuffleForImageGeneration, engine: str | None = None):
+        config = self.config = model.config
+        self.device = model.device
+        self.engine = engine or default_engine(self.device)
+        self.dtype = activation_dtype(self.engine)
+        # on a CPU fp32 products of one query are faster than bf16 ones, on a GPU the bytes count
+        self.cache_dtype = torch.float32 if self.device.type == "cpu" else self.dtype
+        with torch.no_grad():
+            self.embedding = model.model.embed_tokens.weight.detach()
+            self.blocks = [PackedBlock(block, self.engine, config.rms_norm_eps) for block in model.model.layers]
+            self.norm = model.model.norm.weight.detach().float()
+            self.windows = {s: WindowDecoder(model, s, self.engine) for s in config.shuffle_windows}
+
+    def start(self, plan: Plan) -> "Run":
+        """Run the prompts and stand before the first window that is not fully known."""
+        return Run(self, plan)
+
+    @property
+    def numerics(self) -> str:
+        """What a result's exact tokens depend on besides noise and weights (the batch shape is added per run)."""
+        return f"{self.device.type}-{self.engine}-t{torch.get_num_threads()}-torch{torch.__version__.split('+')[0]}"
+
+
+class Run:
+    """One batch of images on its way: caches, tables and the codes drawn so far, all freed with it."""
+
+    @torch.inference_mode()
+    def __init__(self, decoder: Decoder, plan: Plan):
+        self.decoder, self.plan = decoder, plan
+        self.layers = decoder.windows[plan.window]
+        self.steps = (plan.height // plan.window) * (plan.width // plan.window)
+        self.images = len(plan.noise)
+        self.rows, self.prompt_length = plan.prompt.shape
+        guided = (plan.weights != 1).nonzero()
+        self.unguided_from = int(guided.max()) + 1 if len(guided) else 0
+        device = decoder.device
+        self.order = torch.arange(self.steps, device=device)
+        self.codes = torch.full((self.images, self.steps, plan.window**2), -1, device=device)
+        self.noise = gather_windows(plan.noise, plan.window)
+        self.known = None if plan.known is None else gather_windows(plan.known, plan.window)
+        self.turns = self._turns(device)
+        self.caches = self._new_caches(device)
+        self.mask = self._mask()
+        self.step = self._known_ahead()
+        self.hidden = self._prefill()
+
+    @property
+    def tokens(self) -> Tensor:
+        """Codes so far, int64 [n, H, W]; -1 where none is drawn yet. A copy."""
+        return scatter_windows(self.codes, self.plan.height, self.plan.width).clone()
+
+    @torch.inference_mode()
+    def advance(self) -> None:
+        """Draw the next window of every image and, unless it was the last one, look at it."""
+        here = self.order[self.step : self.step + 1]
+        self._draw(here)
+        self.step += 1
+        if self.step == self.steps:
+            return
+        if self.rows > self.images and self.unguided_from <= self.step:
+            self._drop_unconditional_rows()
+        self._look(here, self.prompt_length + self.step)
+
+    def _draw(self, here: Tensor) -> None:
+        """Hidden states -> codes of window `here`, written to `codes`."""
+        plan = self.plan
+        uniform = self.noise.index_select(1, here).squeeze(1)
+        kept = None if self.known is None else self.known.index_select(1, here).squeeze(1)
+
+        def choose(place: int | slice, logits: Tensor) -> Tensor:
+            drawn = sample(logits, uniform[:, place], plan.temperature, plan.top_k, plan.top_p)
+            return drawn if kept is None else torch.where(kept[:, place] < 0, drawn, kept[:, place])
+
+        weight = plan.weights.index_select(0, here)
+        codes = self.layers.draw(self.hidden, self.images, weight, choose)
+        self.codes.index_copy_(1, here, codes.unsqueeze(1))
+
+    def _look(self, here: Tensor, span: int) -> None:
+        """Feed window `here` to the backbone; `hidden` then predicts the window after it."""
+        fused = self.layers.fuse(self.codes.index_select(1, here).squeeze(1))
+        x = fused.repeat(self.rows // self.images, 1)
+        where = here + self.prompt_length
+        turn = self.decoder.blocks[0].turns(*self.turns.index_select(0, where).unbind(1)).squeeze(0)
+        mask = None if self.mask is None else self.mask[..., :span]
+        for block, cache in zip(self.decoder.blocks, self.caches):
+            x = block.step(x, turn, cache, where, span, mask)
+        self.hidden = self._normed(x)
+
+    def _known_ahead(self) -> int:
+        """How many windows at the start are fully known in every image; they need no drawing. One stays to be drawn."""
+        if self.known is None:
+            return 0
+        drawn = (self.known < 0).any(-1).any(0).int()
+        return min(int(drawn.argmax()) if bool(drawn.any()) else self.steps, self.steps - 1)
+
+    def _prefill(self) -> Tensor:
+        """Prompts and windows known ahead through the backbone -> hidden states [R, D] that predict the next one."""
+        x = F.embedding(self.plan.prompt, self.decoder.embedding).float()
+        if self.step:
+            self.codes[:, : self.step] = known = self.known[:, : self.step]
+            fused = self.layers.fuse(known.flatten(0, 1)).unflatten(0, (self.images, -1))
+            x = torch.cat((x, fused.repeat(self.rows // self.images, 1, 1)), dim=1)
+        for start in range(0, x.shape[1], PREFILL):
+            hidden = self._read(x[:, start : start + PREFILL], start)
+        return self._normed(hidden)
+
+    def _read(self, x: Tensor, start: int) -> Tensor:
+        """Tokens [R, L, D] that stand at `start` and after -> state of the last one [R, D]; fills the caches."""
+        end = start + x.shape[1]
+        turn = self.decoder.blocks[0].turns(*self.turns[start:end].unbind(1))
+        mask = prefill_mask(self.plan.prompt_mask, start, end)
+        for block, cache in zip(self.decoder.blocks, self.caches):
+            x = block.prompt(x, turn, cache, start, mask)
+        return x[:, -1]
+
+    def _normed(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x, x.shape[-1:], self.decoder.norm, self.decoder.config.rms_norm_eps)
+
+    def _turns(self, device: torch.device) -> Tensor:
+        """Rotations of queries and keys for prompt and windows, complex64 [T + steps, 2, head_dim / 2]."""
+        config, plan = self.decoder.config, self.plan
+        prompt = prompt_coordinates(self.prompt_length, config.positions, device)
+        windows = window_coordinates(plan.height, plan.width, plan.window, config.positions, device)
+        queries, keys = query_coordinates(prompt, windows, config.positions), torch.cat((prompt, windows))
+        turns = (complex_rotation(spots, config.head_dim, config.rope_theta) for spots in (queries, keys))
+        return torch.stack(tuple(turns), dim=1)
+
+    def _new_caches(self, device: torch.device) -> list[Cache]:
+        config = self.decoder.config
+        length = self.prompt_length + self.steps - 1  # the last window is never looked at
+        shape = (self.rows, config.num_key_value_heads, length, config.head_dim)
+
+        def empty() -> Tensor:
+            return torch.empty(shape, dtype=self.decoder.cache_dtype, device=device)
+
+        return [Cache(empty(), empty()) for _ in self.decoder.blocks]
+
+    def _mask(self) -> Tensor | None:
+        """What to add to attention scores, [R, 1, 1, length]: -inf on padding; None without padding."""
+        if bool(self.plan.prompt_mask.all()):
+            return None
+        hidden = F.pad(self.plan.prompt_mask == 0, (0, self.steps - 1), value=False)
+        scores = torch.zeros(hidden.shape, dtype=self.decoder.cache_dtype, device=hidden.device)
+        return scores.masked_fill_(hidden, float("-inf"))[:, None, None]
+
+    def _drop_unconditional_rows(self) -> None:
+        self.rows = self.images
+        self.caches = [cache.rows(self.images) for cache in self.caches]
+        self.mask = None if self.mask is None else self.mask[: self.images]
+
+
+def prefill_mask(prompt_mask: Tensor, start: int, end: int) -> Tensor | None:
+    """What tokens start..end may look at, bool [R, 1, end - start, end]; None where plain causal attention does.
+
+    Padding may look at itself, because a row of the softmax with nothing to look at is NaN.
+    """
+    if start == 0 and bool(prompt_mask.all()):
+        return None
+    real = F.pad(prompt_mask.bool(), (0, max(0, end - prompt_mask.shape[1])), value=True)[:, None, None, :end]
+    keys = torch.arange(end, device=real.device)
+    queries = keys[start:, None]
+    return ((keys <= queries) & (real | (keys == queries))).contiguous()

@@ -1,0 +1,249 @@
+"""Pixels ↔ codes: a vector-quantised autoencoder with a downsampling of 16 (paper §3.1, after LlamaGen).
+
+Codes are looked up by cosine: latents and codebook are L2-normalised and low-dimensional.
+The small network uses per-pixel norms and no global attention, so what a code decodes to depends
+only on the codes near it. That is why a large picture can be decoded in tiles without any seam.
+"""
+
+import math
+import pickle
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+
+from model.llamagen_vq import LlamaGenDecoder, LlamaGenEncoder, rename
+
+TILE_CODES = 64  # a tile of 1024 × 1024 px
+
+
+class ImageTokenizerConfig(PreTrainedConfig):
+    """Shape of an :class:`ImageTokenizer`.
+
+    Args:
+        architecture: "small" (this file) or "llamagen" (model/llamagen_vq.py).
+        codebook_size: number of codes.
+        code_dim: dimensions of a code.
+        channels: small: widths at 1/4, 1/8 and 1/16 of the picture's size; llamagen: the base width, once.
+        encoder_blocks, decoder_blocks: small: residual blocks at these three sizes.
+        multipliers, z_channels: llamagen: widths per size over the base width; channels before the code.
+    """
+
+    model_type = "token_shuffle_image_tokenizer"
+
+    architecture: str = "small"
+    codebook_size: int = 4096
+    code_dim: int = 8
+    channels: list[int] | tuple[int, ...] = (48, 96, 192)
+    encoder_blocks: list[int] | tuple[int, ...] = (1, 1, 2)
+    decoder_blocks: list[int] | tuple[int, ...] = (2, 2, 2)
+    multipliers: list[int] | tuple[int, ...] = (1, 1, 2, 2, 4)
+    z_channels: int = 256
+
+    def __post_init__(self, **kwargs):
+        super().__post_init__(**kwargs)
+        if self.architecture not in NETWORKS:
+            raise ValueError(f"architecture is {self.architecture!r}; it must be one of {sorted(NETWORKS)}")
+
+
+class PixelNorm(nn.Module):
+    """RMS norm over the channels of every pixel: [B, C, H, W]."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6) * self.weight
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(silu(conv(norm(x))))."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = PixelNorm(channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.silu(self.conv1(self.norm(x))))
+
+
+class Encoder(nn.Module):
+    """[B, 3, H, W] → [B, code_dim, H/16, W/16]."""
+
+    def __init__(self, config: ImageTokenizerConfig):
+        super().__init__()
+        fine, middle, coarse = config.channels
+        blocks = config.encoder_blocks
+        self.layers = nn.Sequential(
+            nn.PixelUnshuffle(4),
+            nn.Conv2d(48, fine, 3, padding=1),
+            *(ResidualBlock(fine) for _ in range(blocks[0])),
+            nn.Conv2d(fine, middle, 2, stride=2),
+            *(ResidualBlock(middle) for _ in range(blocks[1])),
+            nn.Conv2d(middle, coarse, 2, stride=2),
+            *(ResidualBlock(coarse) for _ in range(blocks[2])),
+            PixelNorm(coarse),
+            nn.Conv2d(coarse, config.code_dim, 1),
+        )
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.layers(pixels)
+
+
+class Decoder(nn.Module):
+    """[B, code_dim, H/16, W/16] → [B, 3, H, W]."""
+
+    def __init__(self, config: ImageTokenizerConfig):
+        super().__init__()
+        fine, middle, coarse = config.channels
+        blocks = config.decoder_blocks
+        self.layers = nn.Sequential(
+            nn.Conv2d(config.code_dim, coarse, 3, padding=1),
+            *(ResidualBlock(coarse) for _ in range(blocks[2])),
+            nn.Conv2d(coarse, middle * 4, 3, padding=1),
+            nn.PixelShuffle(2),
+            *(ResidualBlock(middle) for _ in range(blocks[1])),
+            nn.Conv2d(middle, fine * 4, 3, padding=1),
+            nn.PixelShuffle(2),
+            *(ResidualBlock(fine) for _ in range(blocks[0])),
+            PixelNorm(fine),
+            nn.Conv2d(fine, 48, 3, padding=1),
+            nn.PixelShuffle(4),
+        )
+
+    def forward(self, codes: Tensor) -> Tensor:
+        return self.layers(codes)
+
+
+def small_networks(config: ImageTokenizerConfig) -> tuple[nn.Module, nn.Module]:
+    return Encoder(config), Decoder(config)
+
+
+def llamagen_networks(config: ImageTokenizerConfig) -> tuple[nn.Module, nn.Module]:
+    """LlamaGen's networks with the 1 × 1 convolutions to and from the code inside them."""
+    shape = config.channels[0], tuple(config.multipliers), config.z_channels
+    return (
+        nn.Sequential(LlamaGenEncoder(*shape), nn.Conv2d(config.z_channels, config.code_dim, 1)),
+        nn.Sequential(nn.Conv2d(config.code_dim, config.z_channels, 1), LlamaGenDecoder(*shape)),
+    )
+
+
+NETWORKS = {"small": small_networks, "llamagen": llamagen_networks}
+
+
+class ImageTokenizer(PreTrainedModel):
+    """Pictures to grids of codes and back; a code covers 16 × 16 px."""
+
+    config_class = ImageTokenizerConfig
+    main_input_name = "pixels"
+    downsample = 16
+
+    def __init__(self, config: ImageTokenizerConfig):
+        super().__init__(config)
+        self.encoder, self.decoder = NETWORKS[config.architecture](config)
+        self.register_buffer("codebook", F.normalize(torch.randn(config.codebook_size, config.code_dim), dim=-1))
+        self.register_buffer("mean_colors", torch.zeros(config.codebook_size, 3))
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Convolutions keep PyTorch's default; a residual block starts as the identity."""
+        if isinstance(module, ResidualBlock):
+            nn.init.zeros_(module.conv2.weight)
+            nn.init.zeros_(module.conv2.bias)
+
+    def latents(self, pixels: Tensor) -> Tensor:
+        """Unit vectors before quantisation: [B, 3, H, W] in [-1, 1] → [B, H/16, W/16, code_dim]."""
+        return F.normalize(self.encoder(pixels).permute(0, 2, 3, 1).float(), dim=-1)
+
+    def nearest(self, latents: Tensor) -> Tensor:
+        """Ids of the closest codes: [..., code_dim] → [...]."""
+        return (latents.flatten(0, -2) @ self.codebook.T).argmax(-1).view(latents.shape[:-1])
+
+    @torch.inference_mode()
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Pixels [B, 3, H, W] in [-1, 1] → ids [B, H/16, W/16], int64.
+
+        Raises ValueError for sizes that are no multiple of 16.
+        """
+        height, width = pixels.shape[-2:]
+        if height % self.downsample or width % self.downsample:
+            raise ValueError(f"picture size {width}×{height} px: both sides must be multiples of {self.downsample}")
+        return self.nearest(self.latents(pixels))
+
+    @torch.inference_mode()
+    def decode(self, ids: Tensor) -> Tensor:
+        """Ids [B, h, w] → pixels [B, 3, 16 h, 16 w] in [-1, 1].
+
+        The small network decodes large grids in tiles: what a code looks like depends only on codes
+        within :attr:`reach`, so the result is that of one pass, in a fraction of its memory.
+        """
+        if self.config.architecture != "small" or ids.shape[1] * ids.shape[2] <= TILE_CODES**2:
+            return self._decode(ids)
+        height, width = ids.shape[1:]
+        pixels = torch.empty(len(ids), 3, height * self.downsample, width * self.downsample, device=ids.device)
+        for top in range(0, height, TILE_CODES):
+            for left in range(0, width, TILE_CODES):
+                self._decode_tile(ids, top, left, pixels)
+        return pixels
+
+    def _decode(self, ids: Tensor) -> Tensor:
+        codes = F.embedding(ids, self.codebook).permute(0, 3, 1, 2).to(self.dtype)
+        return self.decoder(codes).float().clamp(-1, 1)
+
+    def _decode_tile(self, ids: Tensor, top: int, left: int, pixels: Tensor) -> None:
+        """Decode one tile with a margin of ``reach`` codes and keep its inside."""
+        scale, reach = self.downsample, self.reach
+        bottom, right = min(top + TILE_CODES, ids.shape[1]), min(left + TILE_CODES, ids.shape[2])
+        y, x = max(top - reach, 0), max(left - reach, 0)
+        tile = self._decode(ids[:, y : bottom + reach, x : right + reach])
+        inside = tile[:, :, (top - y) * scale : (bottom - y) * scale, (left - x) * scale : (right - x) * scale]
+        pixels[:, :, top * scale : bottom * scale, left * scale : right * scale] = inside
+
+    @property
+    def reach(self) -> int:
+        """How many codes away a code can change a pixel: 3 × 3 convolutions at 1/16, 1/8 and 1/4."""
+        fine, middle, coarse = self.config.decoder_blocks
+        return math.ceil((2 * coarse + 2) + (2 * middle + 1) / 2 + (2 * fine + 1) / 4)
+
+    @torch.no_grad()
+    def measure_mean_colors(self) -> None:
+        """Fill the preview's table: what a 3 × 3 patch of one code shows in its middle, on average."""
+        for ids in torch.arange(self.config.codebook_size, device=self.codebook.device).split(256):
+            patches = self._decode(ids[:, None, None].expand(-1, 3, 3))
+            size = self.downsample
+            self.mean_colors[ids] = patches[:, :, size : 2 * size, size : 2 * size].mean((2, 3))
+
+    @classmethod
+    def from_llamagen(cls, path: str) -> "ImageTokenizer":
+        """The public LlamaGen f16 tokenizer (``vq_ds16_t2i.pt`` or ``vq_ds16_c2i.pt``).
+
+        Raises ValueError for a file that holds anything else; nothing in it is ever executed.
+        """
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise ValueError(f"{path} is no plain PyTorch checkpoint: {error}") from error
+        state = state.get("model", state) if isinstance(state, dict) else {}
+        renamed = {ours: tensor for key, tensor in state.items() if (ours := rename(key))}
+        if "codebook" not in renamed or "decoder.0.weight" not in renamed:
+            raise ValueError(f"{path} holds no LlamaGen tokenizer: no quantize.embedding.weight or post_quant_conv")
+        renamed["codebook"] = F.normalize(renamed["codebook"], dim=-1)
+        codes, code_dim = renamed["codebook"].shape
+        config = ImageTokenizerConfig(
+            architecture="llamagen", codebook_size=codes, code_dim=code_dim,
+            channels=(renamed["encoder.0.conv_in.weight"].shape[0],), z_channels=renamed["decoder.0.weight"].shape[0],
+        )  # fmt: skip
+        tokenizer = cls(config)
+        missing, unexpected = tokenizer.load_state_dict(renamed, strict=False)
+        if unexpected or set(missing) != {"mean_colors"}:
+            raise ValueError(f"{path} is not an f16 LlamaGen tokenizer: missing {missing[:3]}, unknown {unexpected[:3]}")
+        tokenizer.eval().measure_mean_colors()
+        return tokenizer
+
+    def preview(self, ids: Tensor) -> Tensor:
+        """One mean colour a code, without the decoder: ids [B, h, w] → [B, 3, h, w] in [-1, 1]."""
+        return F.embedding(ids, self.mean_colors).permute(0, 3, 1, 2)

@@ -1,0 +1,152 @@
+"""The VQGAN networks of LlamaGen (arXiv 2406.06525), f16 with 16,384 codes: the tokenizer that the paper uses.
+
+Module names follow the public checkpoint's keys, so that its weights load as they are. Attention at
+the coarsest size uses the fused kernel: at 2048 px a written-out map would have 16,384² entries.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+RES_BLOCKS = 2
+
+
+def group_norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(32, channels, eps=1e-6)
+
+
+class ResnetBlock(nn.Module):
+    """Two normed convolutions beside a shortcut: [B, C, H, W] → [B, C', H, W]."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__()
+        self.norm1, self.conv1 = group_norm(in_channels), nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.norm2, self.conv2 = group_norm(out_channels), nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        if in_channels != out_channels:
+            self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv2(F.silu(self.norm2(h)))
+        return h + (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
+
+
+class AttnBlock(nn.Module):
+    """Single-head self-attention over all places of a map."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = group_norm(channels)
+        self.q, self.k, self.v, self.proj_out = (nn.Conv2d(channels, channels, 1) for _ in range(4))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.norm(x)
+        q, k, v = (conv(h).flatten(2).transpose(1, 2).unsqueeze(1) for conv in (self.q, self.k, self.v))
+        mixed = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2)
+        return x + self.proj_out(mixed.reshape(x.shape))
+
+
+class Downsample(nn.Module):
+    """Halve both sides, padding only right and bottom."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.pad(x, (0, 1, 0, 1)))
+
+
+class Upsample(nn.Module):
+    """Double both sides."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
+
+
+class Level(nn.Module):
+    """Residual blocks of one size, each followed by attention if asked for, then a change of size."""
+
+    def __init__(self, in_channels: int, out_channels: int, blocks: int, attention: bool):
+        super().__init__()
+        self.res = nn.ModuleList(
+            ResnetBlock(in_channels if i == 0 else out_channels, out_channels) for i in range(blocks)
+        )
+        self.attn = nn.ModuleList(AttnBlock(out_channels) for _ in range(blocks if attention else 0))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for index, block in enumerate(self.res):
+            x = block(x)
+            if self.attn:
+                x = self.attn[index](x)
+        for name in ("downsample", "upsample"):
+            if hasattr(self, name):
+                x = getattr(self, name)(x)
+        return x
+
+
+def middle(channels: int) -> nn.ModuleList:
+    return nn.ModuleList([ResnetBlock(channels, channels), AttnBlock(channels), ResnetBlock(channels, channels)])
+
+
+class LlamaGenEncoder(nn.Module):
+    """[B, 3, H, W] → [B, z_channels, H/16, W/16] for five multipliers."""
+
+    def __init__(self, channels: int, multipliers: tuple[int, ...], z_channels: int):
+        super().__init__()
+        widths = [channels * m for m in multipliers]
+        self.conv_in = nn.Conv2d(3, channels, 3, padding=1)
+        self.conv_blocks = nn.ModuleList()
+        for index, (before, width) in enumerate(zip([channels, *widths], widths)):
+            last = index == len(widths) - 1
+            level = Level(before, width, RES_BLOCKS, attention=last)
+            if not last:
+                level.downsample = Downsample(width)
+            self.conv_blocks.append(level)
+        self.mid = middle(widths[-1])
+        self.norm_out, self.conv_out = group_norm(widths[-1]), nn.Conv2d(widths[-1], z_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv_in(x)
+        for module in (*self.conv_blocks, *self.mid):
+            x = module(x)
+        return self.conv_out(F.silu(self.norm_out(x)))
+
+
+class LlamaGenDecoder(nn.Module):
+    """[B, z_channels, H/16, W/16] → [B, 3, H, W]."""
+
+    def __init__(self, channels: int, multipliers: tuple[int, ...], z_channels: int):
+        super().__init__()
+        widths = [channels * m for m in reversed(multipliers)]
+        self.conv_in = nn.Conv2d(z_channels, widths[0], 3, padding=1)
+        self.mid = middle(widths[0])
+        self.conv_blocks = nn.ModuleList()
+        for index, (before, width) in enumerate(zip([widths[0], *widths], widths)):
+            level = Level(before, width, RES_BLOCKS + 1, attention=index == 0)
+            if index < len(widths) - 1:
+                level.upsample = Upsample(width)
+            self.conv_blocks.append(level)
+        self.norm_out, self.conv_out = group_norm(widths[-1]), nn.Conv2d(widths[-1], 3, 3, padding=1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.conv_in(z)
+        for module in (*self.mid, *self.conv_blocks):
+            x = module(x)
+        return self.conv_out(F.silu(self.norm_out(x)))
+
+
+def rename(key: str) -> str | None:
+    """A key of the public checkpoint → ours, or None for what only its training needs."""
+    if key == "quantize.embedding.weight":
+        return "codebook"
+    for theirs, ours in (
+        ("encoder.", "encoder.0."), ("quant_conv.", "encoder.1."),
+        ("post_quant_conv.", "decoder.0."), ("decoder.", "decoder.1."),
+    ):  # fmt: skip
+        if key.startswith(theirs):
+            return ours + key.removeprefix(theirs)
+    return None

@@ -1,0 +1,167 @@
+"""The layers of the model in the form that decoding wants: packed matrices and caches written in place.
+
+Three identities save kernels without approximating anything. A norm's weight belongs to the matrix after it.
+A rotation is a complex product once the channels of a rotary pair are neighbours, and takes the attention
+scale along. And x / rms(x) = √d · x / hypot(|x|, √(d · eps)), whose √d again goes into the matrix: PyTorch's
+own RMS norm takes six small kernels on a CPU, this three.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from model.backbone import QK_NORM_EPS, Block
+from model.packing import activation_dtype, pack
+
+
+class UnitRows:
+    """x [..., D] -> x / rms(x) / √D; `after(weight)` is the norm weight to fold into the next matrix."""
+
+    def __init__(self, width: int, eps: float, device: torch.device):
+        self.width = width
+        self.floor = torch.tensor((width * eps) ** 0.5, device=device)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return x / self.length(x, self.floor)
+
+    def length(self, x: Tensor, floor: Tensor) -> Tensor:
+        """What to divide x [..., D] by, [..., 1]; for c · x instead of x the floor is c times as high."""
+        return torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), floor)
+
+    def after(self, weight: Tensor) -> Tensor:
+        return weight.detach() * self.width**0.5
+
+
+def complex_rotation(coordinates: Tensor, head_dim: int, theta: float) -> Tensor:
+    """`positions.rotation` as complex64 [L, head_dim / 2]."""
+    pairs = head_dim // 2 // coordinates.shape[-1]
+    exponents = torch.arange(pairs, device=coordinates.device, dtype=torch.float32) / pairs
+    angles = (coordinates.unsqueeze(-1) * theta**-exponents).flatten(-2)
+    return torch.polar(torch.ones_like(angles), angles)
+
+
+@dataclass
+class Cache:
+    """Keys and values of one block, [rows, kv heads, length, head_dim] each."""
+
+    keys: Tensor
+    values: Tensor
+
+    def write(self, where: Tensor, keys: Tensor, values: Tensor) -> None:
+        self.keys.index_copy_(2, where, keys.to(self.keys.dtype))
+        self.values.index_copy_(2, where, values.to(self.values.dtype))
+
+    def rows(self, count: int) -> "Cache":
+        return Cache(self.keys[:count], self.values[:count])
+
+
+class PackedBlock:
+    """A Llama block with packed weights; runs one token per row, or a whole prompt."""
+
+    def __init__(self, block: Block, engine: str, eps: float):
+        attention, mlp = block.self_attn, block.mlp
+        self.head_dim, self.qk_norm, self.dtype = attention.head_dim, attention.qk_norm, activation_dtype(engine)
+        self.heads = attention.q_proj.out_features // self.head_dim
+        self.kv_heads = attention.k_proj.out_features // self.head_dim
+        self.middle, device = mlp.down_proj.in_features, mlp.down_proj.weight.device
+        self.unit = UnitRows(attention.q_proj.in_features, eps, device)
+        self.unit_heads = UnitRows(self.head_dim, QK_NORM_EPS, device)
+        between = self.unit.after(block.post_attention_layernorm.weight)
+        self.qkv = pack(qkv_matrix(block, self.unit), engine)
+        self.out = pack(attention.o_proj.weight, engine)
+        self.gate_up = pack(torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)) * between, engine)
+        self.down = pack(mlp.down_proj.weight, engine)
+
+    def turns(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Rotations complex [L, head_dim / 2] each -> [L, heads + kv heads, head_dim / 2], scale included."""
+        # 1/√d of attention; where the norm left out √d for queries and for keys, times d
+        scale = self.head_dim**0.5 if self.qk_norm else self.head_dim**-0.5
+        queries, keys = (scale * queries).unsqueeze(1), keys.unsqueeze(1)
+        return torch.cat((queries.expand(-1, self.heads, -1), keys.expand(-1, self.kv_heads, -1)), dim=1)
+
+    def step(self, x: Tensor, turn: Tensor, cache: Cache, where: Tensor, span: int, mask: Tensor | None) -> Tensor:
+        """One token per row: x [R, D], turn [heads + kv heads, head_dim / 2].
+
+        where: its place, int64 [1]. span: how much of the cache is filled then. mask: added to scores [R, 1, 1, span].
+        """
+        q, k, v = self._project(x, turn)
+        cache.write(where, k.unsqueeze(2), v.unsqueeze(2))
+        return self.look(x, q, cache, span, mask)
+
+    def look(self, x: Tensor, q: Tensor, cache: Cache, span: int, mask: Tensor | None = None) -> Tensor:
+        """All of a step that follows the cache: rotated queries [R, heads, head_dim] -> [R, D]."""
+        keys, values = cache.keys[:, :, :span], cache.values[:, :, :span]
+        # query heads of a group lie side by side: to attention they are queries of one head
+        q = q.to(keys.dtype).reshape(len(x), self.kv_heads, -1, self.head_dim)
+        mixed = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, scale=1.0)
+        return self._finish(x, mixed.reshape(len(x), -1))
+
+    def prompt(self, x: Tensor, turn: Tensor, cache: Cache, start: int, mask: Tensor | None) -> Tensor:
+        """Many tokens per row, which stand at `start` and after: x [R, L, D], turn [L, heads + kv heads, head_dim / 2].
+
+        mask: bool [1 or R, 1, L, start + L], True = may look; None: plain causal, from the very start only.
+        """
+        rows, length, _ = x.shape
+        parts = self._project(x.flatten(0, 1), turn.repeat(rows, 1, 1))
+        q, k, v = (part.unflatten(0, (rows, length)).transpose(1, 2) for part in parts)
+        keys, values = (whole[:, :, : start + length] for whole in (cache.keys, cache.values))
+        keys[:, :, start:], values[:, :, start:] = k, v
+        mixed = F.scaled_dot_product_attention(
+            q.to(keys.dtype), keys, values, attn_mask=mask, is_causal=mask is None, scale=1.0,
+            enable_gqa=self.heads != self.kv_heads,
+        )  # fmt: skip
+        return self._finish(x.flatten(0, 1), mixed.transpose(1, 2).flatten(2).flatten(0, 1)).view_as(x)
+
+    def _project(self, x: Tensor, turn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """[rows, D] -> rotated q, k and v, [rows, heads, head_dim] float32 each."""
+        heads = self.qkv(self.unit(x).to(self.dtype)).float().view(len(x), -1, self.head_dim)
+        turned = heads[:, : self.heads + self.kv_heads]
+        if self.qk_norm:
+            turned = self.unit_heads(turned)
+        turned = turn_pairs(turned, turn)
+        return turned[:, : self.heads], turned[:, self.heads :], heads[:, self.heads + self.kv_heads :]
+
+    def _finish(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """Output projection and SwiGLU with their residuals; x stays float32."""
+        x = x + self.out(mixed.to(self.dtype))
+        gate, up = self.gate_up(self.unit(x).to(self.dtype)).split(self.middle, dim=1)
+        return x.add_(self.down(F.silu(gate).mul_(up)))
+
+
+class PackedMLPs:
+    """The residual MLP blocks of a shuffle or unshuffle: [rows, D] -> [rows, D]."""
+
+    def __init__(self, blocks: nn.Sequential, engine: str):
+        self.dtype = activation_dtype(engine)
+        self.layers = []
+        for block in blocks:
+            unit = UnitRows(block.up.in_features, block.norm.eps, block.up.weight.device)
+            up = pack(block.up.weight * unit.after(block.norm.weight), engine)
+            self.layers.append((unit, up, pack(block.down.weight, engine)))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        for unit, up, down in self.layers:
+            x = x + down(F.silu(up(unit(x).to(self.dtype))))
+        return x
+
+
+def qkv_matrix(block: Block, unit: UnitRows) -> Tensor:
+    """Queries, keys and values of `unit(x)` as one matrix [(heads + 2 kv heads) · head_dim, D]."""
+    attention = block.self_attn
+    q, k = (_pairs_together(p.weight, attention.head_dim) for p in (attention.q_proj, attention.k_proj))
+    return torch.cat((q, k, attention.v_proj.weight)) * unit.after(block.input_layernorm.weight)
+
+
+def turn_pairs(x: Tensor, turn: Tensor) -> Tensor:
+    """Rotate neighbouring channels of [..., head_dim] by complex [..., head_dim / 2]."""
+    return (x.view(torch.complex64) * turn).view(torch.float32)
+
+
+def _pairs_together(weight: Tensor, head_dim: int) -> Tensor:
+    """Reorder the outputs [heads · head_dim, D] so that channels i and i + half of a head become neighbours.
+
+    Queries and keys are reordered alike, which leaves their products as they were.
+    """
+    return weight.unflatten(0, (-1, 2, head_dim // 2)).transpose(1, 2).flatten(0, 2)

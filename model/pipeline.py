@@ -1,0 +1,296 @@
+"""Prompt -> stream of events -> picture: the interface of the generator."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from model import costs
+from model.checkpoint import checkpoint_hash, load_defaults, load_model, local_folder, save_checkpoint
+from model.decoder import Decoder, Plan
+from model.guidance import guidance_weights
+from model.image_tokenizer import ImageTokenizer
+from model.noise import code_noise
+from model.packing import weight_bytes
+from model.prompt import DOWNSAMPLE, PAD, pad_left, prompt_ids
+from model.settings import Settings, resolve
+from model.transformer import TokenShuffleForImageGeneration
+
+WEIGHTS = Path(__file__).parent / "weights"
+NOT_DRAWN = -1
+
+
+@dataclass
+class Result:
+    """A finished batch.
+
+    images: one PIL picture per row. tokens: int64 [n, height/16, width/16]. timings: seconds per phase
+    (`prompt`, `codes`, `picture`, `total`). settings: all that a replay needs, as plain JSON types.
+    """
+
+    images: list[Image.Image]
+    tokens: Tensor
+    timings: dict[str, float]
+    settings: dict[str, Any]
+
+
+@dataclass
+class Event:
+    """One decoding step: `step` of `total_steps` windows are drawn; the last event has the `result`."""
+
+    step: int
+    total_steps: int
+    tokens: Tensor  # int64 [n, height/16, width/16], -1 where nothing is drawn yet
+    result: Result | None = None
+    _palette: Tensor = field(repr=False, default=None)
+
+    def preview(self, scale: int = 8) -> list[Image.Image]:
+        """Mean colour of every code drawn so far, `scale` px per code, the rest grey; a table lookup."""
+        colors = self._palette[self.tokens]  # -1 is the last row: grey
+        return [
+            Image.fromarray(picture).resize((picture.shape[1] * scale, picture.shape[0] * scale), Image.NEAREST)
+            for picture in colors.cpu().numpy()
+        ]
+
+
+class TokenShufflePipeline:
+    """Text to picture with one checkpoint and any of its shuffle windows.
+
+    Args:
+        model, image_tokenizer, tokenizer: the three parts of a checkpoint folder.
+        defaults: tuned settings (`generation_config.json`), used where a call says None.
+        engine: "fp32", "bf16" or "int8" (see `model/packing.py`); None: the best that is exact enough.
+        threads: CPU threads for decoding; None leaves PyTorch's number. One is best on a shared machine.
+        checkpoint: identifies the weights in replay records.
+    """
+
+    def __init__(
+        self,
+        model: TokenShuffleForImageGeneration,
+        image_tokenizer: ImageTokenizer,
+        tokenizer: PreTrainedTokenizerBase,
+        defaults: dict[str, Any] | None = None,
+        *,
+        engine: str | None = None,
+        threads: int | None = None,
+        checkpoint: str = "",
+    ):
+        self.model, self.image_tokenizer, self.tokenizer = model.eval(), image_tokenizer.eval(), tokenizer
+        self.config, self.device = model.config, model.device
+        self.defaults, self.threads, self.checkpoint = defaults or {}, threads, checkpoint
+        self.decoder = Decoder(model, engine)
+        grey = torch.full((1, 3), 0.0, device=self.device)
+        self._palette = _to_bytes(torch.cat((image_tokenizer.mean_colors.to(self.device), grey)))
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | Path | None = None,
+        *,
+        device: str | torch.device | None = None,
+        engine: str | None = None,
+        threads: int | None = None,
+    ) -> "TokenShufflePipeline":
+        """Load a checkpoint: None is the one shipped here, else a folder or a hub id. Never unpickles."""
+        folder = local_folder(WEIGHTS if source is None else source)
+        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        model = load_model(TokenShuffleForImageGeneration, folder).to(device)
+        image_tokenizer = load_model(ImageTokenizer, folder / "image_tokenizer").to(device)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        extra = {"engine": engine, "threads": threads, "checkpoint": checkpoint_hash(folder)}
+        return cls(model, image_tokenizer, tokenizer, load_defaults(folder), **extra)
+
+    def __call__(self, prompt: str | list[str], **settings: Any) -> Result:
+        """Draw pictures; the same arguments as `stream`."""
+        for event in self.stream(prompt, **settings):
+            result = event.result
+        return result
+
+    def stream(
+        self,
+        prompt: str | list[str],
+        *,
+        tokens: Tensor | None = None,
+        mask: Tensor | None = None,
+        **settings: Any,
+    ) -> Iterator[Event]:
+        """Yield an `Event` per step; closing the iterator frees everything. Bad values raise here, at once.
+
+        Args:
+            prompt: what to draw; a list draws `num_images` of each in one batch, with the same noise for each.
+            width, height: px, multiples of 16 · shuffle_window.
+            shuffle_window: s; every step draws s² codes.
+            guidance_schedule, guidance_scale, guidance_points, guidance_range, ramp_end: see `guidance_weights`.
+            temperature, top_k, top_p: see `model.sampling.probabilities`.
+            seed: picks the noise of every code position; None: a fresh one, reported in `settings`.
+            num_images: pictures per prompt.
+            negative_prompt: text of the unconditional branch (none by default).
+            tokens, mask: int64 and bool [height/16, width/16] or [n, ...]: keep `tokens`, redraw where mask is True.
+        """
+        prompts = self._checked_prompts(prompt)
+        chosen = resolve(settings, self.defaults, self.config)
+        self._check_text("negative_prompt", chosen.negative_prompt)
+        rows = len(prompts) * chosen.num_images
+        return self._events(prompts, chosen, self._known(tokens, mask, chosen, rows))
+
+    def validate(self, prompt: str | list[str] = "a", **settings: Any) -> Settings:
+        """The settings that a call would use; raises the same ValueErrors and draws nothing."""
+        self._checked_prompts(prompt)
+        chosen = resolve(settings, self.defaults, self.config)
+        self._check_text("negative_prompt", chosen.negative_prompt)
+        return chosen
+
+    def plan(self, **settings: Any) -> dict[str, float]:
+        """What a call would cost: steps, codes, FLOPs and bytes, before drawing anything."""
+        chosen = self.validate(**settings)
+        height, width, window = chosen.height // DOWNSAMPLE, chosen.width // DOWNSAMPLE, chosen.shuffle_window
+        steps = costs.fused_tokens(height, width, window)
+        rows = 2 * chosen.num_images if chosen.guidance_scale > 1 or chosen.guidance_points else chosen.num_images
+        number = torch.finfo(self.decoder.cache_dtype).bits // 8
+        return {
+            "steps": steps,
+            "tokens": height * width * chosen.num_images,
+            "flops": chosen.num_images * costs.image_flops(self.config, height, width, window, rows // chosen.num_images),
+            "kv_bytes": rows * costs.kv_bytes(self.config, steps + self.config.max_text_tokens, number),
+            "weight_bytes_per_step": weight_bytes(self.decoder.engine, costs.step_parameters(self.config, window)),
+        }
+
+    def supported_cells(self) -> list[dict[str, Any]]:
+        """What the checkpoint was trained for (`config.trained_cells`); all else runs, but is untrained."""
+        return [dict(cell) for cell in self.config.trained_cells]
+
+    def is_trained(self, width: int, height: int, shuffle_window: int) -> bool:
+        """Whether a size and window lie in one of the trained cells."""
+        return any(
+            cell["window"] == shuffle_window and cell["min_pixels"] <= width * height <= cell["max_pixels"]
+            for cell in self.config.trained_cells
+        )
+
+    @torch.inference_mode()
+    def decode(self, tokens: Tensor) -> list[Image.Image]:
+        """Codes int64 [n, h, w] -> PIL pictures, one at a time to bound memory; codes not drawn (-1) become grey."""
+        grey = self.image_tokenizer.mean_colors.square().sum(-1).argmin()
+        complete = torch.where(tokens < 0, grey, tokens.to(self.device))
+        pixels = (self.image_tokenizer.decode(one[None])[0] for one in complete)
+        return [Image.fromarray(_to_bytes(p.permute(1, 2, 0)).cpu().numpy()) for p in pixels]
+
+    @torch.inference_mode()
+    def encode(self, pictures: list[Image.Image]) -> Tensor:
+        """PIL pictures of one size -> codes int64 [n, height/16, width/16], the `tokens=` of an inpainting."""
+        pixels = np.stack([np.asarray(picture.convert("RGB")) for picture in pictures])
+        scaled = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return self.image_tokenizer.encode(scaled.to(self.device))
+
+    def save_pretrained(self, folder: str | Path, dtype: torch.dtype = torch.bfloat16) -> None:
+        """Write a checkpoint folder that `from_pretrained` reads, in shards under 10 MB."""
+        save_checkpoint(Path(folder), self.model, self.image_tokenizer, self.tokenizer, self.defaults, dtype)
+
+    def _events(self, prompts: list[str], settings: Settings, known: Tensor | None) -> Iterator[Event]:
+        started = time.perf_counter()
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        run = self.decoder.start(self._request(prompts, settings, known))
+        prompted = time.perf_counter()
+        rows = run.rows
+        while run.step < run.steps - 1:
+            run.advance()
+            yield Event(run.step, run.steps, run.tokens, _palette=self._palette)
+        run.advance()
+        tokens, total = run.tokens.cpu(), run.steps
+        del run  # caches go before the picture's memory comes
+        coded = time.perf_counter()
+        images = self.decode(tokens)
+        ended = time.perf_counter()
+        timings = {"prompt": prompted - started, "codes": coded - prompted, "picture": ended - coded, "total": ended - started}
+        record = self._record(prompts, settings, rows)
+        yield Event(total, total, tokens, Result(images, tokens, timings, record), _palette=self._palette)
+
+    def _request(self, prompts: list[str], settings: Settings, known: Tensor | None) -> Plan:
+        """Settings -> tensors on the device; conditional rows first, each prompt's images side by side."""
+        height, width = settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE
+        weights = guidance_weights(
+            settings.guidance_schedule, settings.guidance_scale,
+            costs.fused_tokens(height, width, settings.shuffle_window),
+            points=settings.guidance_points, interval=settings.guidance_range, ramp_end=settings.ramp_end,
+        )  # fmt: skip
+        texts = [text for text in prompts for _ in range(settings.num_images)]
+        if bool((weights != 1).any()):
+            texts += [settings.negative_prompt] * len(texts)
+        shape = settings.width, settings.height, settings.shuffle_window
+        ids, mask = pad_left([prompt_ids(self.tokenizer, text, *shape) for text in texts], self._pad_id)
+        keys = [(settings.seed, image) for _ in prompts for image in range(settings.num_images)]
+        return Plan(
+            ids.to(self.device), mask.to(self.device), height, width, settings.shuffle_window,
+            weights.to(self.device), code_noise(keys, height, width, self.device), known,
+            float(settings.temperature), settings.top_k, settings.top_p,
+        )  # fmt: skip
+
+    def _record(self, prompts: list[str], settings: Settings, rows: int) -> dict[str, Any]:
+        steps = costs.fused_tokens(settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE, settings.shuffle_window)
+        weights = guidance_weights(
+            settings.guidance_schedule, settings.guidance_scale, steps,
+            points=settings.guidance_points, interval=settings.guidance_range, ramp_end=settings.ramp_end,
+        )  # fmt: skip
+        return {
+            "prompt": prompts[0] if len(prompts) == 1 else prompts,
+            **settings.replay(),
+            "guidance_weights": [round(w, 6) for w in weights.tolist()],
+            "checkpoint": self.checkpoint,
+            "numerics": f"{self.decoder.numerics}-b{rows}",
+            "trained": self.is_trained(settings.width, settings.height, settings.shuffle_window),
+        }
+
+    def _checked_prompts(self, prompt: str | list[str]) -> list[str]:
+        prompts = list(prompt) if isinstance(prompt, (list, tuple)) else [prompt]
+        if not prompts:
+            raise ValueError("prompt is []; it must hold at least one prompt")
+        for text in prompts:
+            if not isinstance(text, str) or not text.strip():
+                raise ValueError(f"prompt is {text!r}; it must be a text that is not empty")
+            self._check_text("prompt", text)
+        return prompts
+
+    def _check_text(self, name: str, text: str) -> None:
+        length = len(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        if length > self.config.max_text_tokens:
+            raise ValueError(f"{name} has {length} tokens; at most {self.config.max_text_tokens} are allowed")
+
+    def _known(self, tokens: Tensor | None, mask: Tensor | None, settings: Settings, rows: int) -> Tensor | None:
+        """Codes to keep, int64 [rows, H, W] with -1 where to draw; None when nothing is kept."""
+        if tokens is None and mask is None:
+            return None
+        if tokens is None or mask is None:
+            raise ValueError("tokens and mask belong together; one of them is None")
+        shape = settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE
+        tokens, mask = (_rows_of(name, x, rows, shape) for name, x in (("tokens", tokens), ("mask", mask)))
+        tokens, mask = tokens.to(self.device, torch.int64), mask.to(self.device, torch.bool)
+        kept = tokens[~mask]
+        if len(kept) and not 0 <= int(kept.min()) <= int(kept.max()) < self.config.image_vocab_size:
+            raise ValueError(
+                f"tokens to keep range from {int(kept.min())} to {int(kept.max())}; "
+                f"codes are 0 to {self.config.image_vocab_size - 1}"
+            )
+        return torch.where(mask, NOT_DRAWN, tokens)
+
+    @property
+    def _pad_id(self) -> int:
+        return self.tokenizer.convert_tokens_to_ids(PAD)
+
+
+def _rows_of(name: str, x: Any, rows: int, shape: tuple[int, int]) -> Tensor:
+    x = torch.as_tensor(x)
+    if x.shape not in (shape, (1, *shape), (rows, *shape)):
+        raise ValueError(f"{name} has shape {tuple(x.shape)}; it must be {shape} or {(rows, *shape)}")
+    return x.expand(rows, *shape)
+
+
+def _to_bytes(colors: Tensor) -> Tensor:
+    """[-1, 1] -> uint8."""
+    return ((colors.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,122 @@
+"""Everything that a picture is asked for with, checked before any work starts.
+
+`Settings` is the one list of settings: the interface of the pipeline, the command line, the stored replay
+record and whatever varies settings are derived from its fields.
+"""
+
+import dataclasses
+import json
+import math
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from model.config import TokenShuffleConfig
+from model.guidance import check_guidance
+from model.prompt import DOWNSAMPLE, LARGEST_SIDE
+
+MAX_TEMPERATURE = 5.0
+MAX_SEED = 2**53 - 1  # what JSON and browsers keep exactly
+MAX_IMAGES = 64
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Resolved settings; see `TokenShufflePipeline.__call__` for what each one means."""
+
+    width: int = 512
+    height: int = 512
+    shuffle_window: int = 2
+    guidance_schedule: str = "half-linear"
+    guidance_scale: float = 7.5
+    guidance_points: tuple[tuple[float, float], ...] | None = None
+    guidance_range: tuple[float, float] | None = None
+    ramp_end: float = 0.5
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+    seed: int = 0
+    num_images: int = 1
+    negative_prompt: str = ""
+
+    def replay(self) -> dict[str, Any]:
+        """As plain JSON types."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+FIELDS = tuple(field.name for field in dataclasses.fields(Settings))
+
+
+def resolve(given: dict[str, Any], defaults: dict[str, Any], config: TokenShuffleConfig) -> Settings:
+    """Given values over the checkpoint's defaults over the dataclass's; None means "not given".
+
+    `defaults` may hold `windows`, a map from window to values tuned for it. Raises ValueError.
+    """
+    unknown = set(given) - set(FIELDS)
+    if unknown:
+        raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; settings are {', '.join(FIELDS)}")
+    chosen = {name: value for name, value in given.items() if value is not None}
+    window = chosen.get("shuffle_window", defaults.get("shuffle_window", Settings.shuffle_window))
+    tuned = {**defaults, **defaults.get("windows", {}).get(str(window), {})}
+    tuned = {name: value for name, value in tuned.items() if name in FIELDS and value is not None}
+    settings = _with_plain_types({"seed": secrets.randbelow(2**32), **tuned, **chosen})
+    check(settings, config)
+    return settings
+
+
+def check(settings: Settings, config: TokenShuffleConfig) -> None:
+    """Raise ValueError with the value and what is allowed, for the first setting that is not."""
+    check_shape(settings.width, settings.height, settings.shuffle_window, config)
+    check_guidance(
+        settings.guidance_schedule, settings.guidance_scale, settings.guidance_points,
+        settings.guidance_range, settings.ramp_end,
+    )  # fmt: skip
+    _check_number("temperature", settings.temperature, 0, MAX_TEMPERATURE)
+    if settings.top_k is not None:
+        _check_number("top_k", settings.top_k, 1, config.image_vocab_size, whole=True)
+    if settings.top_p is not None and not 0 < _number("top_p", settings.top_p) <= 1:
+        raise ValueError(f"top_p is {settings.top_p!r}; it must be above 0 and at most 1")
+    _check_number("seed", settings.seed, 0, MAX_SEED, whole=True)
+    _check_number("num_images", settings.num_images, 1, MAX_IMAGES, whole=True)
+
+
+def check_shape(width: int, height: int, window: int, config: TokenShuffleConfig) -> None:
+    """Size against window, special tokens and pixel budget."""
+    if window not in config.shuffle_windows:
+        raise ValueError(f"shuffle_window is {window!r}; this checkpoint has {config.shuffle_windows}")
+    unit, largest = DOWNSAMPLE * window, DOWNSAMPLE * LARGEST_SIDE
+    for name, side in (("width", width), ("height", height)):
+        _check_number(name, side, unit, largest, whole=True)
+        if side % unit:
+            raise ValueError(
+                f"{name} is {side}; with shuffle_window={window} it must be a multiple of {unit} from {unit} to {largest}"
+            )
+    if width * height > config.max_pixels:
+        raise ValueError(f"{width}x{height} is {width * height} pixels; this checkpoint allows {config.max_pixels}")
+
+
+def _with_plain_types(values: dict[str, Any]) -> Settings:
+    for name in ("guidance_points", "guidance_range"):
+        if values.get(name) is not None:
+            values[name] = _as_tuple(name, values[name])
+    return Settings(**values)
+
+
+def _as_tuple(name: str, value: Any) -> tuple:
+    try:
+        return tuple(tuple(map(float, v)) if isinstance(v, Sequence) else float(v) for v in value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {value!r}; it must be made of numbers") from None
+
+
+def _number(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+        raise ValueError(f"{name} is {value!r}; it must be a number")
+    return value
+
+
+def _check_number(name: str, value: Any, low: float, high: float, whole: bool = False) -> None:
+    if not low <= _number(name, value) <= high or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
+        raise ValueError(f"{name} is {value!r}; it must be {kind} from {low:g} to {high}")

@@ -1,0 +1,248 @@
+"""Train the generator: ``python -m model.training.generator --config model/training/configs/small.json``.
+
+Windows are mixed in one run, so that one checkpoint serves them all: each step draws a cell (shard folder,
+window, batch) by its weight. The learning rate warms up, stays
+and decays at the end of a leg, and the shipped weights are a moving average. The same command resumes a run
+that was stopped; ``--init`` starts a new leg from exported weights; ``accelerate launch`` runs it on many GPUs.
+"""
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import PreTrainedTokenizerBase
+
+from model.config import preset
+from model.prompt import END_OF_IMAGE, pad_left, prompt_ids
+from model.training.shards import ShardStream
+from model.training.text_tokenizer import load_or_train
+from model.transformer import TokenShuffleForImageGeneration, TokenShuffleOutput
+
+SAVE_SECONDS = 240
+
+
+class Collate:
+    """Samples of one cell → model inputs."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int):
+        self.tokenizer, self.window = tokenizer, window
+
+    def __call__(self, samples: list[tuple[str, Tensor, int, int]]) -> dict[str, Tensor]:
+        rows = [prompt_ids(self.tokenizer, text, width, height, self.window) for text, _, width, height in samples]
+        input_ids, attention_mask = pad_left(rows, self.tokenizer.pad_token_id)
+        image_ids = torch.stack([codes for _, codes, _, _ in samples])
+        return {"input_ids": input_ids, "attention_mask": attention_mask, "image_ids": image_ids}
+
+
+def make_optimizers(model: nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
+    """``adamw`` for everything, or ``muon`` for the matrices inside and AdamW for embeddings, head and norms."""
+    if kind not in ("adamw", "muon"):
+        raise ValueError(f"optimizer is {kind!r}; it must be 'adamw' or 'muon'")
+    inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed_tokens" not in name]
+    outer = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
+    if kind == "muon":
+        muon = torch.optim.Muon(inner, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
+        return [muon, torch.optim.AdamW(outer, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)]
+    groups = [{"params": inner, "weight_decay": 0.01}, {"params": outer, "weight_decay": 0.0}]
+    return [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.95))]
+
+
+def rate(fraction: float, step: int, warmup_steps: int, decay_share: float) -> float:
+    """Warm-up, stable, linear decay: the factor of the peak learning rate."""
+    return min(1.0, (step + 1) / warmup_steps) * min(1.0, max(0.01, (1 - fraction) / max(decay_share, 1e-9)))
+
+
+class GeneratorTrainer:
+    """One leg: model, optimisers, moving average and counters, and how to save and resume them."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        self.recipe = json.loads(Path(arguments.config).read_text())
+        self.arguments, self.folder = arguments, Path(arguments.out)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # A step uses one window's shuffle pair, so the others have no gradient in it.
+        unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+        self.accelerator = Accelerator(
+            cpu=not torch.cuda.is_available(), mixed_precision=self.recipe["precision"], kwargs_handlers=[unused]
+        )
+        set_seed(self.recipe["seed"], device_specific=True)
+        self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
+        self.bare = self.build_model()
+        self.samples = {(cell["size"], cell["window"]): 0 for cell in self.recipe["cells"]}
+        self.step, self.seconds = 0, 0.0
+        optimizers = make_optimizers(self.bare, self.recipe["optimizer"], self.recipe["lr"])
+        self.model, *self.optimizers = self.accelerator.prepare(self.bare, *optimizers)
+        self.average = {name: p.detach().clone() for name, p in self.bare.named_parameters()}
+        self.resume()
+
+    def build_model(self) -> TokenShuffleForImageGeneration:
+        if self.arguments.init:
+            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32)
+        overrides = dict(self.recipe.get("model", {}))
+        overrides["text_vocab_size"] = len(self.tokenizer)
+        overrides["end_of_image_id"] = self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE)
+        return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **overrides))
+
+    # --- data ---------------------------------------------------------------------------------
+
+    def stream(self, cell: dict, folder: str, dropout: float) -> Iterator[dict[str, Tensor]]:
+        """Endless batches of one cell, this process's share of them; a resumed run goes on with fresh ones."""
+        accelerator, seed = self.accelerator, f"{self.recipe['seed']}-{self.step}-{cell['window']}"
+        shards = ShardStream(
+            Path(self.arguments.shards) / folder, seed, dropout, accelerator.process_index, accelerator.num_processes
+        )
+        batch = max(1, cell["batch"] // accelerator.num_processes)
+        return iter(DataLoader(shards, batch, collate_fn=Collate(self.tokenizer, cell["window"])))
+
+    # --- training -----------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """Run until the leg's ``--minutes`` are used up, then export the average."""
+        cells, budget = self.recipe["cells"], self.arguments.minutes * 60
+        streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells]
+        last_save = last = time.monotonic()
+        while self.seconds < budget:
+            self.set_rates(self.seconds / budget)
+            index = self.choose_cell(cells)
+            output = self.train_step(next(streams[index]), cells[index])
+            now = time.monotonic()
+            self.seconds, last = self.seconds + now - last, now
+            if self.step % self.recipe["log_steps"] == 0:
+                self.log(cells[index], output)
+            if now - last_save > SAVE_SECONDS:
+                self.save()
+                last_save = now
+        self.save()
+        self.export()
+
+    def choose_cell(self, cells: list[dict]) -> int:
+        """The cell of this step: the same on every process, because it hangs on the step alone."""
+        rng = random.Random(f"{self.recipe['seed']}-{self.step}")
+        return rng.choices(range(len(cells)), [cell["weight"] for cell in cells])[0]
+
+    def set_rates(self, fraction: float) -> None:
+        factor = rate(fraction, self.step, self.recipe["warmup_steps"], self.recipe["decay_share"])
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = self.recipe["lr"] * factor
+
+    def train_step(self, batch: dict[str, Tensor], cell: dict) -> TokenShuffleOutput:
+        batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
+        with self.accelerator.autocast():
+            output = self.model(
+                **batch, shuffle_window=cell["window"], compute_loss=True, window_fraction=cell["fraction"]
+            )
+        self.accelerator.backward(output.loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        self.samples[cell["size"], cell["window"]] += len(batch["image_ids"]) * self.accelerator.num_processes
+        self.update_average()
+        return output
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        decay = min(self.recipe["ema"], (1 + self.step) / (10 + self.step))
+        for name, parameter in self.bare.named_parameters():
+            self.average[name].lerp_(parameter.detach(), 1 - decay)
+
+    def log(self, cell: dict, output: TokenShuffleOutput) -> None:
+        losses = {name: self.accelerator.reduce(output[name].detach(), "mean") for name in ("image_loss", "text_loss")}
+        row = {"step": self.step, "seconds": round(self.seconds), "size": cell["size"], "window": cell["window"]}
+        row |= {name: round(loss.item(), 4) for name, loss in losses.items()}
+        row["samples"] = sum(self.samples.values())
+        self.accelerator.print(json.dumps(row), flush=True)
+        if self.accelerator.is_main_process:
+            with open(self.folder / "log.jsonl", "a") as file:
+                file.write(json.dumps(row) + "\n")
+
+    # --- saving -------------------------------------------------------------------------------
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Write everything that a resumed run needs, atomically."""
+        if not self.accelerator.is_main_process:
+            return
+        state = {
+            "model": self.bare.state_dict(),
+            "average": self.average,
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "samples": [[*cell, count] for cell, count in self.samples.items()],
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        torch.save(state, self.checkpoint.with_suffix(".new"))
+        self.checkpoint.with_suffix(".new").rename(self.checkpoint)
+
+    def resume(self) -> None:
+        if not self.checkpoint.exists():
+            return
+        state = torch.load(self.checkpoint, weights_only=True)
+        self.bare.load_state_dict(state["model"])
+        self.average = state["average"]
+        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved)
+        self.samples |= {(size, window): count for size, window, count in state["samples"]}
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    @torch.no_grad()
+    def export(self) -> None:
+        """Write the averaged weights as the pipeline loads them: bf16 safetensors under 10 MB each, with counts."""
+        if not self.accelerator.is_main_process:
+            return
+        shipped = TokenShuffleForImageGeneration(self.bare.config)
+        shipped.load_state_dict(self.bare.state_dict())
+        for name, parameter in shipped.named_parameters():
+            parameter.copy_(self.average[name])
+        shipped.config.trained_cells = self.trained_cells(shipped.eval())
+        shipped.to(torch.bfloat16).save_pretrained(self.folder / "export", max_shard_size="9MB")
+        self.tokenizer.save_pretrained(self.folder / "export")
+
+    def trained_cells(self, model: TokenShuffleForImageGeneration) -> list[dict]:
+        """Samples seen so far, earlier legs included, and held-out loss of every cell."""
+        counts = {(cell["size"], cell["window"]): cell["samples"] for cell in model.config.trained_cells}
+        for cell, count in self.samples.items():
+            counts[cell] = counts.get(cell, 0) + count
+        return [
+            {
+                "size": size, "window": window, "min_pixels": size * size, "max_pixels": size * size,
+                "samples": count, "loss": round(self.held_out_loss(model, size, window), 4),
+            }
+            for (size, window), count in sorted(counts.items())
+        ]  # fmt: skip
+
+    def held_out_loss(self, model: TokenShuffleForImageGeneration, size: int, window: int, samples: int = 128) -> float:
+        """Mean cross-entropy per code on combinations that were never trained on."""
+        shards = ShardStream(Path(self.arguments.shards) / f"{size}-held-out", seed="held-out")
+        batches = iter(DataLoader(shards, batch_size=8, collate_fn=Collate(self.tokenizer, window)))
+        losses = []
+        for _ in range(samples // 8):
+            with self.accelerator.autocast():
+                losses.append(model(**next(batches), shuffle_window=window, compute_loss=True).image_loss.item())
+        return sum(losses) / len(losses)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--config", default="model/training/configs/small.json", help="recipe")
+    parser.add_argument("--shards", default="runs/shards", help="folder with one shard folder per size")
+    parser.add_argument("--out", default="runs/generator", help="run folder of this leg")
+    parser.add_argument("--init", help="exported weights to start from (a new leg)")
+    parser.add_argument("--minutes", type=float, default=60, help="training time of this leg")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    GeneratorTrainer(parse()).train()

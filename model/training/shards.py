@@ -1,0 +1,130 @@
+"""Scenes encoded once: Parquet shards of captions and codes that the generator streams.
+
+``python -m model.training.shards --tokenizer model/weights/image_tokenizer --count 20000`` adds shards to a
+folder until stopped; several processes may write at once. A shard has the columns caption, kind,
+codes (uint16, raster order), width and height (px).
+"""
+
+import argparse
+import random
+import time
+import uuid
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from model.image_tokenizer import ImageTokenizer
+from model.training.scenes import Scene, compose
+
+SHARD_SCENES = 256
+BUFFER_SHARDS = 4  # shards that are shuffled together
+# Shares within the scenes of one object, which teach what things look like, and of several.
+ONE_OBJECT = {"single_object": 0.55, "colors": 0.45}
+SEVERAL = {"two_object": 0.3, "counting": 0.2, "position": 0.22, "color_attr": 0.28}
+
+
+def kind_shares(one_object: float) -> dict[str, float]:
+    """The mixture of kinds for a given share of one-object scenes."""
+    return {k: v * one_object for k, v in ONE_OBJECT.items()} | {k: v * (1 - one_object) for k, v in SEVERAL.items()}
+
+
+def encode_scenes(tokenizer: ImageTokenizer, scenes: list[Scene]) -> Tensor:
+    """Codes [n, h, w] of scenes of one size."""
+    pixels = np.stack([np.asarray(scene.image) for scene in scenes])
+    return tokenizer.encode(torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 127.5 - 1)
+
+
+def write_shard(folder: Path, tokenizer: ImageTokenizer, scenes: list[Scene]) -> Path:
+    """Encode scenes of one size and write them as one Parquet file, which appears all at once."""
+    codes = torch.cat([encode_scenes(tokenizer, scenes[i : i + 8]) for i in range(0, len(scenes), 8)])
+    table = pa.table(
+        {
+            "caption": [scene.caption for scene in scenes],
+            "kind": [scene.kind for scene in scenes],
+            "codes": pa.array(list(codes.flatten(1).numpy().astype(np.uint16)), type=pa.list_(pa.uint16())),
+            "width": [scene.image.width for scene in scenes],
+            "height": [scene.image.height for scene in scenes],
+        }
+    )
+    path = folder / f"{uuid.uuid4().hex}.parquet"
+    pq.write_table(table, path.with_suffix(".new"), compression="zstd")
+    return path.with_suffix(".new").rename(path)
+
+
+def write_shards(
+    folder: Path, tokenizer: ImageTokenizer, width: int, height: int, count: int, test: bool, one_object: float = 0.45
+) -> None:
+    """Compose and encode ``count`` scenes; prints the speed after every shard."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = random.Random(f"{time.time_ns()}-{width}x{height}-{test}")
+    kinds, shares = zip(*kind_shares(one_object).items())
+    for _ in range(-(-count // SHARD_SCENES)):
+        started = time.monotonic()
+        chosen = rng.choices(kinds, shares, k=min(SHARD_SCENES, count))
+        scenes = [compose(rng, kind, width, height, test and kind != "single_object") for kind in chosen]
+        write_shard(folder, tokenizer, scenes)
+        print(f"{len(chosen) / (time.monotonic() - started):.1f} scenes/s", flush=True)
+
+
+def read_shard(path: Path) -> list[tuple[str, Tensor, int, int]]:
+    """(caption, codes [h, w] int64, width px, height px) of every scene of a shard."""
+    table = pq.read_table(path)
+    columns = [table[name].to_pylist() for name in ("caption", "width", "height")]
+    codes = table["codes"].combine_chunks()
+    grids = np.asarray(codes.values).astype(np.int64).reshape(len(codes), -1)
+    return [
+        (text, torch.from_numpy(grid.reshape(height // 16, width // 16)), width, height)
+        for grid, text, width, height in zip(grids, *columns)
+    ]
+
+
+class ShardStream(IterableDataset):
+    """Endless samples from a folder that may still be growing: (caption, codes [h, w], width px, height px).
+
+    Every process walks through the same order and keeps its share of it, so two processes with half the
+    batch see what one sees. A dropped caption is an empty one.
+    """
+
+    def __init__(self, folder: Path, seed: str, dropout: float = 0.0, rank: int = 0, processes: int = 1):
+        self.folder, self.seed, self.dropout = Path(folder), seed, dropout
+        self.rank, self.processes = rank, processes
+
+    def __iter__(self) -> Iterator[tuple[str, Tensor, int, int]]:
+        return islice(self.all_samples(), self.rank, None, self.processes)
+
+    def all_samples(self) -> Iterator[tuple[str, Tensor, int, int]]:
+        rng = random.Random(self.seed)
+        while True:
+            paths = sorted(self.folder.glob("*.parquet"))
+            if not paths:
+                raise FileNotFoundError(f"no shards in {self.folder}: run `python -m model.training.shards` first")
+            chosen = rng.sample(paths, min(BUFFER_SHARDS, len(paths)))
+            samples = [sample for path in chosen for sample in read_shard(path)]
+            rng.shuffle(samples)
+            for text, *rest in samples:
+                yield "" if rng.random() < self.dropout else text, *rest
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tokenizer", default="model/weights/image_tokenizer", help="folder of the image tokenizer")
+    parser.add_argument("--out", default="runs/shards/512", help="folder that shards are added to")
+    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--height", type=int, default=512)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--one-object", type=float, default=0.45, help="share of scenes with a single object")
+    parser.add_argument("--held-out", action="store_true", help="only combinations that are kept for testing")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    a = parse()
+    image_tokenizer = ImageTokenizer.from_pretrained(a.tokenizer).eval()
+    write_shards(Path(a.out), image_tokenizer, a.width, a.height, a.count, a.held_out, a.one_object)

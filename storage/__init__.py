@@ -1,0 +1,1 @@
+"""What lasts: tables, pictures, backups and exports. Knows nothing of gradio or torch."""

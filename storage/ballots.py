@@ -1,0 +1,167 @@
+"""What must hold before an assignment is opened or a vote is taken, and how they turn into records."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from storage import schema
+from storage.coverage import current_votes, to_comparison
+from storage.errors import AssignmentExpired, DuplicateVote, NotFound, WrongState
+from storage.part import must_find
+from storage.records import Assignment, Flaw, Vote
+from storage.schema import utc_now
+
+VOTING_STATES = ("open", "paused")  # a pause hands out nothing new, but a pair on screen may be answered
+
+
+def owned(session: Session, assignment_id: str, rater_id: str, *, lock: bool = False) -> schema.Assignment:
+    """The rater's own assignment; foreign and unknown ones raise the same NotFound."""
+    row = must_find(session, schema.Assignment, assignment_id, lock=lock)
+    if row.rater_id != rater_id:
+        raise NotFound("no such assignment")
+    return row
+
+
+def check_opening(session: Session, row: schema.Assignment) -> None:
+    """Study, rater, pair and criteria fit together, and both pictures are still there."""
+    study = must_find(session, schema.Study, row.study_id)
+    rater = must_find(session, schema.Rater, row.rater_id)
+    comparison = must_find(session, schema.Comparison, row.comparison_id)
+    if study.state != "open" and not (row.practice and study.state != "closed"):
+        raise WrongState(f"the study is {study.state}; pairs are handed out while it is open")
+    if rater.simulated != study.simulated:
+        raise WrongState("simulated raters rate simulated studies only, people rate the others")
+    if comparison.study_id != study.id:
+        raise NotFound("no such comparison in this study")
+    if not row.criteria or not set(row.criteria) <= set(study.criteria):
+        raise ValueError(f"criteria {row.criteria}; allowed: {study.criteria}")
+    for generation_id in (comparison.generation_a, comparison.generation_b):
+        if must_find(session, schema.Generation, generation_id).deleted_at is not None:
+            raise WrongState("a picture of this pair was deleted")
+    if row.repeat_of is not None and owned(session, row.repeat_of, row.rater_id).comparison_id != comparison.id:
+        raise ValueError("a repeat shows the pair of the assignment that it repeats")
+
+
+def prolong(session: Session, row: schema.Assignment, expires_at: datetime) -> None:
+    """The same pair again for the same rater: go on where it was left, sides unchanged."""
+    if set(row.criteria) <= set(_answered(session, [row.id])[row.id]):
+        raise DuplicateVote("you have already rated this pair")
+    row.expires_at = max(row.expires_at, expires_at)
+
+
+def check_open(session: Session, row: schema.Assignment) -> None:
+    """Not expired, and the study takes answers."""
+    if utc_now() > row.expires_at:
+        raise AssignmentExpired(f"this pair was open until {row.expires_at:%Y-%m-%d %H:%M:%S} UTC; ask for the next one")
+    check_study_takes_votes(session, row)
+
+
+def check_study_takes_votes(session: Session, row: schema.Assignment) -> None:
+    state = must_find(session, schema.Study, row.study_id).state
+    if state not in VOTING_STATES and not (row.practice and state != "closed"):
+        raise WrongState(f"the study is {state}; it takes no answers now")
+
+
+def check_voting(session: Session, row: schema.Assignment, criterion: str) -> None:
+    if criterion not in row.criteria:
+        raise ValueError(f"criterion {criterion!r}; this pair asks for {', '.join(row.criteria)}")
+    check_open(session, row)
+
+
+def same_assignment(row: schema.Assignment) -> Select[tuple[schema.Assignment]]:
+    table = schema.Assignment
+    return select(table).where(
+        table.rater_id == row.rater_id, table.comparison_id == row.comparison_id, table.repeat == row.repeat
+    )
+
+
+def of_rater(rater_id: str, study_id: str) -> Select[tuple[schema.Assignment]]:
+    table = schema.Assignment
+    return select(table).where(table.rater_id == rater_id, table.study_id == study_id)
+
+
+def last_vote(session: Session, assignment_id: str, criterion: str) -> schema.Vote | None:
+    """The highest revision, taken back or not."""
+    query = select(schema.Vote).where(schema.Vote.assignment_id == assignment_id, schema.Vote.criterion == criterion)
+    return session.scalar(query.order_by(schema.Vote.revision.desc()).limit(1))
+
+
+def generation_on(session: Session, row: schema.Assignment, side: str) -> str:
+    """The generation that stood left or right."""
+    comparison = must_find(session, schema.Comparison, row.comparison_id)
+    is_a = (row.left_side == "a") == (side == "left")
+    return comparison.generation_a if is_a else comparison.generation_b
+
+
+def _answered(session: Session, assignment_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    """assignment -> criterion -> current answer."""
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for vote in session.scalars(current_votes().where(schema.Vote.assignment_id.in_(assignment_ids))):
+        found[vote.assignment_id][vote.criterion] = vote.answer or ""
+    return found
+
+
+def to_assignments(session: Session, rows: Sequence[schema.Assignment]) -> list[Assignment]:
+    """Many at once, in three queries."""
+    answered = _answered(session, [row.id for row in rows])
+    wanted = {row.comparison_id for row in rows}
+    comparisons = session.scalars(select(schema.Comparison).where(schema.Comparison.id.in_(wanted)))
+    by_id = {comparison.id: comparison for comparison in comparisons}
+    return [_to_assignment(row, by_id[row.comparison_id], answered[row.id]) for row in rows]
+
+
+def to_assignment(session: Session, row: schema.Assignment) -> Assignment:
+    return to_assignments(session, [row])[0]
+
+
+def _to_assignment(row: schema.Assignment, comparison: schema.Comparison, answered: dict[str, str]) -> Assignment:
+    return Assignment(
+        id=row.id,
+        study_id=row.study_id,
+        rater_id=row.rater_id,
+        comparison=to_comparison(comparison),
+        left_side=row.left_side,
+        criteria=row.criteria,
+        propensity=row.propensity,
+        chosen_by=row.chosen_by,
+        repeat_of=row.repeat_of,
+        practice=row.practice,
+        shown_at=row.shown_at,
+        expires_at=row.expires_at,
+        created_at=row.created_at,
+        answered=answered,
+    )
+
+
+def to_vote(row: schema.Vote) -> Vote:
+    return Vote(
+        id=row.id,
+        assignment_id=row.assignment_id,
+        criterion=row.criterion,
+        revision=row.revision,
+        answer=row.answer,
+        decision_ms=row.decision_ms,
+        display=row.display,
+        created_at=row.created_at,
+    )
+
+
+def to_flaw(row: schema.Flaw, rater_id: str, *, left: bool, settings: dict[str, object] | None = None) -> Flaw:
+    return Flaw(
+        id=row.id,
+        assignment_id=row.assignment_id,
+        generation_id=row.generation_id,
+        rater_id=rater_id,
+        kind=row.kind,
+        x0=row.x0,
+        y0=row.y0,
+        x1=row.x1,
+        y1=row.y1,
+        note=row.note,
+        created_at=row.created_at,
+        settings=settings or {},
+        left=left,
+    )

@@ -1,0 +1,78 @@
+"""How far a study's design is covered: per comparison who was asked and what counts."""
+
+from collections import defaultdict
+
+from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
+
+from storage.records import Comparison, Coverage
+from storage.schema import Assignment, Exclusion, Generation, Vote, utc_now
+from storage.schema import Comparison as ComparisonRow
+
+
+def current_votes() -> Select[tuple[Vote]]:
+    """The highest revision of every (assignment, criterion), unless it was taken back."""
+    later = aliased(Vote)
+    superseded = exists().where(later.supersedes == Vote.id)
+    return select(Vote).where(Vote.answer.is_not(None), ~superseded)
+
+
+def not_excluded() -> Select[tuple[Vote]]:
+    """Current votes without an exclusion in force."""
+    excluded = exists().where(Exclusion.vote_id == Vote.id, Exclusion.lifted_at.is_(None))
+    return current_votes().where(~excluded)
+
+
+def of_study(session: Session, study_id: str) -> list[Coverage]:
+    """One entry per comparison, oldest first."""
+    assigned = _assigned(session, study_id)
+    raters: dict[str, set[str]] = defaultdict(set)
+    votes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for comparison_id, rater_id, criterion in session.execute(_answers(study_id)):
+        raters[comparison_id].add(rater_id)
+        votes[comparison_id][criterion] += 1
+    return [
+        Coverage(to_comparison(row), assigned.get(row.id, 0), len(raters[row.id]), dict(votes[row.id]), available)
+        for row, available in session.execute(_comparisons(study_id))
+    ]
+
+
+def _comparisons(study_id: str) -> Select[tuple[ComparisonRow, bool]]:
+    """Comparisons, and whether both pictures are still there."""
+    gone = exists().where(
+        or_(Generation.id == ComparisonRow.generation_a, Generation.id == ComparisonRow.generation_b),
+        Generation.deleted_at.is_not(None),
+    )
+    return select(ComparisonRow, ~gone).where(ComparisonRow.study_id == study_id).order_by(ComparisonRow.id)
+
+
+def _assigned(session: Session, study_id: str) -> dict[str, int]:
+    answered = exists().where(Vote.assignment_id == Assignment.id)
+    counted = (
+        Assignment.study_id == study_id,
+        Assignment.practice.is_(False),
+        Assignment.repeat == 0,
+        or_(Assignment.expires_at > utc_now(), answered),
+    )
+    query = select(Assignment.comparison_id, func.count()).where(*counted).group_by(Assignment.comparison_id)
+    return dict(session.execute(query).all())
+
+
+def _answers(study_id: str) -> Select[tuple[str, str, str]]:
+    votes = not_excluded().join(Assignment, Assignment.id == Vote.assignment_id)
+    return votes.with_only_columns(Assignment.comparison_id, Assignment.rater_id, Vote.criterion).where(
+        Assignment.study_id == study_id, Assignment.practice.is_(False), Assignment.repeat == 0
+    )
+
+
+def to_comparison(row: ComparisonRow) -> Comparison:
+    return Comparison(
+        id=row.id,
+        study_id=row.study_id,
+        generation_a=row.generation_a,
+        generation_b=row.generation_b,
+        kind=row.kind,
+        factor=row.factor,
+        block=row.block,
+        expected=row.expected,
+    )

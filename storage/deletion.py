@@ -1,0 +1,62 @@
+"""Tombstones: what goes when something is deleted, and which files may then be removed."""
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from storage.schema import Generation, Job, utc_now
+
+DELETED_OWNER = "deleted"
+Files = list[tuple[str, str]]  # (hash, suffix)
+
+
+def bury(session: Session, row: Generation) -> Files:
+    """Strip one generation and the copies made from it; returns the files that lost a name."""
+    files: Files = []
+    for copy in session.scalars(select(Generation).where(Generation.derived_from == row.id)):
+        files += bury(session, copy)
+    files += [(name, suffix) for name, suffix in ((row.image, ".png"), (row.thumbnail, ".webp")) if name]
+    row.prompt = row.prompt_sent = row.owner = row.image = row.thumbnail = row.tokens = None
+    row.published_at = None
+    row.deleted_at = row.deleted_at or utc_now()
+    session.flush()
+    _scrub_job(session, row.job_id)
+    return files
+
+
+def bury_all(session: Session, owner: str) -> tuple[int, Files]:
+    """Every generation of an owner, then the requests of all jobs that are not running any more."""
+    rows = list(session.scalars(select(Generation).where(Generation.owner == owner)))
+    files = [name for row in rows for name in bury(session, row)]
+    for job in session.scalars(select(Job).where(Job.owner == owner)):
+        _scrub(job)
+    return len(rows), files
+
+
+def unnamed(session: Session, files: Files) -> Files:
+    """Those files that no generation names any more."""
+    return [
+        (name, suffix)
+        for name, suffix in sorted(set(files))
+        if session.scalar(
+            select(Generation.id).where(or_(Generation.image == name, Generation.thumbnail == name)).limit(1)
+        )
+        is None
+    ]
+
+
+def _scrub_job(session: Session, job_id: str | None) -> None:
+    """The request repeats the prompt: it goes with the last picture of the job."""
+    if job_id is None:
+        return
+    alive = select(Generation.id).where(Generation.job_id == job_id, Generation.deleted_at.is_(None)).limit(1)
+    job = session.get(Job, job_id)
+    if job is not None and session.scalar(alive) is None and job.state not in ("queued", "running"):
+        _scrub(job)
+
+
+def _scrub(job: Job) -> None:
+    job.request, job.progress, job.owner, job.request_key = {}, {}, DELETED_OWNER, None
+    if job.state in ("queued", "interrupted"):
+        job.state, job.finished_at = "cancelled", utc_now()
+    elif job.state == "running":
+        job.cancel_requested_at = job.cancel_requested_at or utc_now()

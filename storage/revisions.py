@@ -1,0 +1,55 @@
+"""Which revision a database has, and how to bring it to the newest one.
+
+A new revision: change schema.py, then `python -m storage . revision "what changed"`, read the written file, and commit
+it with a copy of an old database in tests/storage (see test_revisions.py).
+"""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect
+
+from storage.errors import UnknownRevision
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def config(connection: Connection | None = None) -> Config:
+    """Alembic's configuration without a file."""
+    found = Config()
+    found.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    found.attributes["connection"] = connection
+    return found
+
+
+def head() -> str:
+    """The newest revision this program knows."""
+    newest = ScriptDirectory.from_config(config()).get_current_head()
+    assert newest is not None, "storage/migrations/versions is empty"
+    return newest
+
+
+def all_revisions() -> list[str]:
+    """Oldest first."""
+    return [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()][::-1]
+
+
+def current(connection: Connection) -> str | None:
+    """The database's revision; None for an empty database; UnknownRevision for anything else."""
+    revision = MigrationContext.configure(connection).get_current_revision()
+    if revision is None and inspect(connection).get_table_names():
+        raise UnknownRevision("the database has tables but no schema revision: it is not one of ours")
+    if revision is not None and revision not in all_revisions():
+        raise UnknownRevision(
+            f"the database has schema revision {revision!r}, this program knows {', '.join(all_revisions())}: "
+            "it was written by another version; use that one, or restore a backup"
+        )
+    return revision
+
+
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Bring the database to a revision, all steps in the connection's transaction."""
+    command.upgrade(config(connection), to)

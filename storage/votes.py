@@ -1,0 +1,245 @@
+"""Assignments and votes: one pair, one rater, one answer per criterion, never changed, only superseded."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from storage import ballots, frames, schema
+from storage.errors import DuplicateVote, NotFound, UndoTooLate, WrongState
+from storage.part import Part, insert_or_get, must_find
+from storage.records import Assignment, Flaw, Vote
+from storage.schema import ANSWERS, utc_now
+
+UNDO_SECONDS = 30
+
+
+class Votes(Part):
+    """Part of the store. Every method checks owner, study state and expiry inside the writing transaction."""
+
+    def open_assignment(
+        self,
+        rater_id: str,
+        study_id: str,
+        comparison_id: str,
+        *,
+        left_side: str,
+        criteria: Sequence[str],
+        propensity: float,
+        expires_at: datetime,
+        chosen_by: str = "balanced",
+        repeat_of: str | None = None,
+        practice: bool = False,
+    ) -> Assignment:
+        """Written before anything is shown. The rater's unfinished assignment of the same pair is prolonged and
+        returned with its old sides; a finished one raises DuplicateVote."""
+        if left_side not in ("a", "b") or not 0 < propensity <= 1:
+            raise ValueError(f"left_side {left_side!r}, propensity {propensity}; allowed: 'a' or 'b', above 0 to 1")
+        row = schema.Assignment(
+            study_id=study_id,
+            rater_id=rater_id,
+            comparison_id=comparison_id,
+            left_side=left_side,
+            criteria=list(criteria),
+            propensity=propensity,
+            chosen_by=chosen_by,
+            repeat=0 if repeat_of is None else 1,
+            repeat_of=repeat_of,
+            practice=practice,
+            expires_at=expires_at,
+        )
+        with self.database.write() as session:
+            ballots.check_opening(session, row)
+            kept, new = insert_or_get(session, row, ballots.same_assignment(row))
+            if not new:
+                ballots.prolong(session, kept, expires_at)
+            return ballots.to_assignment(session, kept)
+
+    def get_assignment(self, assignment_id: str, rater_id: str) -> Assignment:
+        """Foreign and unknown raise the same NotFound; expiry is not checked here."""
+        with self.database.read() as session:
+            return ballots.to_assignment(session, ballots.owned(session, assignment_id, rater_id))
+
+    def current_assignment(self, rater_id: str, study_id: str) -> Assignment | None:
+        """The newest unexpired assignment with unanswered criteria: where the rater resumes."""
+        query = ballots.of_rater(rater_id, study_id).where(schema.Assignment.expires_at > utc_now())
+        with self.database.read() as session:
+            for row in session.scalars(query.order_by(schema.Assignment.id.desc()).limit(20)):
+                assignment = ballots.to_assignment(session, row)
+                if set(assignment.criteria) - set(assignment.answered):
+                    return assignment
+        return None
+
+    def assignments_of(self, rater_id: str, study_id: str) -> list[Assignment]:
+        """Oldest first, with what was answered."""
+        with self.database.read() as session:
+            rows = list(session.scalars(ballots.of_rater(rater_id, study_id).order_by(schema.Assignment.id)))
+            return ballots.to_assignments(session, rows)
+
+    def mark_shown(self, assignment_id: str, rater_id: str) -> None:
+        """Both pictures are on screen; the first call counts."""
+        with self.database.write() as session:
+            row = ballots.owned(session, assignment_id, rater_id)
+            row.shown_at = row.shown_at or utc_now()
+
+    def record_vote(
+        self,
+        assignment_id: str,
+        rater_id: str,
+        criterion: str,
+        answer: str,
+        *,
+        decision_ms: int | None = None,
+        display: Mapping[str, Any] | None = None,
+    ) -> Vote:
+        """Commit one answer (schema.ANSWERS, in terms of a and b). Committed, and journalled where configured, before
+        it returns. Raises NotFound, AssignmentExpired, DuplicateVote, WrongState, or ValueError for a bad answer."""
+        _check_answer(answer)
+        try:
+            with self.database.write() as session:
+                assignment = ballots.owned(session, assignment_id, rater_id, lock=True)
+                ballots.check_voting(session, assignment, criterion)
+                last = ballots.last_vote(session, assignment_id, criterion)
+                if last is not None and last.answer is not None:
+                    raise DuplicateVote(f"you have already answered {criterion!r} for this pair")
+                return _add_vote(session, assignment_id, criterion, answer, last, decision_ms, display)
+        except IntegrityError as error:
+            raise DuplicateVote(f"you have already answered {criterion!r} for this pair") from error
+
+    def supersede_vote(
+        self,
+        vote_id: str,
+        rater_id: str,
+        answer: str | None = None,
+        *,
+        within: timedelta = timedelta(seconds=UNDO_SECONDS),
+    ) -> Vote:
+        """Undo (answer None: the criterion is open again) or correct the current vote, inside a short window."""
+        if answer is not None:
+            _check_answer(answer)
+        with self.database.write() as session:
+            vote = must_find(session, schema.Vote, vote_id)
+            assignment = ballots.owned(session, vote.assignment_id, rater_id, lock=True)
+            ballots.check_study_takes_votes(session, assignment)
+            last = ballots.last_vote(session, assignment.id, vote.criterion)
+            if last is None or last.id != vote_id or vote.answer is None:
+                raise WrongState("this answer was replaced already; only the newest one can be taken back")
+            if utc_now() - vote.created_at > within:
+                raise UndoTooLate(f"answers can be taken back for {within.total_seconds():.0f} seconds")
+            return _add_vote(session, assignment.id, vote.criterion, answer, last, None, None)
+
+    def record_flaw(
+        self,
+        assignment_id: str,
+        rater_id: str,
+        side: str,
+        *,
+        x0: float = 0.0,
+        y0: float = 0.0,
+        x1: float = 1.0,
+        y1: float = 1.0,
+        kind: str = "area",
+        note: str | None = None,
+    ) -> Flaw:
+        """side: "left" or "right" as seen. kind "broken" reports the whole picture."""
+        if kind not in schema.FLAW_KINDS or side not in ("left", "right"):
+            raise ValueError(f"kind {kind!r}, side {side!r}; allowed: {schema.FLAW_KINDS}, 'left' or 'right'")
+        if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
+            raise ValueError(f"box {(x0, y0, x1, y1)}; allowed: fractions with 0 <= x0 < x1 <= 1, same for y")
+        with self.database.write() as session:
+            assignment = ballots.owned(session, assignment_id, rater_id)
+            ballots.check_open(session, assignment)
+            row = schema.Flaw(
+                assignment_id=assignment_id,
+                generation_id=ballots.generation_on(session, assignment, side),
+                kind=kind,
+                x0=x0,
+                y0=y0,
+                x1=x1,
+                y1=y1,
+                note=note,
+            )
+            session.add(row)
+            session.flush()
+            return ballots.to_flaw(row, rater_id, left=side == "left")
+
+    def flaws(self, study_id: str) -> list[Flaw]:
+        """With the settings of the marked picture; practice left out."""
+        with self.database.read() as session:
+            return frames.flaws(session, study_id)
+
+    def exclude(self, vote_id: str, rule: str, reason: str) -> None:
+        """Set one vote aside under a named rule; again under the same rule is a no-op (and un-lifts it)."""
+        self.exclude_many([vote_id], rule, reason)
+
+    def exclude_many(self, vote_ids: Sequence[str], rule: str, reason: str) -> None:
+        """A sweep: the same rule and reason for many votes, in one transaction."""
+        with self.database.write() as session:
+            for vote_id in vote_ids:
+                must_find(session, schema.Vote, vote_id)
+                row = schema.Exclusion(vote_id=vote_id, rule=rule, reason=reason)
+                insert_or_get(session, row, _exclusion(vote_id, rule))[0].lifted_at = None
+
+    def lift_exclusion(self, vote_id: str, rule: str) -> None:
+        """Count the vote again; the exclusion row stays with the time of lifting."""
+        with self.database.write() as session:
+            row = session.scalar(_exclusion(vote_id, rule))
+            if row is None:
+                raise NotFound(f"this vote is not excluded under {rule!r}")
+            row.lifted_at = row.lifted_at or utc_now()
+
+    def exclusions(self, study_id: str) -> list[dict[str, Any]]:
+        """vote_id, rater_id, rule, reason, created_at, lifted_at; the audit trail."""
+        with self.database.read() as session:
+            return frames.exclusions(session, study_id)
+
+    def votes_frame(self, study_id: str | None = None, *, simulated: bool | None = False) -> list[dict[str, Any]]:
+        """The long table: one row per current vote (see storage/frames.py for the columns), excluded ones included.
+
+        simulated: False human votes, True simulated ones, None both (a study holds only one of the two).
+        """
+        with self.database.read() as session:
+            return frames.votes(session, study_id, simulated)
+
+    def votes_columns(
+        self, study_id: str, *, simulated: bool | None = False
+    ) -> tuple[dict[str, list[Any]], dict[str, dict[str, Any]], dict[str, list[str]]]:
+        """The same for readers of many votes, in three parts (see storage/frames.py)."""
+        with self.database.read() as session:
+            return frames.columns(session, study_id, simulated)
+
+
+def _check_answer(answer: str) -> None:
+    if answer not in ANSWERS:
+        raise ValueError(f"answer {answer!r}; allowed: {', '.join(ANSWERS)}")
+
+
+def _exclusion(vote_id: str, rule: str) -> Any:
+    return select(schema.Exclusion).where(schema.Exclusion.vote_id == vote_id, schema.Exclusion.rule == rule)
+
+
+def _add_vote(
+    session: Session,
+    assignment_id: str,
+    criterion: str,
+    answer: str | None,
+    last: schema.Vote | None,
+    decision_ms: int | None,
+    display: Mapping[str, Any] | None,
+) -> Vote:
+    """Append the next revision; the unique constraint decides between two that try at once."""
+    row = schema.Vote(
+        assignment_id=assignment_id,
+        criterion=criterion,
+        revision=0 if last is None else last.revision + 1,
+        answer=answer,
+        decision_ms=decision_ms,
+        display=dict(display or {}),
+        supersedes=None if last is None else last.id,
+    )
+    session.add(row)
+    session.flush()
+    return ballots.to_vote(row)

@@ -1,0 +1,82 @@
+"""A real Chromium against a studio on the tiny checkpoint. A missing browser fails where CI is set and skips elsewhere."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tiny import write_checkpoint
+
+from app.launch import launch_arguments
+from app.services import Services, build_services
+from app.settings import Settings
+from app.ui import build_ui
+
+SECONDS = 1000  # Playwright counts milliseconds
+expect.set_options(timeout=30 * SECONDS)  # a busy machine is slow, not wrong
+HARMLESS = ("AbortError", "Connection errored out")  # a page that is left while it listens
+
+
+@contextmanager
+def studio(folder: Path) -> Iterator[tuple[Services, str]]:
+    """A running studio and its address."""
+    weights = write_checkpoint(folder / "weights")
+    settings = Settings(folder / "data", "test-secret", weights=str(weights), threads=1, admin_key="the key")
+    settings.data_dir.mkdir()
+    services = build_services(settings)
+    demo = build_ui(services)
+    try:
+        _, url, _ = demo.launch(**{**launch_arguments(services), "prevent_thread_lock": True, "quiet": True})
+        yield services, url.rstrip("/")
+    finally:
+        demo.close()
+        services.close()
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "Chromium is not installed (Debian: apt-get install chromium)"
+        pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """One person with cookies of their own; notes requests that leave the host and errors of the page."""
+
+    def __init__(self, browser: Browser, url: str) -> None:
+        self.url = url
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900})
+        self.context.set_default_timeout(30 * SECONDS)
+        self.outside: list[str] = []
+        self.errors: list[str] = []
+
+    def open(self, path: str = "/") -> Page:
+        page = self.context.new_page()
+        page.on("request", self._note)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", lambda line: self._note_error(line.text) if line.type == "error" else None)
+        page.goto(self.url + path)
+        if path.split("?")[0] == "/":
+            expect(page.locator("#cost .cost")).to_be_visible()  # the page has answered its first events
+        return page
+
+    def _note(self, request) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.outside.append(request.url)
+
+    def _note_error(self, text: str) -> None:
+        if not any(known in text for known in HARMLESS):
+            self.errors.append(text)
+
+    def close(self) -> None:
+        self.context.close()
+        assert self.outside == [], "a request left the host"
+        assert self.errors == []

@@ -1,0 +1,327 @@
+"""The arena's server: what crosses the wire, what is refused, what is written."""
+
+import base64
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import numpy as np
+import pytest
+from arena_world import add_picture, make_services, make_study, png
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app import arena
+from app.arena_routes import VOTES_A_MINUTE, routes
+from app.blind import BLOCK_BYTES, DISPLAY_PX, blind_pair, degraded
+from app.identity import COOKIE
+from app.study.records import vote_frame
+
+
+@pytest.fixture
+def services(tmp_path):
+    built = make_services(tmp_path)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def study(services):
+    return make_study(services.store)
+
+
+class Browser:
+    """A visitor with a cookie, who has agreed."""
+
+    def __init__(self, services, agree=True):
+        self.owner = services.identity.new_token()
+        cookies = {COOKIE: self.owner}
+        self.client = TestClient(
+            Starlette(routes=routes(services)), cookies=cookies, raise_server_exceptions=False
+        )
+        self.owner = services.identity.owner_of_token(self.owner)
+        if agree:
+            self.post("consent")
+
+    def post(self, name, **message):
+        return self.client.post(f"/arena-api/{name}", json=message)
+
+    def pair(self):
+        reply = self.post("pair")
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+
+def rows(services, study):
+    return vote_frame(services.store.votes_frame(study.id))
+
+
+def test_a_pair_five_answers_and_the_rows_behind_them(services, study):
+    browser = Browser(services)
+    for answer in ("left", "right", "both_good", "both_bad", "cannot_tell"):
+        pair = browser.pair()
+        for question in pair["questions"]:
+            reply = browser.post("vote", assignment=pair["assignment"], criterion=question["criterion"], answer=answer,
+                                 decision_ms=900, display={"width": 800, "evil": "x"})  # fmt: skip
+            assert reply.status_code == 200
+    votes = rows(services, study)
+    assert len(votes) == 15 and set(votes["criterion"]) == {"alignment", "appearance", "flaws"}
+    left = votes.groupby("assignment", sort=False).first().iloc[0]
+    assert left["answer"] == left["left_side"]
+    assert browser.pair()["done"] == 5
+
+
+def test_the_assignment_is_written_before_anything_is_shown(services, study):
+    browser = Browser(services)
+    pair = browser.pair()
+    rater = arena.rater_of(services, browser.owner)
+    written = services.store.get_assignment(pair["assignment"], rater.id)
+    assert written.propensity > 0 and written.shown_at is None
+    browser.post("shown", assignment=pair["assignment"])
+    assert services.store.get_assignment(pair["assignment"], rater.id).shown_at is not None
+
+
+def test_reloading_resumes_the_same_pair(services, study):
+    browser = Browser(services)
+    first = browser.pair()
+    browser.post("vote", assignment=first["assignment"], criterion="alignment", answer="left")
+    again = browser.pair()
+    assert again["assignment"] == first["assignment"]
+    assert [q["criterion"] for q in again["questions"]] == ["appearance", "flaws"]
+
+
+def test_nothing_that_crosses_the_wire_tells_the_settings(services, study):
+    pair = Browser(services).pair()
+    assert set(pair) == {"assignment", "prompt", "left", "right", "questions", "done", "total", "study"}
+    text = json.dumps({key: value for key, value in pair.items() if key not in ("left", "right")})
+    for generation in services.store.study_generations(study.id):
+        assert generation.id not in text and (generation.image or "") not in text
+
+
+@pytest.mark.parametrize("sizes", [(64, 512), (96, 96)])
+def test_both_pictures_look_alike_from_outside(sizes):
+    pictures = []
+    for seed, px in enumerate(sizes):
+        picture = Image.open(io.BytesIO(png(seed, px)))
+        picture.info["prompt"] = "secret window=4"
+        pictures.append(picture)
+    left, right = blind_pair(*pictures)
+    assert len(left) == len(right) and len(left) % BLOCK_BYTES == 0
+    for file in (left, right):
+        shown = Image.open(io.BytesIO(file))
+        assert (shown.format, shown.mode, shown.size) == ("JPEG", "RGB", (DISPLAY_PX, DISPLAY_PX))
+        assert b"secret" not in file and not shown.getexif() and set(shown.info) <= {
+            "jfif", "jfif_version", "jfif_unit", "jfif_density",
+        }  # fmt: skip
+        shown.load()
+    assert left[:160] == right[:160]  # headers and tables up to the frame
+
+
+def test_an_identical_pair_differs_in_its_bytes_and_not_in_its_pixels():
+    picture = Image.open(io.BytesIO(png(1, 64)))
+    left, right = blind_pair(picture, picture)
+    assert left != right
+    assert Image.open(io.BytesIO(left)).tobytes() == Image.open(io.BytesIO(right)).tobytes()
+
+
+def test_a_wide_picture_is_shown_whole():
+    shown = Image.open(
+        io.BytesIO(blind_pair(Image.new("RGB", (100, 50), "red"), Image.new("RGB", (50, 50)))[0])
+    )
+    assert shown.getpixel((DISPLAY_PX // 2, 10)) == pytest.approx((128, 128, 128), abs=3)
+    assert shown.getpixel((10, DISPLAY_PX // 2)) == pytest.approx((254, 0, 0), abs=6)
+
+
+def test_a_degraded_copy_is_worse():
+    picture = Image.open(io.BytesIO(png(1, 128)))
+    assert degraded(picture).size == picture.size
+    detail, left = (
+        float(np.abs(np.diff(np.asarray(p, dtype=float), axis=0)).mean())
+        for p in (picture, degraded(picture))
+    )
+    assert left < detail / 3
+
+
+def test_fifty_parallel_votes_are_one_row(services, study):
+    browser = Browser(services)
+    pair = browser.pair()
+
+    def post(_):
+        return browser.post(
+            "vote", assignment=pair["assignment"], criterion="flaws", answer="left"
+        ).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        codes = list(pool.map(post, range(50)))
+    assert sorted(codes) == [200] + [409] * 49
+    assert len(rows(services, study)) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"answer": "a"}, 400), ({"answer": None}, 400), ({"criterion": "beauty"}, 400), ({"assignment": "nope"}, 404),
+        ({"decision_ms": -1}, 400), ({"decision_ms": "soon"}, 400), ({"decision_ms": 1e12}, 400),
+    ],
+)  # fmt: skip
+def test_forged_votes_are_refused_and_not_written(services, study, change, status):
+    browser = Browser(services)
+    message = {"assignment": browser.pair()["assignment"], "criterion": "flaws", "answer": "left"} | change
+    reply = browser.post("vote", **message)
+    assert reply.status_code == status and reply.json()["error"]
+    assert rows(services, study).empty
+
+
+def test_a_foreign_assignment_is_unknown(services, study):
+    pair = Browser(services).pair()
+    reply = Browser(services).post("vote", assignment=pair["assignment"], criterion="flaws", answer="left")
+    assert reply.status_code == 404 and rows(services, study).empty
+
+
+def test_an_expired_assignment_is_refused(services, study):
+    browser = Browser(services)
+    rater = arena.rater_of(services, browser.owner)
+    comparison = services.store.list_comparisons(study.id)[0]
+    late = services.store.open_assignment(
+        rater.id, study.id, comparison.id, left_side="a", criteria=["flaws"], propensity=0.5,
+        expires_at=datetime.now(timezone.utc) - timedelta(seconds=1),
+    )  # fmt: skip
+    reply = browser.post("vote", assignment=late.id, criterion="flaws", answer="left")
+    assert reply.status_code == 410 and rows(services, study).empty
+
+
+def test_undo_opens_the_question_again(services, study):
+    browser = Browser(services)
+    pair = browser.pair()
+    given = browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="left").json()[
+        "vote"
+    ]
+    assert browser.post("undo", vote=given).status_code == 200
+    assert rows(services, study).empty
+    assert (
+        browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="right").status_code
+        == 200
+    )
+
+
+def test_a_broken_picture_is_reported(services, study):
+    browser = Browser(services)
+    pair = browser.pair()
+    assert browser.post("broken", assignment=pair["assignment"], side="right").status_code == 200
+    assert [flaw.kind for flaw in services.store.flaws(study.id)] == ["broken"]
+    assert browser.post("broken", assignment=pair["assignment"], side="top").status_code == 400
+
+
+def test_a_marked_flaw_is_a_box_on_the_picture(services, study):
+    browser = Browser(services)
+    pair = browser.pair()
+    sent = {"assignment": pair["assignment"], "side": "left"}
+    assert browser.post("flaw", **sent, box=[0.25, 0.5, 0.5, 1]).status_code == 200
+    (flaw,) = services.store.flaws(study.id)
+    assert (flaw.x0, flaw.y0, flaw.x1, flaw.y1, flaw.left) == (0.25, 0.5, 0.5, 1.0, True)
+    for box in ([0, 0, 1], [0, 0, 2, 1], [0.5, 0, 0.4, 1], ["0", 0, 1, 1], None):
+        assert browser.post("flaw", **sent, box=box).status_code == 400
+    assert Browser(services).post("flaw", **sent, box=[0, 0, 1, 1]).status_code == 404
+    assert len(services.store.flaws(study.id)) == 1
+
+
+def test_marks_on_wide_pictures_leave_out_the_grey():
+    assert arena.picture_box([0.5, 0.25, 1, 0.5], 200, 100) == (0.5, 0.0, 1.0, 0.5)
+    assert arena.picture_box([0, 0, 0.5, 1], 100, 200) == (0.0, 0.0, 0.5, 1.0)
+    with pytest.raises(ValueError, match="outside"):
+        arena.picture_box([0, 0, 1, 0.2], 200, 100)
+
+
+def test_without_consent_no_pair(services, study):
+    browser = Browser(services, agree=False)
+    assert browser.post("pair").status_code == 409
+    assert browser.post("welcome").json()["consented"] is False
+
+
+def test_without_a_study_the_arena_says_so(services):
+    reply = Browser(services).post("pair")
+    assert reply.status_code == 404 and "no study is open" in reply.json()["error"]
+
+
+def test_strangers_without_cookie_are_refused_unless_a_token_comes_along(services, study):
+    client = TestClient(Starlette(routes=routes(services)))
+    assert client.post("/arena-api/welcome", json={}).status_code == 401
+    assert client.post("/arena-api/welcome", json={"token": "forged"}).status_code == 401
+    assert client.post("/arena-api/welcome", json={"token": services.identity.new_token()}).status_code == 200
+
+
+def test_other_sites_forms_and_large_bodies_are_refused(services, study):
+    browser = Browser(services)
+    assert (
+        browser.client.post(
+            "/arena-api/vote", content="{}", headers={"content-type": "text/plain"}
+        ).status_code
+        == 400
+    )
+    assert browser.post("vote", answer="x" * 5000).status_code == 400
+    assert browser.client.post("/arena-api/vote", json=[1]).status_code == 400
+    assert browser.client.get("/arena-api/vote").status_code == 405
+
+
+def test_nobody_rates_what_they_made_or_saw(services):
+    browser = Browser(services)
+    made = make_study(services.store, owner=browser.owner)
+    assert services.store.study_generations(made.id)
+    assert browser.pair()["finished"] is True
+    assert "finished" not in Browser(services).pair()
+    seer = Browser(services)
+    services.store.note_sightings(seer.owner, [g.id for g in services.store.study_generations(made.id)])
+    assert seer.pair()["finished"] is True
+
+
+def test_floods_are_slowed(services, study):
+    browser = Browser(services)
+    codes = [
+        browser.post("vote", assignment="x", criterion="flaws", answer="left").status_code
+        for _ in range(VOTES_A_MINUTE + 1)
+    ]
+    assert codes[0] == 404 and codes[-1] == 429
+
+
+def test_a_closed_study_takes_no_votes(services, study):
+    browser = Browser(services)
+    pair = browser.pair()
+    services.store.set_study_state(study.id, "closed")
+    assert (
+        browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="left").status_code
+        == 409
+    )
+
+
+def test_sides_are_turned_into_pictures_by_the_server():
+    assert arena.by_picture("left", "b") == "b" and arena.by_picture("right", "b") == "a"
+    assert arena.by_picture("left", "a") == "a" and arena.by_picture("cannot_tell", "b") == "cannot_tell"
+
+
+def test_a_full_sitting_has_balanced_sides_controls_and_no_pair_twice_unannounced(services, study):
+    for seed in range(6):
+        add_picture(services.store, study.id, f"prompt {seed}", 64, 1, 100 + seed, None)
+    browser = Browser(services)
+    for _ in range(24):
+        pair = browser.pair()
+        if pair.get("finished"):
+            break
+        for question in pair["questions"]:
+            browser.post(
+                "vote", assignment=pair["assignment"], criterion=question["criterion"], answer="both_good"
+            )
+    rater = arena.rater_of(services, browser.owner)
+    seen = services.store.assignments_of(rater.id, study.id)
+    firsts = [a for a in seen if a.repeat_of is None]
+    assert len(seen) == 24 and len({a.comparison.id for a in firsts}) == len(firsts)
+    assert abs(sum(a.left_side == "a" for a in firsts) - len(firsts) / 2) <= 2
+
+
+def test_the_pictures_are_data_uris_of_one_length(services, study):
+    pair = Browser(services).pair()
+    files = [
+        base64.b64decode(pair[side].removeprefix("data:image/jpeg;base64,")) for side in ("left", "right")
+    ]
+    assert len(files[0]) == len(files[1])

@@ -1,0 +1,90 @@
+"""Careless raters are set aside without a word, honest ones never; the sweep can be taken back."""
+
+import numpy as np
+import pytest
+from arena_world import make_services, make_study
+
+from app import arena, study_cache
+from app.study.risk import RULE, risk_scores
+from app.study_sweep import sweep
+from storage.records import NewComparison
+
+
+@pytest.fixture
+def services(tmp_path):
+    built = make_services(tmp_path)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def study(services):
+    """Many checks, so that few pairs tell who looks."""
+    made = make_study(services.store)
+    pictures = [g.id for g in services.store.study_generations(made.id)]
+    pairs = zip(pictures, pictures[1:] + pictures[:1])
+    services.store.add_comparisons(made.id, [NewComparison(a, b, kind="degraded", expected="a") for a, b in pairs])
+    return made
+
+
+def sit(services, study, owner, choose, milliseconds, pairs=14):
+    services.store.record_consent(arena.rater_of(services, owner).id)
+    rater = arena.rater_of(services, owner).id
+    todo = [c for c in services.store.list_comparisons(study.id) if c.kind == "degraded"][:6]
+    todo += [c for c in services.store.list_comparisons(study.id) if c.kind == "matched"]
+    for number, comparison in enumerate(todo[:pairs]):
+        given = services.store.open_assignment(
+            rater, study.id, comparison.id, left_side="ab"[number % 2], criteria=study.criteria, propensity=0.5,
+            expires_at=services.store.get_study(study.id).created_at.replace(year=2100),
+        )  # fmt: skip
+        for criterion in given.criteria:
+            message = {"assignment": given.id, "criterion": criterion, "answer": choose(given), "decision_ms": milliseconds}
+            arena.vote(services, owner, message)
+
+
+def looks(given):
+    """Knows the checks, and varies on the others."""
+    if given.comparison.expected:
+        return "left" if given.left_side == given.comparison.expected else "right"
+    return str(np.random.default_rng(int(given.id[-6:], 16)).choice(["left", "right", "both_good"]))
+
+
+def test_careless_votes_are_set_aside_and_honest_ones_stay(services, study):
+    sit(services, study, "honest", looks, 2500)
+    sit(services, study, "hasty", lambda _: "left", 200)
+    done = sweep(services, study)
+    assert (done.raters, done.risky, done.excluded) == (2, 1, 42)
+    hasty = arena.rater_of(services, "hasty")
+    assert hasty.risk >= 60 and any("checks failed" in reason for reason in hasty.risk_reasons)
+    assert arena.rater_of(services, "honest").risk == 0
+    rows = services.store.votes_frame(study.id)
+    assert {row["rater"] for row in rows if row["excluded"] == RULE} == {hasty.id} and len(rows) == 84
+    assert sweep(services, study).excluded == 0  # nothing twice
+
+
+def test_the_rater_notices_nothing(services, study):
+    sit(services, study, "hasty", lambda _: "left", 200)
+    sweep(services, study)
+    assert arena.next_pair(services, study, "hasty") is not None
+
+
+def test_every_careless_habit_adds_up_and_a_limit_has_its_range(services, study):
+    sit(services, study, "hasty", lambda _: "left", 200)
+    row = risk_scores(study_cache.material(services, study.id).votes).iloc[0]
+    assert row["risk"] == 100 and len(row["reasons"]) == 4
+    with pytest.raises(ValueError, match="0 to 100"):
+        sweep(services, study, limit=0)
+
+
+def test_nobody_is_judged_on_two_pairs(services, study):
+    sit(services, study, "new", lambda _: "left", 100, pairs=2)
+    assert sweep(services, study).risky == 0
+
+
+def test_votes_count_again_when_the_rater_turns_out_to_look(services, study):
+    sit(services, study, "slow start", looks, 2500)
+    votes = [row["vote"] for row in services.store.votes_frame(study.id)]
+    services.store.exclude_many(votes, RULE, "an earlier sweep")
+    done = sweep(services, study)
+    assert done.lifted == len(votes) and done.excluded == 0
+    assert all(row["excluded"] is None for row in services.store.votes_frame(study.id))

@@ -1,0 +1,166 @@
+"""Playground and gallery in a browser: type, watch, come back, stop, compare; nobody sees what is another's."""
+
+import re
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from browser_world import Visitor, chromium, studio
+from playwright.sync_api import expect
+
+from app.request import GenerationRequest
+from storage.records import GenerationFilter
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with studio(tmp_path_factory.mktemp("browser")) as running, chromium() as browser:
+        yield running, browser
+
+
+@pytest.fixture
+def visit(world):
+    (_, url), browser = world
+    visitors = []
+
+    def arrive() -> Visitor:
+        visitors.append(Visitor(browser, url))
+        return visitors[-1]
+
+    yield arrive
+    for visitor in visitors:
+        visitor.close()
+
+
+def text(page):
+    return page.locator("#stage .stage-text")
+
+
+def choose_window(page, window: int) -> None:
+    page.locator("#window .ticks span", has_text=re.compile(rf"^{window}\b")).click()
+    expect(page.locator("#window .now")).to_have_text(str(window))
+
+
+def make_long(page) -> None:
+    """1024 px without fusing: 4,096 steps, long enough to be met in the middle."""
+    page.locator("#resolution input[type=number]").fill("1024")
+    page.keyboard.press("Tab")
+    choose_window(page, 1)
+    expect(page.locator("#cost")).to_contain_text("4,096 steps")
+
+
+def test_a_typed_prompt_grows_into_a_picture(visit):
+    page = visit().open()
+    page.locator("#prompt textarea").fill("a red aple")
+    expect(page.locator("#words")).to_contain_text("closest: apple")
+    page.locator("#prompt textarea").fill("a red <b>apple</b>")
+    page.keyboard.press("Control+Enter")
+    preview = page.locator("#stage img.pixels")
+    expect(preview).to_be_visible()
+    first = preview.get_attribute("src")
+    page.wait_for_function(
+        "first => { const now = document.querySelector('#stage img'); return now && now.src !== first && now.src.startsWith('data:'); }",
+        arg=first,
+    )
+    expect(page.locator("#stop")).to_have_text("Stop")
+    expect(text(page)).to_contain_text("Done")
+    expect(page.locator("#stage img.final")).to_have_attribute("src", re.compile("^/media/"))
+    expect(page.locator("#details .prompt")).to_have_text("a red <b>apple</b>")
+    expect(page.locator("#go")).to_have_text("Generate")
+    assert page.locator("#stage img").evaluate("image => image.naturalWidth") == 512
+
+
+def test_a_reload_finds_the_running_job_which_only_its_owner_sees_and_stops(visit, world):
+    ann, bob = visit(), visit()
+    page = ann.open()
+    make_long(page)
+    page.locator("#prompt textarea").fill("a blue car")
+    page.locator("#go").click()
+    expect(text(page)).to_contain_text("Drawing windows")
+    page.reload()
+    expect(text(page)).to_contain_text("of 4096")
+    expect(page.locator("#prompt textarea")).to_have_value("a blue car")
+    other = bob.open()
+    expect(text(other)).to_contain_text("Nothing drawn yet")
+    expect(other.locator("#stop")).to_be_hidden()
+    asked = time.monotonic()
+    page.keyboard.press("Escape")
+    expect(text(page)).to_contain_text("Stopped")
+    assert time.monotonic() - asked < 5  # the worker reacts in a fraction of a second; the rest is the page
+    (services, _), _ = world
+    assert [job.state for job in services.store.jobs_of(owner_of(services, ann))] == ["cancelled"]
+
+
+def test_a_job_goes_on_without_its_page_and_its_link_is_for_its_owner(visit, world):
+    (services, _), _ = world
+    ann = visit()
+    page = ann.open()
+    page.locator("#prompt textarea").fill("a duck")
+    page.locator("#go").click()
+    expect(page.locator("#stop")).to_be_visible()
+    page.close()
+    made = newest_picture(services, owner_of(services, ann))
+    linked = ann.open(f"/?g={made.id}")
+    expect(linked.locator("#prompt textarea")).to_have_value("a duck")
+    expect(linked.locator("#stage img.final")).to_be_visible()
+    stranger = visit().open(f"/?g={made.id}")
+    expect(stranger.get_by_test_id("toast-body")).to_contain_text("private, was deleted, or never existed")
+    expect(text(stranger)).to_contain_text("Nothing drawn yet")
+
+
+def test_the_schedule_is_drawn_and_its_points_move(visit):
+    page = visit().open()
+    page.locator("#preset label", has_text="Bump").click()
+    points = page.locator("#points textarea, #points input")
+    expect(points).to_have_value("0:1, 0.35:7.5, 0.65:7.5, 1:2")
+    handles = page.locator("#curve circle")
+    expect(handles).to_have_count(4)
+    handles.nth(1).focus()
+    page.keyboard.press("ArrowDown")
+    expect(points).to_have_value("0:1, 0.35:7.25, 0.65:7.5, 1:2")
+    page.keyboard.press("Tab")
+    points.fill("0:1, 1:5")
+    page.keyboard.press("Tab")
+    expect(handles).to_have_count(2)
+    points.fill("0:1, nonsense")
+    page.keyboard.press("Tab")
+    expect(page.locator("#cost")).to_contain_text("is no control point")
+
+
+def test_the_gallery_compares_publishes_and_deletes(visit, world):
+    (services, _), _ = world
+    ann = visit()
+    page = ann.open("/gallery")
+    expect(page.locator("#cards .empty")).to_be_visible()
+    owner = owner_of(services, ann)
+    for prompt in ("a red apple", "a blue car"):
+        services.submit(owner, GenerationRequest(prompt, prompt, width=256, height=256, shuffle_window=4, seed=1))
+        newest_picture(services, owner)
+    page.locator("#search input, #search textarea").fill("a ")
+    expect(page.locator("#cards .card")).to_have_count(2)
+    for card in page.locator("#cards .card").all():
+        card.click()
+        expect(card).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("#compare .compare img")).to_have_count(2)
+    page.locator("#publish").click()
+    expect(page.locator("#unpublish")).to_be_visible()
+    page.locator("#delete").click()
+    expect(page.locator("#cards .card")).to_have_count(1)
+    assert services.store.list_generations(GenerationFilter(viewer=owner, mine=True)).items[0].prompt == "a blue car"
+
+
+def owner_of(services, visitor: Visitor) -> str:
+    cookie = next(each for each in visitor.context.cookies() if each["name"] == "studio_visitor")
+    return services.identity.owner_of_token(cookie["value"])
+
+
+def newest_picture(services, owner):
+    deadline = time.monotonic() + 60
+    while (job := services.store.jobs_of(owner)[0]).state != "done":
+        assert time.monotonic() < deadline, f"still {job.state}"
+        time.sleep(0.1)
+    return services.generations_of_job(job)[0]

@@ -1,0 +1,146 @@
+"""Grids: the plan, durable cells, pause, ownership, the sheet, pairs for raters and win shares."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from compare_world import make_studio, wait_for
+
+from app import arena, results_view
+from app.compare_handlers import CompareHandlers, Wish
+from app.compare_plan import crossing_of, grids_of, pictures, progress
+from app.compare_rating import win_shares
+from storage.errors import NotFound
+
+WISH = Wish("a red apple", 256, 4, "half-linear", 3, 1, 7, "window", "2, 4", "scale", "2, 3", "–", "")
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    running = make_studio(tmp_path_factory.mktemp("compare"))
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def handlers(services):
+    return CompareHandlers(services)
+
+
+@pytest.fixture(scope="module")
+def grid(services, handlers):
+    made = services.store.get_study(handlers.start(WISH, "ann"))
+    wait_for(services, made)
+    return made
+
+
+def ids(services, grid):
+    return [made.id for _, _, made in pictures(services, grid)]
+
+
+def test_the_plan_counts_before_anything_starts(services, handlers):
+    jobs = services.store.stats()["rows"]["job"]
+    html = handlers.describe(replace(WISH, sheets="seed", sheet_levels="1..3"))
+    assert "2 window × 2 scale × 3 seed = 12 pictures" in html and "untrained" in html
+    assert services.store.stats()["rows"]["job"] == jobs
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"rows": "–"}, "two axes"), ({"columns": "window"}, "two axes vary the window"), ({"prompt": " "}, "empty"),
+        ({"row_levels": "2, 3"}, "shuffle_window is 3"), ({"sheets": "seed", "sheet_levels": "1..90"}, "at most 96"),
+        ({"resolution": 250}, "multiple"), ({"column_levels": "9..2"}, "no range"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_is_said_and_refused(services, handlers, change, text):
+    wish = replace(WISH, **change)
+    assert text in handlers.describe(wish)
+    with pytest.raises(Exception, match=text):
+        handlers.start(wish, "bob")
+    assert not grids_of(services, "bob")
+
+
+def test_cells_are_ordinary_generations_of_their_settings(services, grid):
+    for cell, job, made in pictures(services, grid):
+        assert (made.window, made.settings["scale"], made.seed) == (cell.request.shuffle_window, cell.request.guidance_scale, 7)
+        assert made.owner == "ann" and job.state == "done" and made.study_id == grid.id
+
+
+def test_the_sheet_has_labels_costs_and_every_cell(services, handlers, grid):
+    view = handlers.view(grid.id, "ann", "alignment")
+    for text in ("s = 2", "s = 4", "scale 2", "scale 3", "64 steps"):
+        assert text in view.sheet
+    assert view.sheet.count("data-id=") == 4 and "won" not in view.sheet and not view.busy
+    assert "4 of 4 pictures" in view.status
+
+
+def test_others_see_neither_grid_nor_cells(handlers, grid, services):
+    assert not handlers.view(grid.id, "bob", "alignment").found and not handlers.recent("bob")
+    for act in (lambda: handlers.act("stop", grid.id, "bob"), lambda: handlers.queue(grid.id, "bob", ids(services, grid)[:2])):
+        with pytest.raises(Exception, match="no such grid"):
+            act()
+    with pytest.raises(NotFound):
+        handlers.own(grid.id, None)
+
+
+def test_pause_go_on_and_stop(services, handlers):
+    wish = replace(WISH, sheets="seed", sheet_levels="1..10", resolution=512)
+    made = services.store.get_study(handlers.start(wish, "cy"))
+    with pytest.raises(Exception, match="not finished"):
+        handlers.start(WISH, "cy")
+    handlers.act("hold", made.id, "cy")
+    held = progress(services, made)
+    assert held.held > 0 and held.busy <= 1 and handlers.view(made.id, "cy", "flaws").held
+    handlers.act("go-on", made.id, "cy")
+    assert progress(services, made).held == 0
+    handlers.act("stop", made.id, "cy")
+    now = wait_for(services, made)
+    assert now.failed > 0 and now.done + now.failed == 40
+    assert "stopped" in handlers.view(made.id, "cy", "flaws").sheet
+
+
+def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
+    a, b, c, _ = ids(services, grid)
+    assert handlers.pick([a], a) == [] and handlers.pick([a, b], c) == [a, c]
+    assert 'class="compare"' in handlers.slider([a, b], "ann") and handlers.slider([a], "ann") == ""
+    with pytest.raises(Exception, match="no such picture"):
+        handlers.slider([a, b], "bob")
+
+
+def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, handlers, grid):
+    a, b, _, d = ids(services, grid)
+    assert "differ in schedule" in handlers.queue(grid.id, "ann", [a, b])
+    assert "more than one factor" in handlers.queue(grid.id, "ann", [d, a])
+    handlers.queue(grid.id, "ann", [a, d])  # the same pair the other way round
+    assert len(services.store.list_comparisons(grid.id)) == 2
+    study = services.store.get_study(grid.id)
+    with pytest.raises(NotFound):
+        arena.study_for(services, None)  # a grid never takes over the arena
+    services.store.record_consent(arena.rater_of(services, "ann").id)
+    assert arena.next_pair(services, study, "ann") is None
+    vote_for(services, arena.study_for(services, study.invite), "rater", a)
+    sheet = handlers.view(grid.id, "ann", "alignment").sheet
+    assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet
+    assert grid.id in [study_id for _, study_id in results_view.studies(services)]
+
+
+def vote_for(services, study, owner, favourite):
+    """Answer all pairs for one picture."""
+    services.store.record_consent(arena.rater_of(services, owner).id)
+    while (pair := arena.next_pair(services, study, owner)) is not None:
+        is_left = (pair.comparison.generation_a == favourite) == (pair.left_side == "a")
+        for criterion in pair.criteria:
+            arena.vote(services, owner, {"assignment": pair.id, "criterion": criterion, "answer": "left" if is_left else "right"})
+
+
+def test_win_shares_count_ties_half_and_leave_controls_out():
+    base = {"criterion": "flaws", "excluded": None, "repeat_of": None, "generation_a": "x", "generation_b": "y"}
+    rows = [{"kind": "matched", "answer": "a"}, {"kind": "free", "answer": "both_bad"}, {"kind": "degraded", "answer": "b"}]
+    rows.append({"kind": "matched", "answer": "cannot_tell"})
+    table = win_shares(pd.DataFrame([base | row for row in rows]), "flaws")
+    assert table.loc["x", "share"] == 0.75 and table.loc["y", "share"] == 0.25 and table.loc["x", "n"] == 2
+
+
+def test_a_grid_survives_in_the_database_alone(services, grid):
+    assert crossing_of(services.store.get_study(grid.id)).count() == 4

@@ -1,0 +1,119 @@
+"""The studio on a tiny random checkpoint: jobs, ownership, links, limits, and the public API."""
+
+import re
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from gradio_client import Client
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tiny import write_checkpoint
+
+from app.launch import launch_arguments
+from app.playground_handlers import ENDED
+from app.record import request_of
+from app.request import GenerationRequest
+from app.services import build_services
+from app.settings import Settings
+from app.ui import build_ui
+from storage.errors import NotFound
+
+SMALL = {"width": 256, "height": 256, "shuffle_window": 4}
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studio")
+    weights = write_checkpoint(folder / "weights")
+    settings = Settings(folder / "data", "test-secret", weights=str(weights), threads=1, max_prompt_chars=100)
+    settings.data_dir.mkdir()
+    running = build_services(settings)
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def url(services):
+    demo = build_ui(services)
+    _, address, _ = demo.launch(**{**launch_arguments(services), "prevent_thread_lock": True, "quiet": True})
+    yield address.rstrip("/")
+    demo.close()
+
+
+def finished(services, job, owner):
+    deadline = time.monotonic() + 120
+    while (now := services.store.get_job(job.id, owner)).state not in ENDED:
+        assert time.monotonic() < deadline, f"still {now.state}"
+        time.sleep(0.05)
+    return now
+
+
+def draw(services, owner, **changes):
+    job = services.submit(owner, GenerationRequest("a red apple", "a red apple", **{**SMALL, "seed": 7, **changes}))
+    assert finished(services, job, owner).state == "done"
+    return services.generations_of_job(job)
+
+
+def test_a_prompt_becomes_stored_pictures(services):
+    made = draw(services, "ann", num_images=2)
+    assert [each.image_index for each in made] == [0, 1]
+    assert (made[0].width, made[0].window, made[0].seed) == (256, 4, 7)
+    assert made[0].token_hash != made[1].token_hash
+    assert services.store.images.read(made[0].image).startswith(b"\x89PNG")
+
+
+def test_replay_gives_identical_tokens(services):
+    made = draw(services, "ann")[0]
+    job = finished(services, services.replay(made.id, "ann"), "ann")
+    assert job.progress["verdict"] == {"identical": True, "reasons": []}
+    assert request_of(made).seed == 7
+
+
+def test_others_neither_see_nor_stop_a_job(services):
+    job = services.submit("ann", GenerationRequest("x", "x", width=512, height=512, shuffle_window=1))
+    for act in (lambda: services.store.get_job(job.id, "bob"), lambda: services.stop(job.id, "bob")):
+        with pytest.raises(NotFound):
+            act()
+    services.stop(job.id, "ann")
+    assert finished(services, job, "ann").state == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"prompt": " "}, "empty"),
+        ({"prompt": "x" * 101}, "at most 100"),
+        ({"width": 250}, "multiple of 64"),
+        ({"shuffle_window": 3}, "shuffle_window is 3"),
+        ({"num_images": 5}, "between 1 and 4"),
+        ({"guidance_scale": float("nan")}, "guidance_scale"),
+        ({"width": 4096, "height": 4096}, "pixels"),
+        ({"seed": -2}, "seed"),
+    ],
+)
+def test_bad_requests_are_refused_before_any_work(services, changes, text):
+    before = services.store.stats()["rows"]["job"]
+    with pytest.raises(ValueError, match=re.escape(text)):
+        services.submit("ann", GenerationRequest(**{"prompt": "x", "typed": "x", **SMALL, **changes}))
+    assert services.store.stats()["rows"]["job"] == before
+
+
+def test_the_api_draws_and_its_links_are_signed(services, url):
+    client = Client(url, verbose=False)
+    assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/generate"]
+    answer = client.predict("<b>apple</b>", width=256, height=256, shuffle_window=4, api_name="/generate")
+    link = url + answer["pictures"][0]["url"]
+    assert urllib.request.urlopen(link).read().startswith(b"\x89PNG")
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(link[:-3])
+
+
+def test_health_is_public_and_pages_set_a_visitor_cookie(url):
+    assert b'"status":"ok"' in urllib.request.urlopen(url + "/healthz").read()
+    page = urllib.request.urlopen(urllib.request.Request(url + "/", headers={"Accept": "text/html"}))
+    assert "HttpOnly" in page.headers["set-cookie"]

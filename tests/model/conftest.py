@@ -1,0 +1,74 @@
+"""Tiny models for the generator's tests."""
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from model import ImageTokenizer, TokenShuffleConfig, TokenShuffleForImageGeneration, TokenShufflePipeline
+from model.image_tokenizer import ImageTokenizerConfig
+from model.prompt import PAD, special_tokens
+
+TINY = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "head_dim": 8, "text_vocab_size": 300, "image_vocab_size": 64, "code_width": 8, "window_head_width": 32,
+    "end_of_image_id": 5,
+}  # fmt: skip
+
+
+def tiny_model(seed: int = 0, **overrides) -> TokenShuffleForImageGeneration:
+    """A model of some 60k parameters with weights large enough for its predictions to differ."""
+    torch.manual_seed(seed)
+    config = TokenShuffleConfig(**{**TINY, "initializer_range": 0.2, **overrides})
+    return TokenShuffleForImageGeneration(config).eval()
+
+
+def inputs(rows: int = 2, length: int = 6, height: int = 8, width: int = 8) -> tuple[torch.Tensor, torch.Tensor]:
+    """Prompt ids [rows, length] and image ids [rows, height, width] for the tiny vocabulary."""
+    generator = torch.Generator().manual_seed(1)
+    prompt = torch.randint(6, 300, (rows, length), generator=generator)
+    return prompt, torch.randint(0, 64, (rows, height, width), generator=generator)
+
+
+@pytest.fixture(params=["independent", "causal"])
+def window_head(request) -> str:
+    return request.param
+
+
+@pytest.fixture(params=["sequence", "axial"])
+def positions(request) -> str:
+    return request.param
+
+
+def tiny_tokenizer() -> PreTrainedTokenizerFast:
+    """Bytes and special tokens, no merges: 520 ids."""
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=520, special_tokens=special_tokens(), initial_alphabet=alphabet, show_progress=False
+    )
+    bpe.train_from_iterator(["a"], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token=PAD, padding_side="left")
+
+
+def tiny_image_tokenizer() -> ImageTokenizer:
+    torch.manual_seed(2)
+    tokenizer = ImageTokenizer(ImageTokenizerConfig(codebook_size=64, channels=(8, 8, 8)))
+    tokenizer.mean_colors.uniform_(-1, 1)
+    return tokenizer.eval()
+
+
+def tiny_pipeline(defaults: dict | None = None, **overrides) -> TokenShufflePipeline:
+    """A whole pipeline with random weights, in exact float32."""
+    cells = [{"window": 2, "min_pixels": 64 * 64, "max_pixels": 128 * 128, "samples": 10, "loss": 4.0}]
+    model = tiny_model(
+        text_vocab_size=520, end_of_image_id=3, max_text_tokens=24, trained_cells=cells, max_pixels=256 * 256, **overrides
+    )
+    return TokenShufflePipeline(model, tiny_image_tokenizer(), tiny_tokenizer(), defaults, engine="fp32")
+
+
+@pytest.fixture(scope="session")
+def pipe() -> TokenShufflePipeline:
+    return tiny_pipeline({"width": 128, "height": 128, "guidance_scale": 3.0})

@@ -1,0 +1,63 @@
+"""The command draws, judges and reports; a tiny random model stands in for the generator."""
+
+import json
+
+import pytest
+
+from model.__main__ import main
+from model.evaluation import evaluate as command
+from model.evaluation.geneval import read_prompts
+from model.evaluation.judge import Judge, JudgeNetwork
+from model.training.vocabulary import CONCEPTS
+
+# The tiny model reads 24 bytes.
+SHORT = [prompt for prompt in read_prompts() if len(prompt.text) <= 24]
+
+
+@pytest.fixture
+def blind_judge():
+    """A judge that never saw a picture."""
+    return Judge(JudgeNetwork(len(CONCEPTS)), list(CONCEPTS), 0.3)
+
+
+def test_cells_are_the_trained_ones(pipe):
+    assert command.cells(pipe, None, None) == [(2, 128)]
+    assert command.cells(pipe, 2, None) == [(2, 128)]
+    with pytest.raises(ValueError, match=r"window 4 and size None; trained .*\(2, 128\)"):
+        command.cells(pipe, 4, None)
+
+
+def test_batches_hold_every_prompt_once_and_mix_categories():
+    dealt = command.batches(240, 16)
+    assert sorted(i for batch in dealt for i in batch) == list(range(240))
+    assert max(map(len, dealt)) <= 16
+    prompts = read_prompts(240)
+    assert all(len({prompts[i].category for i in batch}) == 6 for batch in dealt)
+
+
+def test_a_cell_is_measured_and_reported(pipe, blind_judge):
+    prompts = SHORT[:12]
+    figures, sheet = command.measure_cell(pipe, blind_judge, prompts, 2, 64, images=2, batch=8, seed=3, frechet=False)
+    assert figures["trained"] and figures["images_per_prompt"] == 2
+    assert [len(v) for v in figures["verdicts"].values()] == [2] * 12
+    assert figures["scores"]["mean"]["all"]["n"] == 12
+    assert sheet.width > command.SHEET_PX * command.SHEET_PER_CATEGORY
+    text = command.report([json.loads(json.dumps(figures))])
+    assert "not comparable with published GenEval" in text
+    assert "### window 2, 64 px\n" in text
+
+
+def test_pictures_repeat_with_the_seed(pipe):
+    prompts = SHORT[:3]
+
+    def drawn(seed):
+        return [p.tobytes() for _, pictures, _ in command.draw(pipe, prompts, 2, 64, 1, 2, seed) for p in pictures]
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+def test_a_wrong_number_of_prompts_ends_the_command(pipe, monkeypatch, capsys):
+    monkeypatch.setattr("model.pipeline.TokenShufflePipeline.from_pretrained", lambda *_, **__: pipe)
+    assert main(["evaluate", "--prompts", "7"]) == 2
+    assert "240 and 553" in capsys.readouterr().err

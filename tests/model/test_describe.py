@@ -1,0 +1,64 @@
+"""The paper's sizes and costs, from the configuration alone."""
+
+import time
+
+import pytest
+
+from model import TokenShuffleForImageGeneration, preset
+from model.__main__ import main
+from model.costs import backbone_parameters, head_parameters, window_head_parameters, window_parameters
+from model.describe import cells, parameters
+
+# (px, window, fused tokens, forward TFLOPs, attention share, KV MiB per branch): estimates for the 2.7B model
+PAPER = [
+    (512, 1, 1024, 4.8, 0.03, 240), (512, 2, 256, 1.2, 0.01, 60),
+    (1024, 1, 4096, 20.6, 0.10, 960), (1024, 2, 1024, 4.8, 0.03, 240), (1024, 4, 256, 1.2, 0.01, 60),
+    (2048, 1, 16384, 107, 0.31, 3840), (2048, 2, 4096, 20.6, 0.10, 960), (2048, 4, 1024, 4.8, 0.03, 240),
+]  # fmt: skip
+
+
+def test_paper_table_within_three_percent():
+    rows = {(row["pixels"], row["window"]): row for row in cells(preset("paper-2.7b"))}
+    for pixels, window, tokens, tflops, attention, kv in PAPER:
+        row = rows[pixels, window]
+        assert row["fused_tokens"] == tokens
+        assert row["forward_tflops"] == pytest.approx(tflops, rel=0.03)
+        assert row["attention_share"] == pytest.approx(attention, abs=0.005)
+        assert row["kv_mib"] == pytest.approx(kv, rel=0.03)
+    assert rows[1024, 2]["head_tflops"] == pytest.approx(0.41, rel=0.03)
+    assert rows[2048, 2]["logits_mib"] == pytest.approx(1024, rel=0.03)
+
+
+def test_paper_parameters_without_memory_in_seconds():
+    started = time.monotonic()
+    counts = parameters(preset("paper-2.7b"))
+    assert time.monotonic() - started < 30
+    assert counts["backbone"] == pytest.approx(2.265e9, rel=0.01)
+    assert counts["backbone"] + counts["embedding"] == pytest.approx(2.7e9, rel=0.03)
+
+
+def test_cost_formulas_count_the_real_matrices():
+    config = preset("small")
+    model = TokenShuffleForImageGeneration(config)
+
+    def matrices(module):
+        return sum(p.numel() for p in module.parameters() if p.ndim == 2)
+
+    assert backbone_parameters(config) == matrices(model.model.layers)
+    assert window_head_parameters(config) == matrices(model.window_head)
+    assert head_parameters(config) == model.image_head.numel()
+    for s in (2, 4):  # compress and expand meet every code of the window
+        shared = 2 * model.shuffles[str(s)].compress.weight.numel()
+        whole = matrices(model.shuffles[str(s)]) + matrices(model.unshuffles[str(s)])
+        assert window_parameters(config, s) == whole - shared + s**2 * shared
+
+
+def test_command_prints_the_table(capsys):
+    assert main(["describe", "paper-2.7b"]) == 0
+    printed = capsys.readouterr().out
+    assert "2,265" in printed and "4096" in printed.replace(",", "")
+
+
+def test_unknown_config_is_an_error_message(capsys):
+    assert main(["generate", "a cat", "--weights", "no/such/folder"]) == 2
+    assert "neither a folder nor a hub id" in capsys.readouterr().err

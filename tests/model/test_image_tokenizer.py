@@ -1,0 +1,129 @@
+"""Pixels ↔ codes: shapes, tiles, previews, and the public LlamaGen checkpoint's format."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from model import image_tokenizer
+from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
+from tests.model.conftest import tiny_image_tokenizer
+
+
+def ids(height: int, width: int, codes: int = 64) -> torch.Tensor:
+    return torch.randint(codes, (1, height, width), generator=torch.Generator().manual_seed(3))
+
+
+def lively(tokenizer: ImageTokenizer) -> ImageTokenizer:
+    """Residual blocks start as the identity; give them weights, so that neighbours matter."""
+    torch.manual_seed(0)
+    for name, weight in tokenizer.named_parameters():
+        if "conv2.weight" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    return tokenizer
+
+
+@pytest.mark.parametrize("shape", [(13, 40), (32, 32), (20, 17)])
+def test_tiles_equal_one_pass(monkeypatch, shape):
+    tokenizer = lively(tiny_image_tokenizer())
+    grid = ids(*shape)
+    whole = tokenizer._decode(grid)
+    monkeypatch.setattr(image_tokenizer, "TILE_CODES", 8)
+    tiled = tokenizer.decode(grid)
+    assert torch.allclose(tiled, whole, atol=1e-5)
+
+
+def test_a_code_reaches_no_further_than_stated():
+    tokenizer = lively(tiny_image_tokenizer())
+    grid = ids(48, 48)
+    changed = grid.clone()
+    changed[0, 0, 0] = (changed[0, 0, 0] + 1) % 64
+    difference = (tokenizer._decode(grid) - tokenizer._decode(changed)).abs().amax((0, 1))
+    reached = difference.nonzero().amax().item() // 16
+    assert 0 < reached <= tokenizer.reach <= reached + 2
+
+
+def test_encode_is_the_inverse_of_decode_in_shape_and_refuses_odd_sizes():
+    tokenizer = tiny_image_tokenizer()
+    assert tokenizer.encode(tokenizer.decode(ids(3, 5))).shape == (1, 3, 5)
+    with pytest.raises(ValueError, match=r"100×32.*multiples of 16"):
+        tokenizer.encode(torch.zeros(1, 3, 32, 100))
+
+
+def test_preview_shows_each_codes_mean_colour():
+    tokenizer = lively(tiny_image_tokenizer())
+    tokenizer.measure_mean_colors()
+    flat = torch.full((1, 9, 9), 7)
+    seen = tokenizer.decode(flat)[0, :, 64:80, 64:80].mean((1, 2))
+    assert torch.allclose(tokenizer.preview(flat)[0, :, 4, 4], seen, atol=0.2)
+
+
+def test_unknown_architecture():
+    with pytest.raises(ValueError, match="llamagen"):
+        ImageTokenizerConfig(architecture="vae")
+
+
+def test_save_and_load(tmp_path):
+    tokenizer = lively(tiny_image_tokenizer())
+    tokenizer.save_pretrained(tmp_path)
+    again = ImageTokenizer.from_pretrained(tmp_path).eval()
+    assert torch.equal(again.decode(ids(4, 4)), tokenizer.decode(ids(4, 4)))
+
+
+# --- the public checkpoint ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def llamagen_file(tmp_path_factory):
+    """A checkpoint of LlamaGen's form: its key names and nesting, random weights, 32 base channels."""
+    torch.manual_seed(0)
+    config = ImageTokenizerConfig(architecture="llamagen", codebook_size=50, channels=(32,), z_channels=16)
+    ours = ImageTokenizer(config).state_dict()
+    theirs = {}
+    for key, tensor in ours.items():
+        for mine, public in (
+            ("encoder.0.", "encoder."), ("encoder.1.", "quant_conv."),
+            ("decoder.0.", "post_quant_conv."), ("decoder.1.", "decoder."),
+        ):  # fmt: skip
+            if key.startswith(mine):
+                theirs[public + key.removeprefix(mine)] = tensor
+    theirs["quantize.embedding.weight"] = 3 * torch.randn(50, 8)
+    theirs["quantize.codebook_used"] = torch.zeros(65536)
+    path = tmp_path_factory.mktemp("llamagen") / "vq_ds16_t2i.pt"
+    torch.save({"model": theirs}, path)
+    return path, theirs
+
+
+EXPECTED_KEYS = {
+    "encoder.conv_blocks.0.res.1.conv2.weight", "encoder.conv_blocks.2.res.0.nin_shortcut.weight",
+    "encoder.conv_blocks.3.downsample.conv.weight", "encoder.conv_blocks.4.attn.1.proj_out.bias",
+    "encoder.mid.1.q.weight", "encoder.norm_out.weight", "decoder.conv_blocks.0.attn.2.k.weight",
+    "decoder.conv_blocks.0.upsample.conv.weight", "decoder.conv_blocks.4.res.2.norm2.bias", "decoder.conv_out.bias",
+}  # fmt: skip
+
+
+def test_key_names_are_the_public_ones(llamagen_file):
+    assert set(llamagen_file[1]) >= EXPECTED_KEYS
+
+
+def test_llamagen_round_trip(llamagen_file):
+    path, theirs = llamagen_file
+    tokenizer = ImageTokenizer.from_llamagen(path)
+    pixels = torch.rand(1, 3, 64, 48) * 2 - 1
+    codebook = F.normalize(theirs["quantize.embedding.weight"], dim=-1)
+    latents = F.normalize(tokenizer.encoder(pixels), dim=1)
+    distances = (latents.permute(0, 2, 3, 1)[..., None, :] - codebook).square().sum(-1)
+    assert torch.equal(tokenizer.encode(pixels), distances.argmin(-1))
+    assert tokenizer.decode(ids(4, 3, 50)).shape == (1, 3, 64, 48)
+
+
+def test_foreign_files_are_refused(tmp_path, llamagen_file):
+    class Evil:
+        def __reduce__(self):
+            return (print, ("executed",))
+
+    torch.save({"model": Evil()}, tmp_path / "evil.pt")
+    with pytest.raises(ValueError, match="no plain PyTorch checkpoint"):
+        ImageTokenizer.from_llamagen(tmp_path / "evil.pt")
+    torch.save({"model": {"x": torch.zeros(1)}}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match="no LlamaGen tokenizer"):
+        ImageTokenizer.from_llamagen(tmp_path / "other.pt")

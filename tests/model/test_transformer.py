@@ -1,0 +1,134 @@
+"""The language model: what may see what, what is scored, and that s=1 is a plain Llama."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from conftest import inputs, tiny_model
+
+from model import TokenShuffleForImageGeneration, preset
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_no_window_sees_itself_or_later_ones(window, positions):
+    model = tiny_model(positions=positions, window_head="independent")
+    prompt, image = inputs()
+    before = model(prompt, image_ids=image, shuffle_window=window, compute_loss=False).logits
+    for row, column in ((4, 4), (0, 0)):
+        changed = image.clone()
+        changed[:, row : row + window, column : column + window] += 1
+        changed %= 64
+        after = model(prompt, image_ids=changed, shuffle_window=window, compute_loss=False).logits
+        same = (after - before).abs().amax((0, 3)) < 1e-6
+        index = torch.arange(64).reshape(8, 8)
+        order = (index // 8 // window) * (8 // window) + index % 8 // window  # window of each code
+        assert torch.equal(same, order <= order[row, column])
+
+
+@pytest.mark.parametrize("window", [2, 4])
+def test_causal_window_head_sees_earlier_codes_of_its_window_only(window):
+    model = tiny_model(window_head="causal")
+    prompt, image = inputs()
+    before = model(prompt, image_ids=image, shuffle_window=window, compute_loss=False).logits
+    changed = image.clone()
+    changed[:, 0, 1] = (changed[:, 0, 1] + 1) % 64  # place 1 of window 0
+    after = model(prompt, image_ids=changed, shuffle_window=window, compute_loss=False).logits
+    moved = (after - before).abs().amax((0, 3))[:window, :window].flatten() > 1e-6
+    assert moved.tolist() == [False, False] + [True] * (window**2 - 2)
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_left_padding_changes_nothing(window, positions):
+    model = tiny_model(positions=positions)
+    prompt, image = inputs()
+    plain = model(prompt, image_ids=image, shuffle_window=window)
+    padded = torch.cat((torch.zeros(2, 3, dtype=torch.long), prompt), dim=1)
+    mask = torch.cat((torch.zeros(2, 3), torch.ones(2, 6)), dim=1).long()
+    output = model(padded, mask, image, shuffle_window=window)
+    torch.testing.assert_close(output.logits, plain.logits, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(output.loss, plain.loss)
+
+
+@pytest.mark.parametrize("window", [1, 2])
+def test_losses_equal_plain_cross_entropy(window, window_head, monkeypatch):
+    monkeypatch.setattr("model.cross_entropy.CHUNK_BYTES", 4 * 64 * 10)  # ten rows a chunk
+    model = tiny_model(window_head=window_head, z_loss_weight=0.01, text_loss_weight=0.5)
+    prompt, image = inputs()
+    output = model(prompt, image_ids=image, shuffle_window=window)
+    flat = output.logits.flatten(0, 2)
+    torch.testing.assert_close(output.image_loss, F.cross_entropy(flat, image.flatten()))
+    torch.testing.assert_close(output.z_loss, flat.logsumexp(-1).square().mean())
+    expected = output.image_loss + 0.5 * output.text_loss + 0.01 * output.z_loss
+    torch.testing.assert_close(output.loss, expected)
+
+
+def test_chunked_gradient_equals_autograd(monkeypatch):
+    from model.cross_entropy import head_loss
+
+    monkeypatch.setattr("model.cross_entropy.CHUNK_BYTES", 4 * 12 * 5)
+    hidden = torch.randn(17, 8, requires_grad=True)
+    head = torch.randn(12, 8, requires_grad=True)
+    targets = torch.randint(0, 12, (17,))
+    (2 * head_loss(hidden, head, targets, 0.1)[0]).backward()
+    logits = hidden @ head.t()
+    wanted = 2 * (F.cross_entropy(logits, targets) + 0.1 * logits.logsumexp(-1).square().mean())
+    for given, true in zip((hidden.grad, head.grad), torch.autograd.grad(wanted, (hidden, head))):
+        torch.testing.assert_close(given, true)
+
+
+def test_random_windows_are_unbiased():
+    model = tiny_model()
+    prompt, image = inputs(rows=8)
+    full = model(prompt, image_ids=image, compute_loss=True).image_loss
+    torch.manual_seed(0)
+    draws = [model(prompt, image_ids=image, compute_loss=True, window_fraction=0.25).image_loss for _ in range(200)]
+    draws = torch.stack(draws)
+    assert draws.std() > 0
+    assert abs(draws.mean() - full) < 4 * draws.std() / 200**0.5
+
+
+def test_last_fused_token_predicts_end_of_image():
+    prompt, image = inputs()
+    with_end, without = tiny_model(), tiny_model(end_of_image_id=None)
+    labels = with_end.text_labels(prompt)
+    assert labels[:, -1].tolist() == [5, 5] and torch.equal(labels[:, :-1], prompt[:, 1:])
+    assert with_end(prompt, image_ids=image).text_loss != without(prompt, image_ids=image).text_loss
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_training_step_under_bf16_autocast(window, window_head):
+    model = tiny_model(window_head=window_head, initializer_range=0.02).train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    prompt, image = inputs()
+    losses = []
+    for _ in range(25):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = model(prompt, image_ids=image, shuffle_window=window, compute_loss=True, window_fraction=0.5).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_save_and_load_gives_the_same_logits(tmp_path):
+    from transformers import AutoModel
+
+    model = tiny_model(code_width=None)
+    model.save_pretrained(tmp_path, max_shard_size="100KB")
+    prompt, image = inputs()
+    for kind in (TokenShuffleForImageGeneration, AutoModel):
+        again = kind.from_pretrained(tmp_path)
+        assert again.config.code_width is None
+        torch.testing.assert_close(again(prompt, image_ids=image).logits, model(prompt, image_ids=image).logits)
+
+
+def test_unknown_window_is_refused():
+    prompt, image = inputs()
+    with pytest.raises(ValueError, match=r"shuffle_window is 8.*\[1, 2, 4\]"):
+        tiny_model()(prompt, image_ids=image, shuffle_window=8)
+
+
+def test_small_has_the_stated_size():
+    with torch.device("meta"):
+        model = TokenShuffleForImageGeneration(preset("small"))
+    assert 15e6 < sum(p.numel() for p in {id(p): p for p in model.parameters()}.values()) < 22e6

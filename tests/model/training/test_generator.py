@@ -1,0 +1,88 @@
+"""The generator's trainer: it learns, resumes, exports what the pipeline loads, and scales to processes."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from model import TokenShuffleForImageGeneration
+from model.training.generator import GeneratorTrainer, make_optimizers
+
+ROOT = Path(__file__).parents[3]
+
+
+def arguments(recipe: Path, shards: Path, out: Path, minutes: float, init: Path | None = None):
+    return argparse.Namespace(
+        config=str(recipe), shards=str(shards), out=str(out), minutes=minutes, init=init and str(init)
+    )
+
+
+def losses(folder: Path, window: int) -> list[float]:
+    rows = map(json.loads, (folder / "log.jsonl").read_text().splitlines())
+    return [row["image_loss"] for row in rows if row["window"] == window]
+
+
+def test_learns_resumes_and_exports(recipe, shards, tmp_path):
+    out = tmp_path / "leg"
+    GeneratorTrainer(arguments(recipe, shards, out, 0.1)).train()
+    first = GeneratorTrainer(arguments(recipe, shards, out, 0.1))
+    steps, seconds = first.step, first.seconds
+    assert steps > 10 and seconds >= 6
+    curve = losses(out, 2)
+    assert sum(curve[-4:]) / 4 < sum(curve[:4]) / 4 - 0.3
+
+    longer = GeneratorTrainer(arguments(recipe, shards, out, 0.15))
+    longer.train()
+    assert longer.step > steps
+
+    exported = TokenShuffleForImageGeneration.from_pretrained(out / "export")
+    cells = {(cell["size"], cell["window"]): cell for cell in exported.config.trained_cells}
+    assert set(cells) == {(64, 1), (64, 2)}
+    assert sum(cell["samples"] for cell in cells.values()) == 4 * longer.step
+    assert all(0 < cell["loss"] < 5 for cell in cells.values())
+
+
+def test_a_new_leg_goes_on_counting(recipe, shards, tmp_path):
+    GeneratorTrainer(arguments(recipe, shards, tmp_path / "one", 0.03)).train()
+    before = TokenShuffleForImageGeneration.from_pretrained(tmp_path / "one" / "export").config.trained_cells
+    leg = GeneratorTrainer(arguments(recipe, shards, tmp_path / "two", 0.03, init=tmp_path / "one" / "export"))
+    leg.train()
+    after = TokenShuffleForImageGeneration.from_pretrained(tmp_path / "two" / "export").config.trained_cells
+    assert sum(c["samples"] for c in after) == sum(c["samples"] for c in before) + 4 * leg.step
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_every_weight_has_one_optimizer(kind):
+    from tests.model.conftest import tiny_model
+
+    model = tiny_model()
+    held = [p for o in make_optimizers(model, kind, 1e-3) for group in o.param_groups for p in group["params"]]
+    assert len(held) == len(set(map(id, held))) == len(list(model.parameters()))
+
+
+def test_unknown_optimizer():
+    with pytest.raises(ValueError, match="adamw"):
+        make_optimizers(torch.nn.Linear(2, 2), "sgd", 1e-3)
+
+
+def test_two_processes_get_the_single_process_loss(recipe, shards, tmp_path):
+    """The same global batch, split over two CPU processes, gives the same first losses."""
+    curves = {}
+    for processes in (1, 2):
+        out = tmp_path / f"with{processes}"
+        launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_machines", "1", "--mixed_precision", "no"]
+        launch += ["--num_processes", str(processes), "--num_cpu_threads_per_process", "1", "--dynamo_backend", "no"]
+        launch += ["-m", "model.training.generator", "--config", str(recipe), "--shards", str(shards)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "MASTER_PORT": "29571", "ACCELERATE_USE_CPU": "true"}
+        subprocess.run(
+            [sys.executable, *launch, "--out", str(out), "--minutes", "0.05"],
+            cwd=ROOT, env=environment, check=True, capture_output=True, timeout=200,
+        )  # fmt: skip
+        curves[processes] = [losses(out, window)[:2] for window in (1, 2)]
+    for alone, together in zip(curves[1], curves[2]):
+        assert together == pytest.approx(alone, abs=2e-3)

@@ -1,0 +1,63 @@
+"""What a caption says is what the picture holds."""
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model.training.captions import plural
+from model.training.scenes import KINDS, SNAP, combinations, compose, held_out
+from model.training.vocabulary import CONCEPTS, NUMBERS
+
+SIZES = ((512, 512), (768, 512), (512, 768), (256, 256))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 10**6), kind=st.sampled_from(KINDS), size=st.sampled_from(SIZES), test=st.booleans())
+def test_a_scene_is_true(seed, kind, size, test):
+    if test and kind == "single_object":
+        test = False
+    scene = compose(random.Random(seed), kind, *size, test=test)
+    assert scene.image.size == size
+    for item in scene.items:
+        left, top, right, bottom = item.box
+        assert 0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]
+        assert left % 16 == 0 and top % 16 == 0
+        assert item.colour is None or item.colour in scene.caption
+    names = [(item.name, item.colour) for item in scene.items]
+    flags = [held_out(*combination) for combination in combinations(kind, names)]
+    assert any(flags) == test == scene.held_out
+    if kind == "counting":
+        assert NUMBERS[len(scene.items)] in scene.caption
+    else:
+        for name in {item.name for item in scene.items}:
+            assert any(word in scene.caption for word in (name, *CONCEPTS[name].synonyms))
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_positions_are_as_said(seed):
+    scene = compose(random.Random(seed), "position", 512, 512)
+    (left_a, top_a, right_a, bottom_a), (left_b, top_b, right_b, bottom_b) = (item.box for item in scene.items)
+    holds = {
+        "left of": right_a <= left_b + SNAP, "right of": left_a + SNAP >= right_b,
+        "above": bottom_a <= top_b + SNAP, "below": top_a + SNAP >= bottom_b,
+    }  # fmt: skip
+    assert holds[scene.relation]
+
+
+def test_about_a_tenth_is_held_out():
+    names = list(CONCEPTS)
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+    share = sum(held_out("pair", tuple(sorted(pair))) for pair in pairs) / len(pairs)
+    assert 0.08 < share < 0.12
+
+
+def test_unknown_kind_names_what_is_allowed():
+    with pytest.raises(ValueError, match="single_object"):
+        compose(random.Random(0), "triptych", 512, 512)
+
+
+def test_plurals():
+    assert plural("knife") == "knives" and plural("dog") == "dogs" and plural("sheep") == "sheep"

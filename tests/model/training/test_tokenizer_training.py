@@ -1,0 +1,54 @@
+"""The codebook's moving averages, the rotation trick, and a tokenizer that learns."""
+
+import argparse
+
+import torch
+import torch.nn.functional as F
+
+from model.image_tokenizer import ImageTokenizer
+from model.training.tokenizer import Codebook, TokenizerTrainer, rotate_to
+
+
+def unit(*shape: int) -> torch.Tensor:
+    return F.normalize(torch.randn(*shape, generator=torch.Generator().manual_seed(0)), dim=-1)
+
+
+def test_rotation_gives_the_code_and_keeps_the_gradients_length():
+    latents, codes = unit(20, 8).requires_grad_(), unit(40, 8)[20:]
+    rotated = rotate_to(latents, codes)
+    assert torch.allclose(rotated, codes, atol=1e-5)
+    upstream = torch.randn(20, 8)
+    rotated.backward(upstream)
+    assert torch.allclose(latents.grad.norm(dim=-1), upstream.norm(dim=-1), atol=1e-4)
+
+
+def test_codes_follow_their_latents_and_idle_ones_restart():
+    codes = unit(4, 8).clone()
+    book = Codebook(codes, decay=0.5, idle_steps=3)
+    target = unit(9, 8)[8]
+    for _ in range(8):
+        book.update(codes, target.expand(16, 8).clone(), torch.zeros(16, dtype=torch.long))
+    assert torch.allclose(codes[0], target, atol=0.05)
+    assert torch.allclose(codes[1:], target.expand(3, 8), atol=0.05)  # restarted on the only latent there is
+
+
+def test_a_short_run_improves_resumes_and_saves(tmp_path, painted_art):
+    def run(minutes: float) -> TokenizerTrainer:
+        trainer = TokenizerTrainer(
+            argparse.Namespace(
+                out=str(tmp_path), minutes=minutes, batch=4, lr=1e-3, codebook_size=64, code_dim=4,
+                continuous_steps=2, perceptual=0.0, seed=0,
+            )
+        )  # fmt: skip
+        trainer.train()
+        return trainer
+
+    torch.manual_seed(0)
+    first = run(0.08)
+    second = run(0.1)
+    assert second.step > first.step
+    saved = ImageTokenizer.from_pretrained(tmp_path / "image_tokenizer").eval()
+    assert torch.allclose(saved.codebook.norm(dim=-1), torch.ones(64), atol=1e-4)
+    assert saved.mean_colors.abs().sum() > 0
+    ids = saved.encode(torch.zeros(1, 3, 64, 32))
+    assert ids.shape == (1, 4, 2) and saved.decode(ids).shape == (1, 3, 64, 32)

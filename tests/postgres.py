@@ -1,0 +1,85 @@
+"""A real PostgreSQL for tests: the server of TEST_POSTGRES_URL, or a private throw-away cluster on loopback."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class NoPostgres(Exception):
+    """Why no server can be had."""
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The URL of a maintenance database on a running server."""
+    given = os.environ.get("TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    with _cluster(_binaries()) as url:
+        yield url
+
+
+def _binaries() -> Path:
+    """Debian's newest server programs, or those on the PATH."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("initdb")
+    if on_path is None:
+        raise NoPostgres("no TEST_POSTGRES_URL, and no initdb here (Debian: apt-get install postgresql)")
+    return Path(on_path).resolve().parent
+
+
+@contextmanager
+def _cluster(binaries: Path) -> Iterator[str]:
+    user = _unprivileged_user()
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="postgres-test-", ignore_cleanup_errors=True) as folder:
+        if user is not None:
+            shutil.chown(folder, user)
+        data = f"{folder}/data"
+        _run(user, folder, binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "-N")
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off -c max_connections=200"
+        _run(user, folder, binaries / "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        try:
+            yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+        finally:
+            _run(user, folder, binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+
+
+def _unprivileged_user() -> str | None:
+    """PostgreSQL refuses to run as root; None keeps the present user."""
+    if os.geteuid() != 0:
+        return None
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name).pw_name
+        except KeyError:
+            continue
+    raise NoPostgres("running as root, and there is no user postgres or nobody to run the server as")
+
+
+def _run(user: str | None, folder: str, *command: Any) -> None:
+    # Output goes to a file: the server inherits it, and a pipe would never end.
+    with open(Path(tempfile.gettempdir()) / f"{Path(folder).name}.out", "w+b") as output:
+        words = [str(word) for word in command]
+        done = subprocess.run(words, user=user, cwd=folder, stdout=output, stderr=subprocess.STDOUT, check=False)
+        output.seek(0)
+        said = output.read().decode(errors="replace")
+    Path(output.name).unlink()
+    if done.returncode != 0:
+        raise NoPostgres(f"{words[0]} failed: {said[-800:]}")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

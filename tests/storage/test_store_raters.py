@@ -1,0 +1,56 @@
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from storage_world import OWNER, STRANGER
+
+from storage.errors import NotFound
+
+
+def test_one_rater_per_identity(store):
+    with ThreadPoolExecutor(8) as pool:
+        raters = list(pool.map(lambda _: store.get_or_create_rater("k" * 64), range(8)))
+    assert len({rater.id for rater in raters}) == 1
+    with pytest.raises(ValueError, match="keyed hash"):
+        store.get_or_create_rater("bob")
+
+
+def test_consent_practice_and_risk(store):
+    rater = store.get_or_create_rater("k" * 64)
+    first = store.record_consent(rater.id).consented_at
+    assert store.record_consent(rater.id).consented_at == first is not None
+    assert store.update_practice(rater.id, {"flaws": "passed"}).practice == {"flaws": "passed"}
+    assert store.set_risk(rater.id, 55, ["fast"]).risk == 55
+    assert store.get_rater(rater.id).risk_reasons == ["fast"]
+    with pytest.raises(ValueError, match="101"):
+        store.set_risk(rater.id, 101, [])
+
+
+def test_deleting_ones_data_keeps_anonymous_answers(arena):
+    store, given = arena.store, arena.assign()
+    store.record_vote(given.id, arena.rater.id, "flaws", "a", display={"agent": "x"})
+    store.record_flaw(given.id, arena.rater.id, "left", note="my dog")
+    store.note_sightings("r" * 32, [arena.a.id])
+    store.delete_my_data(arena.rater.id)
+    assert store.get_or_create_rater("r" * 32).id != arena.rater.id
+    (row,) = store.votes_frame(arena.study.id)
+    assert (row["answer"], row["display"]) == ("a", {})
+    assert store.flaws(arena.study.id)[0].note is None and store.seen_generations("r" * 32) == set()
+    with pytest.raises(NotFound):
+        store.delete_my_data("nobody")
+
+
+def test_seen_are_own_queued_and_sighted_pictures(store, generate):
+    own, other = generate(shade=1), generate(shade=2, owner=STRANGER)
+    queued = generate(shade=3, owner=STRANGER, job_id=store.submit_job(OWNER, {}).id)
+    generate(shade=4, owner=STRANGER)
+    assert store.seen_generations(OWNER) == {own.id, queued.id}
+    store.note_sightings(OWNER, [other.id, other.id, own.id])
+    store.note_sightings(OWNER, [other.id])
+    assert store.seen_generations(OWNER) == {own.id, queued.id, other.id}
+    assert store.stats()["rows"]["sighting"] == 1
+
+
+def test_list_raters_of_a_study(arena):
+    assert arena.store.list_raters(arena.study.id) == []
+    arena.assign()
+    assert [rater.id for rater in arena.store.list_raters(arena.study.id)] == [arena.rater.id]

@@ -1,0 +1,266 @@
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from storage_world import OWNER
+
+from storage.errors import AssignmentExpired, DuplicateVote, NotFound, UndoTooLate, WrongState
+from storage.records import NewComparison
+
+
+def answers(store, study):
+    return {(row["rater"], row["criterion"]): row["answer"] for row in store.votes_frame(study.id)}
+
+
+def test_a_vote_is_counted_once(arena):
+    given = arena.assign()
+    vote = arena.store.record_vote(given.id, arena.rater.id, "flaws", "a", decision_ms=900, display={"dpr": 2})
+    assert (vote.answer, vote.revision, vote.decision_ms, vote.display) == ("a", 0, 900, {"dpr": 2})
+    for again in ("a", "b"):
+        with pytest.raises(DuplicateVote, match="flaws"):
+            arena.store.record_vote(given.id, arena.rater.id, "flaws", again)
+    assert arena.store.get_assignment(given.id, arena.rater.id).answered == {"flaws": "a"}
+
+
+def test_fifty_parallel_posts_make_one_row(arena):
+    given = arena.assign()
+
+    def post(number):
+        try:
+            return arena.store.record_vote(given.id, arena.rater.id, "flaws", "ab"[number % 2]).answer
+        except DuplicateVote:
+            return None
+
+    with ThreadPoolExecutor(50) as pool:
+        accepted = [answer for answer in pool.map(post, range(50)) if answer]
+    assert len(accepted) == 1
+    assert arena.store.stats()["rows"]["vote"] == 1
+    assert list(answers(arena.store, arena.study).values()) == accepted
+
+
+def test_fifty_parallel_corrections_make_one_row(arena):
+    vote = arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
+
+    def correct(_):
+        try:
+            return arena.store.supersede_vote(vote.id, arena.rater.id, "b")
+        except WrongState:
+            return None
+
+    with ThreadPoolExecutor(50) as pool:
+        assert sum(done is not None for done in pool.map(correct, range(50))) == 1
+    assert arena.store.stats()["rows"]["vote"] == 2
+
+
+def test_bad_answers_and_criteria_are_refused(arena):
+    given = arena.assign()
+    for criterion, answer in (("flaws", "left"), ("flaws", ""), ("beauty", "a")):
+        with pytest.raises(ValueError):
+            arena.store.record_vote(given.id, arena.rater.id, criterion, answer)
+    assert arena.store.stats()["rows"]["vote"] == 0
+
+
+def test_foreign_and_unknown_assignments_look_the_same(arena):
+    given, other = arena.assign(), arena.store.get_or_create_rater("x" * 32)
+    texts = set()
+    for assignment_id in (given.id, "nothing"):
+        for ask in (
+            lambda which: arena.store.record_vote(which, other.id, "flaws", "a"),
+            lambda which: arena.store.get_assignment(which, other.id),
+            lambda which: arena.store.mark_shown(which, other.id),
+            lambda which: arena.store.record_flaw(which, other.id, "left"),
+        ):
+            with pytest.raises(NotFound) as refused:
+                ask(assignment_id)
+            texts.add(str(refused.value))
+    assert len(texts) == 1
+
+
+def test_an_expired_assignment_takes_nothing(arena):
+    given = arena.assign(seconds=-1)
+    with pytest.raises(AssignmentExpired):
+        arena.store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    with pytest.raises(AssignmentExpired):
+        arena.store.record_flaw(given.id, arena.rater.id, "left", kind="broken")
+    assert arena.store.current_assignment(arena.rater.id, arena.study.id) is None
+
+
+def test_the_same_pair_again_goes_on_with_the_same_sides(arena):
+    first = arena.assign(seconds=-1, left_side="b")
+    again = arena.assign(left_side="a")
+    assert (again.id, again.left_side) == (first.id, "b") and again.expires_at > first.expires_at
+    for criterion in ("alignment", "flaws"):
+        arena.store.record_vote(again.id, arena.rater.id, criterion, "both_good")
+    with pytest.raises(DuplicateVote):
+        arena.assign()
+    repeat = arena.assign(left_side="a", repeat_of=first.id)
+    assert repeat.id != first.id and repeat.repeat_of == first.id
+
+
+def test_the_rater_resumes_where_answers_are_open(arena):
+    given = arena.assign()
+    arena.store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    assert arena.store.current_assignment(arena.rater.id, arena.study.id).id == given.id
+    arena.store.record_vote(given.id, arena.rater.id, "alignment", "a")
+    assert arena.store.current_assignment(arena.rater.id, arena.study.id) is None
+    assert [one.id for one in arena.store.assignments_of(arena.rater.id, arena.study.id)] == [given.id]
+
+
+def test_first_showing_counts(arena):
+    given = arena.assign()
+    arena.store.mark_shown(given.id, arena.rater.id)
+    first = arena.store.get_assignment(given.id, arena.rater.id).shown_at
+    arena.store.mark_shown(given.id, arena.rater.id)
+    assert arena.store.get_assignment(given.id, arena.rater.id).shown_at == first is not None
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"left_side": "left"}, {"propensity": 0.0}, {"propensity": 1.1}, {"criteria": []}, {"criteria": ["beauty"]}]
+)
+def test_forged_assignments_are_refused(arena, wrong):
+    with pytest.raises(ValueError):
+        arena.assign(**wrong)
+
+
+def test_undo_appends_and_opens_the_criterion_again(arena):
+    store, given = arena.store, arena.assign()
+    vote = store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    undone = store.supersede_vote(vote.id, arena.rater.id)
+    assert (undone.answer, undone.revision) == (None, 1)
+    assert store.votes_frame(arena.study.id) == [] and store.get_assignment(given.id, arena.rater.id).answered == {}
+    again = store.record_vote(given.id, arena.rater.id, "flaws", "b")
+    assert again.revision == 2 and store.stats()["rows"]["vote"] == 3
+    corrected = store.supersede_vote(again.id, arena.rater.id, "both_bad")
+    assert [row["vote"] for row in store.votes_frame(arena.study.id)] == [corrected.id]
+    with pytest.raises(WrongState, match="newest"):
+        store.supersede_vote(vote.id, arena.rater.id, "a")
+
+
+def test_undo_only_for_a_while_and_only_by_the_rater(arena):
+    vote = arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
+    with pytest.raises(UndoTooLate):
+        arena.store.supersede_vote(vote.id, arena.rater.id, within=timedelta(0))
+    with pytest.raises(NotFound):
+        arena.store.supersede_vote(vote.id, arena.store.get_or_create_rater("x" * 32).id)
+
+
+def test_a_pause_hands_out_nothing_but_takes_the_answer_on_screen(arena):
+    given = arena.assign()
+    arena.store.set_study_state(arena.study.id, "paused")
+    arena.store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    with pytest.raises(WrongState, match="paused"):
+        arena.assign(arena.store.get_or_create_rater("x" * 32))
+    arena.store.set_study_state(arena.study.id, "closed")
+    with pytest.raises(WrongState, match="closed"):
+        arena.store.record_vote(given.id, arena.rater.id, "alignment", "a")
+
+
+def test_the_frame_joins_votes_with_both_settings(arena):
+    store, given = arena.store, arena.assign()
+    store.mark_shown(given.id, arena.rater.id)
+    vote = store.record_vote(given.id, arena.rater.id, "alignment", "b", decision_ms=5)
+    (row,) = store.votes_frame(arena.study.id)
+    expected = {
+        "vote": vote.id,
+        "assignment": given.id,
+        "comparison": arena.comparison.id,
+        "rater": arena.rater.id,
+        "study": arena.study.id,
+        "answer": "b",
+        "left_side": "b",
+        "propensity": 0.25,
+        "kind": "matched",
+        "factor": "window",
+        "block": "1",
+        "prompt": "a red chair",
+        "window_a": 1,
+        "window_b": 2,
+        "resolution_a": "64×64",
+        "schedule_b": "linear",
+        "generation_a": arena.a.id,
+        "generation_b": arena.b.id,
+        "seconds_a": 1.5,
+        "excluded": None,
+        "exclusions": [],
+        "decision_ms": 5,
+        "simulated": False,
+        "repeat_of": None,
+    }
+    assert {key: row[key] for key in expected} == expected
+    assert row["settings_b"]["scale"] == 7.5 and row["shown_at"] <= row["answered_at"]
+    assert store.votes_frame(None) == [row] and store.votes_frame(None, simulated=True) == []
+
+
+def test_exclusions_stand_beside_the_votes(arena):
+    store = arena.store
+    vote = store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
+    for rule in ("too fast", "risk", "too fast"):
+        store.exclude(vote.id, rule, "200 ms")
+    (row,) = store.votes_frame(arena.study.id)
+    assert (row["excluded"], row["exclusions"]) == ("too fast", ["too fast", "risk"])
+    assert store.coverage(arena.study.id)[0].votes == {}
+    for rule in ("risk", "too fast"):
+        store.lift_exclusion(vote.id, rule)
+    assert store.votes_frame(arena.study.id)[0]["excluded"] is None
+    assert store.coverage(arena.study.id)[0].votes == {"flaws": 1}
+    assert [(one["rule"], one["lifted_at"] is None) for one in store.exclusions(arena.study.id)] == [
+        ("too fast", False),
+        ("risk", False),
+    ]
+    with pytest.raises(NotFound):
+        store.exclude("nothing", "rule", "")
+
+
+def test_coverage_counts_who_was_asked_and_who_answered(arena):
+    second, third = (arena.store.get_or_create_rater(letter * 32) for letter in "xy")
+    arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
+    arena.assign(second)
+    arena.assign(third, seconds=-1)
+    (found,) = arena.store.coverage(arena.study.id)
+    assert (found.assigned, found.raters, found.votes, found.available) == (2, 1, {"flaws": 1}, True)
+
+
+def test_practice_is_kept_apart(arena):
+    given = arena.assign(practice=True)
+    arena.store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    assert arena.store.votes_frame(arena.study.id) == []
+    (found,) = arena.store.coverage(arena.study.id)
+    assert (found.assigned, found.raters) == (0, 0)
+
+
+def test_flaws_map_sides_to_pictures(arena):
+    given = arena.assign(left_side="b")
+    arena.store.record_flaw(given.id, arena.rater.id, "left", x0=0.1, y0=0.2, x1=0.3, y1=0.4)
+    arena.store.record_flaw(given.id, arena.rater.id, "right", kind="broken", note="all black")
+    area, broken = arena.store.flaws(arena.study.id)
+    assert (area.generation_id, area.left, area.settings["window"], area.x1) == (arena.b.id, True, 2, 0.3)
+    assert (broken.generation_id, broken.left, broken.kind, broken.note) == (arena.a.id, False, "broken", "all black")
+    for box in ({"x0": -0.1}, {"x1": 1.1}, {"x0": 0.5, "x1": 0.5}, {"y0": float("nan")}):
+        with pytest.raises(ValueError, match="fractions"):
+            arena.store.record_flaw(given.id, arena.rater.id, "left", **box)
+
+
+def test_deleting_a_picture_keeps_its_votes_and_ends_its_pair(arena):
+    arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
+    arena.store.delete_generation(arena.a.id, OWNER)
+    (row,) = arena.store.votes_frame(arena.study.id)
+    assert (row["answer"], row["window_a"], row["prompt"]) == ("a", 1, "[deleted 1]")
+    assert not arena.store.coverage(arena.study.id)[0].available
+    with pytest.raises(WrongState, match="deleted"):
+        arena.assign(arena.store.get_or_create_rater("x" * 32))
+
+
+def test_simulated_and_human_never_mix(arena):
+    robot = arena.store.get_or_create_rater("z" * 32, simulated=True)
+    with pytest.raises(WrongState, match="simulated"):
+        arena.assign(robot)
+    with pytest.raises(ValueError, match="simulated"):
+        arena.store.get_or_create_rater("z" * 32)
+
+
+def test_a_pair_of_another_study_is_unknown(arena):
+    other = arena.store.create_study("two", prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1)
+    (foreign,) = arena.store.add_comparisons(other.id, [NewComparison(arena.a.id, arena.b.id)])
+    arena.comparison = foreign
+    with pytest.raises(NotFound):
+        arena.assign()

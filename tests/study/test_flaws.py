@@ -1,0 +1,28 @@
+"""Marks become rates by place, height and weight; uniform marking is flat, planted places stand out."""
+
+import numpy as np
+import pytest
+
+from app.study.flaws import Marked, code_mask, flaw_rates
+
+SETTINGS = {"window": 2, "width": 64, "height": 64}
+
+
+def test_a_box_marks_the_codes_whose_centres_it_holds():
+    mask = code_mask(4, 4, [(0.0, 0.0, 0.5, 0.25)])
+    assert mask.tolist()[0] == [True, True, False, False] and mask.sum() == 2
+    assert code_mask(4, 4, [(0.99, 0.99, 0.995, 0.995)])[3, 3]  # smaller than a code
+
+
+def test_marks_on_one_place_of_the_window_stand_out_there_only():
+    boxes = [((2 * c) / 4, (2 * r) / 4, (2 * c + 1) / 4, (2 * r + 1) / 4) for r in range(2) for c in range(2)]
+    table = flaw_rates([Marked(SETTINGS, [1, 2, 3, 4], boxes)]).set_index(["kind", "bin"])
+    assert table.loc[("place", "0,0"), "rate"] == 1 and table.loc[("place", "1,1"), "rate"] == 0
+    assert set(table.loc["weight"].index) == {"1", "2", "3", "4"}
+    assert table.loc["weight", "rate"].tolist() == [0.25] * 4
+
+
+def test_pictures_without_marks_count_as_shown():
+    table = flaw_rates([Marked(SETTINGS, [1.0], []), Marked(SETTINGS, [1.0], [(0, 0, 1, 1)])])
+    assert table["rate"].to_numpy() == pytest.approx(np.full(len(table), 0.5))
+    assert table["marks"].max() == 1 and flaw_rates([]).empty

@@ -1,0 +1,76 @@
+"""Planted effects come back, intervals cover, null effects are found at the nominal rate."""
+
+import pandas as pd
+import pytest
+
+from app.study.planted import Truth, marginal
+from app.study.reliability import overlap_share
+from app.study.simulate import Plan, pair_table, recovery, simulate_study, summary
+
+EFFECTS = {"window=4": -0.8, "resolution=128×128": 0.7}
+SMALL = Plan(windows=(1, 4), schedules=("constant 4", "linear 4"), prompts=14, raters=8, assignments=40)
+
+
+def run(plan, truth, studies):
+    tables = []
+    for seed in range(studies):
+        votes, coding, target = simulate_study(plan, truth, seed)
+        tables.append(recovery(votes, coding, target, plan.criteria))
+    return pd.concat(tables, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def found():
+    return run(SMALL, Truth(EFFECTS), 16)
+
+
+def test_planted_effects_are_recovered(found):
+    table = summary(found).set_index("term")
+    for term in EFFECTS:
+        assert abs(table.loc[term, "bias"]) < 0.12
+        assert table.loc[term, "target"] * EFFECTS[term] > 0
+    assert table.loc["left side", "bias"] == pytest.approx(0, abs=0.06)
+
+
+def test_intervals_cover_and_naive_ones_do_not(found):
+    covered = found["target"].between(found["low"], found["high"]).mean()
+    naive = found["target"].between(found["naive_low"], found["naive_high"]).mean()
+    assert 0.90 <= covered <= 0.99
+    assert naive < covered
+
+
+def test_null_effects_are_found_at_the_nominal_rate(found):
+    null = found[found["term"] == "schedule=linear 4"]
+    assert len(null) == 48 and (null["p_value"] < 0.05).mean() <= 0.12
+
+
+def test_spread_flattens_the_marginal_effect():
+    _, coding, contrast = pair_table(SMALL)
+    sharp = marginal(Truth(EFFECTS, prompt_sd=0, rater_sd=0), coding, contrast)
+    flat = marginal(Truth(EFFECTS, prompt_sd=1.5, rater_sd=0), coding, contrast)
+    assert sharp[0] == pytest.approx(-0.8, abs=1e-3)
+    assert abs(flat[0]) < 0.75 * abs(sharp[0])
+
+
+def test_simulated_raters_overlap_enough():
+    votes, _, _ = simulate_study(SMALL, Truth(), 0)
+    assert overlap_share(votes) >= 0.20
+    assert (votes["propensity"] > 0).all() and (votes["propensity"] <= 1).all()
+
+
+def test_unknown_planted_effect_is_refused():
+    _, coding, _ = pair_table(SMALL)
+    with pytest.raises(ValueError, match="window=9"):
+        Truth({"window=9": 1.0}).vector(coding)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_four_hundred_studies():
+    table = summary(run(SMALL, Truth(EFFECTS), 400)).set_index("term")
+    assert table["coverage"].between(0.90, 0.99).all()
+    assert (table["bias"].abs() < 0.03).all()
+    null = [
+        term for term in table.index if abs(table.loc[term, "target"]) < 1e-9 or term == "schedule=linear 4"
+    ]
+    assert table.loc[null, "significant"].between(0.01, 0.08).all()

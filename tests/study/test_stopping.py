@@ -1,0 +1,81 @@
+"""Five looks spend 5 % and no more; the forecast counts down."""
+
+import numpy as np
+import pytest
+
+from app.study.stopping import INFLATION, LOOKS, boundaries, planned_information, review, spent_alpha
+
+
+def test_boundaries_are_those_of_the_literature():
+    """Lan-DeMets O'Brien-Fleming, five equal looks, two-sided 5 %: 4.877, 3.357, 2.680, 2.290, 2.031."""
+    np.testing.assert_allclose(
+        boundaries([0.2, 0.4, 0.6, 0.8, 1.0]), [4.877, 3.357, 2.680, 2.290, 2.031], atol=0.01
+    )
+    assert spent_alpha(1.0) == pytest.approx(0.05)
+
+
+def test_one_look_is_the_plain_test():
+    assert boundaries([1.0])[0] == pytest.approx(1.96, abs=1e-3)
+
+
+def test_fractions_must_rise():
+    with pytest.raises(ValueError, match="must rise"):
+        boundaries([0.4, 0.4])
+
+
+def walk(drift, studies, seed=0):
+    """Brownian z-values at five looks under an effect of `drift` planned effects; share of studies that decide."""
+    random = np.random.default_rng(seed)
+    information, steps = planned_information(0.5), np.arange(1, LOOKS + 1) / LOOKS
+    score = random.normal(0, np.sqrt(1 / LOOKS), (studies, LOOKS)).cumsum(axis=1)
+    estimate = score / steps / np.sqrt(information) + drift * 0.5
+    decided = 0
+    for row in estimate:
+        taken = []
+        for value, fraction in zip(row, steps):
+            verdict = review(value, 1 / np.sqrt(information * fraction), 1e6, 100, taken, information)
+            assert verdict.look == len(taken) + 1
+            if verdict.decided:
+                decided += 1
+                break
+            taken.append(fraction)
+    return decided / studies
+
+
+def test_peeking_five_times_keeps_the_error_and_the_power():
+    assert 0.03 <= walk(0.0, 600) <= 0.07
+    assert 0.74 <= walk(1.0, 300) <= 0.87
+    assert INFLATION < 1.05
+
+
+def test_between_looks_nothing_is_tested():
+    information = planned_information(0.5)
+    verdict = review(3.0, 1 / np.sqrt(0.1 * information), 30, 50, (), information)
+    assert not verdict.decided and verdict.look == 0 and np.isnan(verdict.boundary)
+    assert verdict.votes_left > 0
+
+
+def test_votes_left_counts_down_and_ends_at_zero():
+    information = planned_information(0.5)
+    left = [
+        review(0.3, 1 / np.sqrt(f * information), 50, int(500 * f), (), information).votes_left
+        for f in (0.1, 0.15, 0.19)
+    ]
+    assert left == sorted(left, reverse=True) and left[0] == pytest.approx(450, abs=5)
+    assert review(0.9, 1 / np.sqrt(information), 1e6, 500, (0.2, 0.4, 0.6, 0.8), information).votes_left == 0
+
+
+def test_few_clusters_make_the_test_harder():
+    information = planned_information(0.5)
+    args = (0.5, 1 / np.sqrt(information))
+    assert review(*args, 1e6, 500, (0.2, 0.4, 0.6, 0.8), information).decided
+    assert not review(*args, 3, 500, (0.2, 0.4, 0.6, 0.8), information).decided
+
+
+def test_without_an_interval_there_is_no_forecast():
+    assert review(0.5, float("nan"), 0, 3).votes_left is None
+
+
+def test_effect_must_be_positive():
+    with pytest.raises(ValueError, match="-1"):
+        planned_information(-1)

@@ -1,0 +1,57 @@
+"""What is drawn is what was voted."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_ratings import make_votes
+
+from app.study.ratings import rate
+from app.study.tables import conflicts, rated_costs, setting_costs, verdicts, win_table
+
+
+@pytest.fixture
+def votes():
+    frame = make_votes(400).assign(factor="window", block="window 1 | 4")
+    for side, seconds in (("a", 9.0), ("b", 2.0)):
+        frame[f"generation_{side}"] = [f"{side}{i}" for i in range(len(frame))]
+        frame[f"seconds_{side}"], frame[f"steps_{side}"], frame[f"peak_memory_bytes_{side}"] = (
+            seconds,
+            10,
+            1e9,
+        )
+    return frame
+
+
+def test_win_shares_are_complements_and_ties_count_half(votes):
+    table = win_table(votes, "alignment", "window").set_index(["row", "column"])
+    wins = (votes["answer"] == "b").sum() + 0.5 * votes["answer"].eq("both_good").sum()
+    assert table.loc[(4, 1), "share"] == pytest.approx(wins / 400)
+    assert table.loc[(4, 1), "share"] + table.loc[(1, 4), "share"] == pytest.approx(1)
+    assert (table["n"] == 400).all() and (table["low"] < table["share"]).all()
+
+
+def test_the_front_holds_what_nothing_beats_in_both(votes):
+    assert setting_costs(votes)["seconds"].tolist() == [9.0, 2.0]
+    table = rated_costs(rate(votes, "alignment"), votes).set_index("window")
+    assert table.loc[4, "front"] and not table.loc[1, "front"]  # window 4 is faster and preferred here
+
+
+def test_only_frozen_contrasts_are_primary_and_the_rest_is_adjusted(votes):
+    rating = rate(votes, "alignment")
+    exploratory, primary = verdicts(rating, [], []).iloc[0], verdicts(rating, ["window=4"], []).iloc[0]
+    assert exploratory["claim"] == "exploratory" and exploratory["adjusted_p"] < 0.05
+    assert primary["claim"] == "primary" and np.isnan(primary["adjusted_p"]) and primary["look"] == 1
+
+
+def test_a_look_that_was_taken_is_remembered(votes):
+    look = {"contrast": "window=4", "criterion": "alignment", "result": {"fraction": 0.3, "decided": True}}
+    row = verdicts(rate(votes, "alignment"), ["window=4"], [look]).iloc[0]
+    assert row["decided"] and row["look"] == 2
+
+
+def test_conflicts_compare_decided_answers_only(votes):
+    other = votes.assign(criterion="appearance", answer="a")
+    share, count = conflicts(pd.concat([votes, other]))
+    decided = votes[votes["answer"].isin(["a", "b"])]
+    assert count == len(decided) and share == pytest.approx((decided["answer"] == "b").mean())
+    assert np.isnan(conflicts(votes)[0])
