@@ -1,8 +1,9 @@
 """Composed still lifes with exact captions: the pictures that the model learns from and is judged by.
 
-Objects stand on the token grid: sizes come from a short list and places are multiples of
-``SNAP`` px, so that one drawing meets few different code patterns. That is what makes a small
-model on a small budget learn shapes instead of offsets; a viewer does not notice.
+Objects stand on the token grid in one size, at places that are multiples of ``SNAP`` px, so that one drawing
+meets few different code patterns. That is what makes a small model on a small budget learn shapes instead of
+offsets; a viewer does not notice. Below 512 px a picture shows less of the scene, not a smaller one, so what is
+learned cheaply at 256 px holds at 512 px; above, everything grows with the picture.
 """
 
 import random
@@ -18,7 +19,8 @@ from model.training.captions import POSITIONS, caption
 from model.training.vocabulary import CONCEPTS, GROUNDS
 
 KINDS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-SNAP = 32  # px at a scene whose shorter side is 512
+SNAP = 32  # px in scenes of up to 512 px
+OBJECT = 192  # px, the longer side of an object in scenes of up to 512 px
 HELD_OUT_SHARE = 0.1
 HELD_OUT_SEED = "token-shuffle-2504.17789"
 
@@ -104,8 +106,8 @@ def arrange(
     rng: random.Random, kind: str, items: list[tuple[str, str | None]], relation: str | None, width: int, height: int
 ) -> Scene:
     """Draw given objects on a random ground, with the caption that describes them."""
-    scale = min(width, height) / 512
-    columns, rows = slots(rng, len(items), relation, width, height)
+    scale = magnification(width, height)
+    columns, rows = slots(len(items), relation)
     ground, phrase = paint_ground(rng, width, height, floor=rows == 1)
     boxes, sprites = place(rng, items, relation, columns, rows, width, height)
     canvas = Image.fromarray(ground)
@@ -124,18 +126,19 @@ def arrange(
 
 # --- where things stand -------------------------------------------------------------------------
 
-SIZES = {1: (256, 320), 2: (160, 192), 3: (128, 160), 4: (160, 192)}  # px in a 512 px scene
+
+def magnification(width: int, height: int) -> float:
+    """How much larger than in a 512 px scene everything is drawn."""
+    return max(1.0, min(width, height) / 512)
 
 
-def slots(rng, count: int, relation: str | None, width: int, height: int) -> tuple[int, int]:
+def slots(count: int, relation: str | None) -> tuple[int, int]:
     """Columns and rows of the loose grid that the objects stand in."""
     if relation in ("above", "below"):
         return 1, 2
     if relation or count <= 2:
         return count, 1
-    if count == 4 or rng.random() < 0.5:
-        return 2, 2
-    return (3, 1) if width >= height else (1, 3)
+    return 2, 2
 
 
 def place(rng, items, relation, columns, rows, width, height):
@@ -143,10 +146,10 @@ def place(rng, items, relation, columns, rows, width, height):
 
     A single row stands on a common base line; several rows are centred in their cells.
     """
-    scale = min(width, height) / 512
+    scale = magnification(width, height)
     step = int(SNAP * scale)
-    size = int(rng.choice(SIZES[len(items)]) * scale)
     cell_width, cell_height = width / columns, height / rows
+    size = int(min(OBJECT * scale, 0.9 * min(cell_width, cell_height)))
     base = height * rng.choice((0.75, 0.8125))
     order = list(range(len(items)))
     if relation in ("right of", "below"):
@@ -159,9 +162,9 @@ def place(rng, items, relation, columns, rows, width, height):
         row, column = divmod(slot, columns)
         pixels = sprite(*items[index], size)
         tall, wide = pixels.shape[:2]
-        x = column * cell_width + (cell_width - wide) * rng.choice((0.35, 0.5, 0.65))
-        y = base - tall if rows == 1 else row * cell_height + (cell_height - tall) * 0.5
-        x, y = round(x / step) * step, round(y / step) * step
+        x = column * cell_width + (cell_width - wide) * rng.choice((0.5, 0.7, 0.9))
+        y = max(base - tall, step) if rows == 1 else row * cell_height + (cell_height - tall) * 0.5
+        x, y = int(x // step) * step, int(y // step) * step  # downwards: never out of its cell
         boxes[index], sprites[index] = (x, y, x + wide, y + tall), pixels
     return boxes, sprites
 

@@ -46,11 +46,11 @@ def choose_window(page, window: int) -> None:
 
 
 def make_long(page) -> None:
-    """1024 px without fusing: 4,096 steps, long enough to be met in the middle."""
-    page.locator("#resolution input[type=number]").fill("1024")
+    """2048 px without fusing: 16,384 steps, long enough to be met in the middle."""
+    page.locator("#resolution input[type=number]").fill("2048")
     page.keyboard.press("Tab")
     choose_window(page, 1)
-    expect(page.locator("#cost")).to_contain_text("4,096 steps")
+    expect(page.locator("#cost")).to_contain_text("16,384 steps")
 
 
 def test_a_typed_prompt_grows_into_a_picture(visit):
@@ -82,7 +82,7 @@ def test_a_reload_finds_the_running_job_which_only_its_owner_sees_and_stops(visi
     page.locator("#go").click()
     expect(text(page)).to_contain_text("Drawing windows")
     page.reload()
-    expect(text(page)).to_contain_text("of 4096")
+    expect(text(page)).to_contain_text("of 16384")
     expect(page.locator("#prompt textarea")).to_have_value("a blue car")
     other = bob.open()
     expect(text(other)).to_contain_text("Nothing drawn yet")

@@ -1,6 +1,7 @@
 """kill -9 while a picture is drawn, several times over: nothing that was acknowledged is missing after a restart."""
 
 import contextlib
+import os
 import random
 import signal
 import sqlite3
@@ -20,17 +21,20 @@ from app.services import build_services
 from app.settings import Settings
 
 KILLS = 2
+ROOT = Path(__file__).parents[2]
 
 
 def run_and_kill(data_dir: Path, weights: Path, jobs: int, delay: float) -> list[tuple[str, str]]:
     """Let `jobs` jobs be accepted, wait `delay` seconds into the last, kill; what was acknowledged."""
     command = [sys.executable, str(Path(__file__).parent / "studio_process.py"), str(data_dir), str(weights)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
     said = []
     for line in process.stdout:
         said.append(tuple(line.split()))
         if sum(kind == "job" for kind, _ in said) == jobs:
             break
+    assert process.poll() is None, f"the studio ended by itself after {said}"
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
     rest, _ = process.communicate(timeout=30)
