@@ -25,7 +25,7 @@ from model.training.scenes import KINDS, cast_shadow, compose, paint_ground
 from model.training.vocabulary import CONCEPTS
 
 NAMES = list(CONCEPTS)
-CROWD_SIZES = (52, 168)  # px at a shorter side of 256, from and to; scenes have 64 to 160
+CROWD_SIZES = (52, 168)  # px at a shorter side of 256, from and to; a 512 px scene seen so has 96
 # Large and recoloured objects are learned last, so scenes show them more often.
 SCENE_KINDS = (*KINDS, "single_object", "colors", "colors")
 SCRAMBLED = 0.04  # share of the objects that are made unrecognisable

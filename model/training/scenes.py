@@ -162,11 +162,17 @@ def place(rng, items, relation, columns, rows, width, height):
         row, column = divmod(slot, columns)
         pixels = sprite(*items[index], size)
         tall, wide = pixels.shape[:2]
-        x = column * cell_width + (cell_width - wide) * rng.choice((0.5, 0.7, 0.9))
-        y = max(base - tall, step) if rows == 1 else row * cell_height + (cell_height - tall) * 0.5
-        x, y = int(x // step) * step, int(y // step) * step  # downwards: never out of its cell
+        spare_width, spare_height = cell_width - wide, cell_height - tall
+        left, top = column * cell_width, row * cell_height
+        x = snap(left + spare_width * rng.choice((0.3, 0.5, 0.7)), left + spare_width, step)
+        y = snap(max(base - tall, step) if rows == 1 else top + spare_height * 0.5, top + spare_height, step)
         boxes[index], sprites[index] = (x, y, x + wide, y + tall), pixels
     return boxes, sprites
+
+
+def snap(wanted: float, limit: float, step: int) -> int:
+    """The multiple of ``step`` nearest to ``wanted`` that does not pass ``limit``."""
+    return int(min(round(wanted / step), limit // step)) * step
 
 
 # --- grounds and shadows --------------------------------------------------------------------------

@@ -1,10 +1,8 @@
 """The arena in a real browser: every button and every key does what it says and writes its row."""
 
-import shutil
-
 import pytest
 from arena_world import make_services, make_study
-from playwright.sync_api import Error, sync_playwright
+from browser_world import chromium
 
 from app.launch import launch_arguments
 from app.ui import build_ui
@@ -14,13 +12,8 @@ KEYS = {"1": "left", "2": "right", "3": "both_good", "4": "both_bad", "5": "cann
 
 @pytest.fixture(scope="module")
 def browser():
-    with sync_playwright() as playwright:
-        try:
-            opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        except Error as error:
-            pytest.skip(f"no browser: {error.message.splitlines()[0]}")
+    with chromium() as opened:
         yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -93,14 +86,14 @@ def test_undo_takes_the_answer_back(page, world):
 def test_reports_and_marks_write_their_rows(page, world):
     services, study, _ = world
     page.locator('[data-tool="broken-right"]').click()
-    page.get_by_text("Reported, thank you").first.wait_for()
+    page.locator(".arena-rate").get_by_text("Reported, thank you").wait_for()
     page.keyboard.press("f")
     box = page.locator(".arena-view").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.25)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.75, steps=4)
     page.mouse.up()
-    page.get_by_text("Marked.").first.wait_for()
+    page.locator(".arena-rate").get_by_text("Marked.").wait_for()
     broken, area = services.store.flaws(study.id)
     assert (broken.kind, broken.left) == ("broken", False)
     assert (area.kind, area.left) == ("area", True)

@@ -44,6 +44,7 @@ def test_learns_resumes_and_exports(recipe, shards, tmp_path):
     cells = {(cell["size"], cell["window"]): cell for cell in exported.config.trained_cells}
     assert set(cells) == {(64, 1), (64, 2)}
     assert sum(cell["samples"] for cell in cells.values()) == 4 * longer.step
+    assert all(0 < cell["loss"] < 5 for cell in cells.values())
     for (size, window), cell in cells.items():
         assert cell["loss"] == pytest.approx(longer.held_out_loss(exported, size, window), rel=0.02)  # bf16
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.training.captions import plural
-from model.training.scenes import KINDS, SNAP, combinations, compose, held_out
+from model.training.scenes import KINDS, OBJECT, SNAP, combinations, compose, held_out
 from model.training.vocabulary import CONCEPTS, NUMBERS
 
 SIZES = ((512, 512), (768, 512), (512, 768), (256, 256))
@@ -45,6 +45,16 @@ def test_positions_are_as_said(seed):
         "above": bottom_a <= top_b + SNAP, "below": top_a + SNAP >= bottom_b,
     }  # fmt: skip
     assert holds[scene.relation]
+
+
+@pytest.mark.parametrize("size", [(512, 512), (768, 512), (1024, 1024)])
+def test_lone_objects_stand_about_the_middle_in_one_size(size):
+    rng = random.Random(0)
+    boxes = [compose(rng, "single_object", *size).items[0].box for _ in range(100)]
+    centre = sum(left + right for left, _, right, _ in boxes) / (2 * len(boxes))
+    assert centre == pytest.approx(size[0] / 2, abs=0.03 * size[0])
+    longest = {max(right - left, bottom - top) for left, top, right, bottom in boxes}
+    assert longest == {OBJECT * min(size) // 512}
 
 
 def test_about_a_tenth_is_held_out():
