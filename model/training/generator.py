@@ -60,6 +60,18 @@ def rate(fraction: float, step: int, warmup_steps: int, decay_share: float) -> f
     return min(1.0, (step + 1) / warmup_steps) * min(1.0, max(0.01, (1 - fraction) / max(decay_share, 1e-9)))
 
 
+def mixed_precision(kind: str) -> str:
+    """The recipe's ``precision`` for Accelerate; ``auto`` is bf16 where the hardware multiplies it, else ``no``.
+
+    CPUs without bf16 instructions emulate it: measured 1.3 against 44 GFLOP/s in float32 on an AVX2 machine.
+    """
+    if kind != "auto":
+        return kind
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "no"
+
+
 class GeneratorTrainer:
     """One leg: model, optimisers, moving average and counters, and how to save and resume them."""
 
@@ -70,7 +82,9 @@ class GeneratorTrainer:
         # A step uses one window's shuffle pair, so the others have no gradient in it.
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
         self.accelerator = Accelerator(
-            cpu=not torch.cuda.is_available(), mixed_precision=self.recipe["precision"], kwargs_handlers=[unused]
+            cpu=not torch.cuda.is_available(),
+            mixed_precision=mixed_precision(self.recipe["precision"]),
+            kwargs_handlers=[unused],
         )
         set_seed(self.recipe["seed"], device_specific=True)
         self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from model import TokenShuffleForImageGeneration
-from model.training.generator import GeneratorTrainer, make_optimizers
+from model.training.generator import GeneratorTrainer, make_optimizers, mixed_precision
 
 ROOT = Path(__file__).parents[3]
 
@@ -88,3 +88,12 @@ def test_two_processes_get_the_single_process_loss(recipe, shards, tmp_path):
         curves[processes] = [losses(out, window)[:2] for window in (1, 2)]
     for alone, together in zip(curves[1], curves[2]):
         assert together == pytest.approx(alone, abs=2e-3)
+
+
+@pytest.mark.parametrize(("avx512", "amx", "expected"), [(False, False, "no"), (True, False, "bf16"), (False, True, "bf16")])
+def test_precision_follows_the_cpu(monkeypatch, avx512, amx, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert mixed_precision("auto") == expected
+    assert mixed_precision("fp16") == "fp16"
