@@ -27,6 +27,7 @@ from storage.records import Assignment, Rater, Study, Vote
 
 PAIR_MINUTES = 60
 SESSION_PAIRS = 30  # the stated length of a sitting
+SECONDS_A_QUESTION = 7  # for the stated length in minutes
 ANSWERS = ("left", "right", "both_good", "both_bad", "cannot_tell")
 REFIT_VOTES = 25  # the adaptive choice reads a new fit after so many votes
 MAX_DECISION_MS = 3_600_000
@@ -42,6 +43,13 @@ def rater_of(services: Services, owner: str) -> Rater:
     return services.store.get_or_create_rater(rater_key(services, owner))
 
 
+def consenting_rater(services: Services, owner: str) -> Rater:
+    rater = rater_of(services, owner)
+    if rater.consented_at is None:
+        raise WrongState("please read the instructions and agree first")
+    return rater
+
+
 def study_for(services: Services, invite: str | None) -> Study:
     """The invited study, else the newest open one that is no grid. Simulated studies are for the simulator alone."""
     if invite:
@@ -55,9 +63,7 @@ def study_for(services: Services, invite: str | None) -> Study:
 
 def next_pair(services: Services, study: Study, owner: str) -> Assignment | None:
     """The rater's unfinished pair, or a new one, written down before anything is shown; None at the end."""
-    rater = rater_of(services, owner)
-    if rater.consented_at is None:
-        raise WrongState("please read the instructions and agree first")
+    rater = consenting_rater(services, owner)
     current = services.store.current_assignment(rater.id, study.id)
     if current is not None:
         return current
@@ -151,8 +157,23 @@ def progress(services: Services, study: Study, owner: str) -> dict[str, Any]:
     ]  # fmt: skip
     return {
         "done": len(finished),
-        "total": int(study.plan.get("session_pairs", SESSION_PAIRS)),
+        "total": session_pairs(study),
         "study": study.name,
+    }
+
+
+def session_pairs(study: Study) -> int:
+    return int(study.plan.get("session_pairs", SESSION_PAIRS))
+
+
+def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
+    """What a rater reads before the first pair: the study, its questions, and how long a sitting takes."""
+    return {
+        "consented": rater_of(services, owner).consented_at is not None,
+        "description": study.description,
+        "questions": [CRITERIA[name] for name in study.criteria],
+        "minutes": max(round(session_pairs(study) * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
+        **progress(services, study, owner),
     }
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from app import arena
+from app import arena, practice
 from app.services import Services
 from storage.errors import AssignmentExpired, DuplicateVote, NotAllowed, NotFound, UndoTooLate, WrongState
 
@@ -67,19 +67,20 @@ def routes(services: Services) -> list[Route]:
 
     def pair(owner: str, message: dict[str, Any]) -> dict[str, Any]:
         study = arena.study_for(services, message.get("study"))
+        lesson = practice.next_lesson(services, study, owner)
+        if lesson is not None:
+            return lesson
         assignment = arena.next_pair(services, study, owner)
         if assignment is None:
             return {"finished": True, **arena.progress(services, study, owner)}
         return arena.card(services, study, assignment, owner)
 
     def welcome(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        study = arena.study_for(services, message.get("study"))
-        consented = arena.rater_of(services, owner).consented_at is not None
-        return {
-            "consented": consented,
-            "description": study.description,
-            **arena.progress(services, study, owner),
-        }
+        return arena.welcome(services, arena.study_for(services, message.get("study")), owner)
+
+    def practise(owner: str, message: dict[str, Any]) -> dict[str, Any]:
+        limit.spend(owner)
+        return practice.answer(services, owner, message.get("criterion"), message.get("answer"))
 
     def consent(owner: str, _: dict[str, Any]) -> dict[str, Any]:
         services.store.record_consent(arena.rater_of(services, owner).id)
@@ -106,7 +107,7 @@ def routes(services: Services) -> list[Route]:
         return {}
 
     handlers = {"vote": vote, "pair": pair, "welcome": welcome, "consent": consent, "shown": shown}
-    handlers |= {"undo": undo, "broken": broken, "flaw": flaw, "forget": forget}
+    handlers |= {"undo": undo, "broken": broken, "flaw": flaw, "forget": forget, "practice": practise}
     return [
         Route(f"/arena-api/{name}", _endpoint(services, handler), methods=["POST"])
         for name, handler in handlers.items()

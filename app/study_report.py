@@ -61,8 +61,16 @@ def methods_card(services: Services, study: Study) -> str:
         f"- Votes kept: {len(kept)} of {kept['rater'].nunique()} raters; set aside: {len(votes) - len(kept)} (risk score from {EXCLUDE_AT:g}; see the audit).",
         f"- Primary contrasts, frozen {study.frozen_at or 'not yet'}: {', '.join(map(str, study.contrasts)) or 'none'}; {LOOKS} looks share {ALPHA:.0%}. All else is exploratory, under false-discovery control.",
         f"- Planned effect {TARGET_EFFECT:g} log-odds, about {power.votes_needed()} votes a contrast and criterion ({power.tie_share:.0%} ties, design effect {power.design_effect:g} assumed).",
+        f"- {practice_text(services, study)}",
         "- Rating model: Davidson ties, factors and pairwise interactions, weak prior; intervals clustered by prompt and rater, t quantiles.",
         f"- Training of the windows: {study.plan.get('trained_cells') or 'not recorded'}.",
         "- Raters are volunteers without screening beyond the controls; results speak for prompts like these.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def practice_text(services: Services, study: Study) -> str:
+    """How the raters of the study did before their first pair."""
+    tries = [kept["right_at_once"] for rater in services.store.list_raters(study.id) for kept in rater.practice.values()]
+    done = f"{sum(tries)} of {len(tries)} were answered right at the first try" if tries else "nobody has practised yet"
+    return f"Practice: one plain pair a criterion with an explanation, before the first pair that counts; {done}."

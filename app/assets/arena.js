@@ -24,13 +24,14 @@ function showProgress(data) {
   $('.arena-progress i').style.width = `${100 * share}%`;
   $('.arena-progress').setAttribute('aria-valuenow', data.done);
   $('.arena-progress').setAttribute('aria-valuemax', data.total);
-  $('.arena-count').textContent = `${data.done} of ${data.total} pairs`;
+  $('.arena-count').textContent = data.practice ? `Practice ${data.practice.number} of ${data.practice.of}` : `${data.done} of ${data.total} pairs`;
 }
 
 async function loadPair() {
   state.busy = true;
   $('.arena-rate').classList.remove('ready');
   resetView();
+  explain(null);
   let data;
   try { data = await call('pair'); } catch (error) { state.busy = false; note(error.message, true); return; }
   showProgress(data);
@@ -40,14 +41,15 @@ async function loadPair() {
   await Promise.all([left.decode(), right.decode()]);
   state.pair = data; state.asked = 0; state.busy = false; state.votes = [];
   $('.arena-prompt').textContent = `“${data.prompt}”`;
+  $('.arena-rate').classList.toggle('practice', Boolean(data.practice));
   $('.arena-rate').classList.add('ready');   /* both at once */
-  call('shown', {assignment: data.assignment}).catch(() => {});
+  if (!data.practice) call('shown', {assignment: data.assignment}).catch(() => {});
   ask();
 }
 
 function ask() {
   const question = state.pair.questions[state.asked];
-  $('.arena-question small').textContent = `Question ${state.asked + 1} of ${state.pair.questions.length}`;
+  $('.arena-question small').textContent = state.pair.practice ? 'Practice, does not count' : `Question ${state.asked + 1} of ${state.pair.questions.length}`;
   $('.arena-question b').textContent = question.text;
   state.since = performance.now();
   all('[data-answer]').forEach((button) => button.classList.remove('chosen'));
@@ -59,8 +61,30 @@ function display() {
     zoomed: state.zoomed, flips: state.flips, touch: Number(matchMedia('(pointer: coarse)').matches)};
 }
 
+function explain(reply) {   /* the word on a practice answer; no reply hides it */
+  $('.arena-lesson').hidden = !reply;
+  $('.arena-lesson p').textContent = reply ? reply.text : '';
+  $('.arena-lesson').classList.toggle('right', Boolean(reply?.right));
+  $('.arena-next').hidden = !reply?.right;
+}
+
+async function practise(choice) {
+  if (!$('.arena-next').hidden) return;   /* answered and explained already */
+  state.busy = true;
+  $(`[data-answer="${choice}"]`).classList.add('chosen');
+  try {
+    const reply = await call('practice', {criterion: state.pair.questions[0].criterion, answer: choice});
+    if (!reply.right) ask();
+    explain(reply);
+  } catch (error) { ask(); note(error.message, true); }
+  state.busy = false;
+}
+
+function goOn() { if (!state.busy && !$('.arena-next').hidden) loadPair(); }
+
 async function answer(choice) {
   if (state.busy || !state.pair || !$('.arena-rate').classList.contains('ready')) return;
+  if (state.pair.practice) return practise(choice);
   state.busy = true;
   const question = state.pair.questions[state.asked];
   $(`[data-answer="${choice}"]`).classList.add('chosen');
@@ -123,6 +147,7 @@ function aim(event) {
 }
 
 function brush() {
+  if (state.pair?.practice) return;
   $('.arena-pair').classList.remove('zoomed');
   $('[data-tool="zoom"]').classList.remove('on');
   const on = $('.arena-pair').classList.toggle('brush');
@@ -163,7 +188,7 @@ function finish(data) {
   $('.arena-rate').hidden = true; $('.arena-welcome').hidden = false;
   $('.arena-title').textContent = 'Thank you!';
   $('.arena-about').textContent = `You have rated ${data.done} pairs. ` + (data.finished ? 'There is nothing left to rate for you.' : 'You can go on if you like.');
-  all('.arena-rules, .arena-keys, .arena-consent').forEach((part) => { part.hidden = true; });
+  all('.arena-rules, .arena-length, .arena-keys, .arena-consent').forEach((part) => { part.hidden = true; });
   $('.arena-start').hidden = Boolean(data.finished); $('.arena-start').textContent = 'Go on';
   state.goOn = true; note('');
 }
@@ -185,6 +210,7 @@ function onKey(event) {
   if (/^(input|textarea|select)$/i.test(event.target.tagName) || event.target.isContentEditable) return;
   const choices = {1: 'left', 2: 'right', 3: 'both_good', 4: 'both_bad', 5: 'cannot_tell'};
   const acts = {' ': flip, z: zoom, f: brush, u: undo, Escape: sideBySide};
+  if (!$('.arena-next').hidden) acts.Enter = goOn;
   if (choices[event.key]) answer(choices[event.key]);
   else if (acts[event.key]) acts[event.key]();
   else return;
@@ -195,12 +221,15 @@ async function welcome() {
   try {
     const data = await call('welcome');
     $('.arena-about').textContent = data.description;
+    $('.arena-asked').textContent = `${data.questions.length === 1 ? 'One short question' : data.questions.length + ' short questions'} per pair: ${data.questions.join(' ')}`;
+    $('.arena-length').textContent = `${data.total} pairs, about ${data.minutes} minutes. You may stop at any time and go on later from the same place.`;
     if (data.consented && data.done < data.total) { $('.arena-start').textContent = data.done ? `Go on (${data.done} of ${data.total} done)` : 'Start'; }
     $('.arena-start').disabled = false;
   } catch (error) { $('.arena-start').disabled = true; note(error.status === 404 ? 'No study is open at the moment. Come back later.' : error.message, error.status !== 404); }
 }
 
 $('.arena-start').addEventListener('click', begin);
+$('.arena-next').addEventListener('click', goOn);
 $('.arena-forget').addEventListener('click', forget);
 all('[data-answer]').forEach((button) => button.addEventListener('click', () => { answer(button.dataset.answer); button.blur(); }));
 const tools = {flip, zoom, undo, brush, 'broken-left': () => broken('left'), 'broken-right': () => broken('right')};

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from app import practice
 from app.services import Services
 from app.settings import Settings
 from app.study.design import generation_frame, identical_pairs, matched_pairs, wrong_prompt_pairs
@@ -30,9 +31,9 @@ def png(seed: int, px: int) -> bytes:
     return buffer.getvalue()
 
 
-def make_services(folder: Path) -> Services:
+def make_services(folder: Path, database_url: str | None = None) -> Services:
     settings = Settings(data_dir=folder, secret="s" * 32)
-    return Services(settings, open_store(folder), None, "no generator in this test")
+    return Services(settings, open_store(folder, database_url), None, "no generator in this test")
 
 
 def make_study(
@@ -63,3 +64,10 @@ def add_picture(store: Store, study: str, prompt: str, px: int, window: int, see
         owner=owner, seconds=px * px / 4096 / window, steps=px * px // 256 // window**2, numerics_id="test",
         settings={"width": px, "height": px, "window": window, "schedule": "linear", "scale": 4.0, "checkpoint": "test"},
     )  # fmt: skip
+
+
+def finish_practice(services: Services, study: Study, owner: str) -> None:
+    """As a rater who looks: every lesson right at once."""
+    while (lesson := practice.next_lesson(services, study, owner)) is not None:
+        criterion = lesson["questions"][0]["criterion"]
+        assert practice.answer(services, owner, criterion, practice.good_side(services, owner, criterion))["right"]

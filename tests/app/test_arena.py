@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
-from arena_world import add_picture, make_services, make_study, png
+from arena_world import add_picture, finish_practice, make_services, make_study, png
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -33,9 +33,10 @@ def study(services):
 
 
 class Browser:
-    """A visitor with a cookie, who has agreed."""
+    """A visitor with a cookie, who has agreed, and has practised before the first pair."""
 
     def __init__(self, services, agree=True):
+        self.services = services
         self.owner = services.identity.new_token()
         cookies = {COOKIE: self.owner}
         self.client = TestClient(
@@ -49,6 +50,7 @@ class Browser:
         return self.client.post(f"/arena-api/{name}", json=message)
 
     def pair(self):
+        finish_practice(self.services, arena.study_for(self.services, None), self.owner)
         reply = self.post("pair")
         assert reply.status_code == 200, reply.text
         return reply.json()

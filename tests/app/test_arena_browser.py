@@ -33,15 +33,24 @@ def page(browser, world):
     opened = context.new_page()
     opened.goto(world[2] + "/arena")
     opened.locator(".arena-start:not([disabled])").click()
-    skip_practice(opened)
-    ready(opened)
+    practise(opened)
     yield opened
     context.close()
 
 
-def skip_practice(page):
-    if page.locator(".arena-skip").count():
-        page.locator(".arena-skip").click()
+def practise(page):
+    """Every lesson with keys: left, and if that was the wrong one, right; then on to the first real pair."""
+    for number in range(1, 4):
+        ready(page)
+        page.locator(".arena-count").get_by_text(f"Practice {number} of 3").wait_for()
+        page.keyboard.press("1")
+        page.locator(".arena-lesson:not([hidden])").wait_for()
+        if page.locator(".arena-next[hidden]").count():
+            page.keyboard.press("2")
+        page.locator(".arena-next:not([hidden])").wait_for()
+        page.keyboard.press("Enter")
+    page.locator(".arena-count").get_by_text("0 of 30 pairs").wait_for()
+    ready(page)
 
 
 def ready(page):
@@ -116,7 +125,35 @@ def test_a_reload_goes_on_with_the_same_pair(page, world):
     prompt = page.locator(".arena-prompt").inner_text()
     page.reload()
     page.locator(".arena-start:not([disabled])").click()
-    skip_practice(page)
     ready(page)
     assert page.locator(".arena-prompt").inner_text() == prompt
     assert page.locator(".arena-question small").inner_text() == "Question 1 of 2"
+
+
+def test_practice_is_kept_as_practice_and_not_as_votes(page, world):
+    services, study, _ = world
+    assert seen(world) == [] and services.store.list_raters(study.id)
+    (rater,) = services.store.list_raters(study.id)
+    assert set(rater.practice) == set(study.criteria)
+    assert all(each["passed"] and 1 <= each["tries"] <= 2 for each in rater.practice.values())
+
+
+def test_a_wrong_practice_answer_is_explained_and_asked_again(browser, world):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    opened = context.new_page()
+    opened.goto(world[2] + "/arena")
+    opened.locator(".arena-length").get_by_text("30 pairs, about 10 minutes").wait_for()
+    opened.locator(".arena-start:not([disabled])").click()
+    ready(opened)
+    opened.locator('[data-answer="cannot_tell"]').click()
+    opened.locator(".arena-lesson").get_by_text("Look again").wait_for()
+    assert opened.locator(".arena-next").is_hidden() and opened.locator('[data-tool="brush"]').is_hidden()
+    opened.locator('[data-answer="left"]').click()
+    opened.locator('[data-answer="left"].chosen').or_(opened.locator(".arena-next:not([hidden])")).first.wait_for()
+    opened.wait_for_timeout(500)
+    if opened.locator(".arena-next").is_hidden():
+        opened.locator('[data-answer="right"]').click()
+    opened.locator(".arena-lesson.right").get_by_text("Right").wait_for()
+    opened.locator(".arena-next").click()
+    opened.locator(".arena-count").get_by_text("Practice 2 of 3").wait_for()
+    context.close()

@@ -1,7 +1,7 @@
 """The report stands alone: figures, methods, votes that `datasets` can read."""
 
 import pandas as pd
-from arena_world import make_services, make_study
+from arena_world import finish_practice, make_services, make_study
 from test_results import sit
 
 from app.study_report import write_report
@@ -12,10 +12,11 @@ def test_one_command_writes_page_methods_and_parquet(tmp_path):
     study = make_study(services.store, name="<i>odd</i>", contrasts=("window=4",))
     for number in range(3):
         sit(services, study, f"visitor {number}", 8, number)
+    finish_practice(services, study, "visitor 0")
     page = write_report(services, study, tmp_path / "report").read_text(encoding="utf-8")
     assert page.count("plotly-graph-div") >= 6 and "<i>odd" not in page and "window=4" in page
     assert "src=" not in page.split("</script>")[-1]  # nothing is loaded from elsewhere
     methods = (tmp_path / "report" / "methods.md").read_text(encoding="utf-8")
-    assert "72 votes" in methods and "window=4" in methods
+    assert "72 votes" in methods and "3 of 3 were answered right at the first try" in methods and "window=4" in methods
     assert len(pd.read_parquet(tmp_path / "report" / "long.parquet")) == 72
     services.close()
