@@ -2,6 +2,7 @@
 
 import logging
 
+from app import study_shipped
 from app.launch import launch_arguments
 from app.services import build_services
 from app.settings import read_settings
@@ -14,6 +15,7 @@ def main() -> None:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     services = build_services(read_settings())
     try:
+        study_shipped.take_in(services)
         build_ui(services).launch(**launch_arguments(services))
     finally:
         services.close()

@@ -136,8 +136,7 @@ def create(services: Services, form: StudyForm, owner: str) -> Study:
 
 
 def open_study(services: Services, study: Study) -> Study:
-    """Pairs and controls from the pictures, contrasts frozen, doors open. Harmless when called again; a paused study
-    is opened again as it is."""
+    """Open a study whose pictures are drawn. Harmless when called again; a paused study is opened again as it is."""
     if study.state == "paused":
         return services.store.set_study_state(study.id, "open")
     if study.state not in ("draft", "generating"):
@@ -146,6 +145,11 @@ def open_study(services: Services, study: Study) -> Study:
     if not now.finished:
         raise WrongState(f"{now.done} of {now.total} pictures are drawn; open the study when all are")
     made = [each for each in services.store.study_generations(study.id) if each.source == "model" and each.image]
+    return open_doors(services, study, made)
+
+
+def open_doors(services: Services, study: Study, made: Sequence[Generation]) -> Study:
+    """Pairs and controls of the pictures, contrasts frozen before the first vote, then raters may come in."""
     services.store.add_comparisons(study.id, comparisons(services, study, made))
     if study.frozen_at is None:
         services.store.freeze_contrasts(study.id, list(study.plan.get("primary", ())))

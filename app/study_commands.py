@@ -1,11 +1,13 @@
-"""The keeper's commands of `python -m app.study`: create, list, open, pause, close, sweep, report."""
+"""The keeper's commands of `python -m app.study`: create, ship, list, open, pause, close, sweep, report."""
 
 import argparse
 import sys
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from app import study_admin
+from app import study_admin, study_shipped
 from app.compare_plan import progress
 from app.services import Services, build_services
 from app.settings import read_settings
@@ -17,6 +19,10 @@ from storage.records import Study
 from storage.store import Store, open_store
 
 OWNER = "keeper"  # who queued the pictures: nobody who rates
+SHIPPED_DESCRIPTION = (
+    "Do larger windows cost quality, does guidance that grows along the picture help, and does size matter? The pictures "
+    "were drawn beforehand by the weights that come with this studio."
+)
 STATES = {"pause": "paused", "close": "closed"}
 
 
@@ -27,11 +33,13 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     prompts = create.add_mutually_exclusive_group(required=True)
     prompts.add_argument("--prompts", type=Path, help="a text file, one prompt a line")
     prompts.add_argument("--built-in", choices=BUILT_IN)
-    for name, default in (("windows", "2, 4"), ("schedules", "half-linear 7.5"), ("resolutions", "512"), ("description", "")):
-        create.add_argument(f"--{name}", default=default)
-    for name, default in (("seeds", 2), ("raters-per-pair", 3), ("session-pairs", 20)):
-        create.add_argument(f"--{name}", type=int, default=default)
+    add_design(create, schedules="half-linear 7.5", resolutions="512", seeds=2, description="")
     create.add_argument("--draw", action="store_true", help="draw the pictures here and open the study; no studio may run")
+    ship = commands.add_parser("ship", help="draw the study that comes with the studio, and pack it into its folder")
+    ship.add_argument("--name", help="by default it names the weights")
+    ship.add_argument("--built-in", choices=BUILT_IN, default=BUILT_IN[0])
+    ship.add_argument("--folder", type=Path, default=study_shipped.FOLDER)
+    add_design(ship, schedules=None, resolutions="256, 512", seeds=1, description=SHIPPED_DESCRIPTION)
     commands.add_parser("list", help="all studies and how far they are")
     for name in ("open", "pause", "close"):
         commands.add_parser(name, help=f"{name} a study").add_argument("name")
@@ -41,11 +49,23 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     report.add_argument("folder", type=Path)
 
 
+def add_design(parser: argparse.ArgumentParser, *, schedules: str | None, resolutions: str, seeds: int, description: str) -> None:
+    """What a study compares, and how it is asked."""
+    parser.add_argument("--windows", default="2, 4")
+    parser.add_argument("--schedules", default=schedules, help="such as: half-linear 7.5, constant 7.5")
+    parser.add_argument("--resolutions", default=resolutions)
+    parser.add_argument("--description", default=description)
+    for name, default in (("seeds", seeds), ("raters-per-pair", 3), ("session-pairs", 20)):
+        parser.add_argument(f"--{name}", type=int, default=default)
+
+
 def run(chosen: argparse.Namespace) -> None:
     """A refused command says why and ends with status 2."""
     try:
         if chosen.command == "create":
             create(chosen)
+        elif chosen.command == "ship":
+            ship(chosen)
         else:
             with_store(chosen)
     except ValueError as error:
@@ -61,6 +81,25 @@ def create(chosen: argparse.Namespace) -> None:
         print(f"{study.name}: {study_admin.status_text(services, study)}\ninvite: {study_admin.invite_link(study)}")
     finally:
         services.close()
+
+
+def ship(chosen: argparse.Namespace) -> None:
+    """In a data folder of its own, so that nothing of this machine's studio comes along."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = replace(read_settings(), data_dir=Path(folder), database_url=None, journal_dir=None)
+        services = build_services(settings)
+        try:
+            if services.pipeline is None:
+                raise ValueError(services.problem)
+            scale = services.pipeline.validate("x").guidance_scale
+            chosen.schedules = chosen.schedules or f"half-linear {scale:g}, constant {scale:g}"
+            chosen.name = chosen.name or f"Window, guidance and size · weights {services.pipeline.checkpoint[:6]}"
+            chosen.prompts = None
+            study = draw(services, study_admin.create(services, form_of(chosen), OWNER))
+            size = study_shipped.pack(services.store, study, chosen.folder)
+            print(f"{study.name}: {study_admin.status_text(services, study)}\n{size / 2**20:.2f} MiB in {chosen.folder}")
+        finally:
+            services.close()
 
 
 def form_of(chosen: argparse.Namespace) -> StudyForm:

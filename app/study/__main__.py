@@ -1,6 +1,7 @@
 """Studies from the command line, and planted truth through the real database and the arena's pair choice.
 
     python -m app.study create NAME --built-in "simple scenes (12)" --windows 2,4 [--draw]
+    python -m app.study ship                     # draw the study that comes with the studio, for the present weights
     python -m app.study list | open NAME | pause NAME | close NAME | sweep NAME | report NAME FOLDER
     python -m app.study simulate [--quick] [--studies N] [--seed S] [--output table.csv]
 
