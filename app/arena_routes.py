@@ -103,7 +103,7 @@ def routes(services: Services) -> list[Route]:
         return {"flaw": arena.mark_flaw(services, owner, message)}
 
     def forget(owner: str, _: dict[str, Any]) -> dict[str, Any]:
-        services.store.delete_my_data(arena.rater_of(services, owner).id)
+        services.store.delete_my_data(arena.rater_of(services, owner).id, owner)
         return {}
 
     handlers = {"vote": vote, "pair": pair, "welcome": welcome, "consent": consent, "shown": shown}

@@ -52,6 +52,8 @@ class GalleryHandlers:
             found = self.store.list_generations(filter_of(wish, viewer, admin), cursor=cursor or None, limit=PAGE_SIZE)
         except ValueError as error:
             raise refuse(error) from error
+        if viewer is not None:  # seen with their settings, so never to be rated blind
+            self.store.note_sightings(viewer, [each.id for each in found.items if each.owner != viewer])
         empty = "Nothing here yet. Pictures appear as soon as they are drawn."
         return cards_html(self.services, found.items, list(picked), empty), found.next_cursor
 

@@ -166,6 +166,8 @@ class Handlers:
             gr.Warning("This picture is private, was deleted, or never existed.")
             return Arrival(token, owner)
         controls = controls_of(request_of(generation)) if generation.window else None
+        if generation.owner != owner:
+            self.services.store.note_sightings(owner, [generation.id])
         return Arrival(token, owner, view=self.result_view([generation], owner), controls=controls)
 
     def describe(self, controls: Controls) -> tuple[dict[str, Any] | None, str]:

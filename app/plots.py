@@ -75,13 +75,12 @@ def _points(rows: pd.DataFrame, y, criterion: str) -> go.Scatter:
 
 
 def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
-    """Row against column: share of votes won, with n in every cell; the diagonal is empty."""
-    share = wins.pivot(index="row", columns="column", values="share").reindex(index=levels, columns=levels)
-    count = wins.pivot(index="row", columns="column", values="n").reindex(index=levels, columns=levels)
-    text = [
-        ["" if pd.isna(s) else f"{s:.0%}<br>n = {n:.0f}" for s, n in zip(*rows)]
-        for rows in zip(share.values, count.values)
-    ]
+    """Row against column: share of votes won, with interval and n in every cell; the diagonal is empty."""
+    wins = wins.assign(text=[f"{r.share:.0%}<br>[{r.low:.0%}, {r.high:.0%}]<br>n = {r.n}" for r in wins.itertuples()])
+    share, text = (
+        wins.pivot(index="row", columns="column", values=name).reindex(index=levels, columns=levels) for name in ("share", "text")
+    )
+    text = text.fillna("").values
     names = [str(level) for level in levels]
     figure = go.Figure(
         go.Heatmap(
@@ -91,7 +90,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
         )
     )  # fmt: skip
     figure.update_layout(
-        height=110 + 66 * max(len(levels), 2), margin={"l": 90, "r": 16, "t": 16, "b": 50},
+        height=110 + 78 * max(len(levels), 2), margin={"l": 90, "r": 16, "t": 16, "b": 50},
         xaxis={"title": {"text": f"against {factor}"}, "type": "category", "showgrid": False},
         yaxis={"title": {"text": factor}, "type": "category", "autorange": "reversed", "showgrid": False},
     )  # fmt: skip
@@ -209,6 +208,30 @@ def acceptability(table: pd.DataFrame, factor: str) -> go.Figure:
     return figure
 
 
+def conflicts(table: pd.DataFrame) -> go.Figure:
+    """One row a contrast, one mark a pair of criteria: share of looks that disagree, with Wilson interval and n."""
+    blocks = list(dict.fromkeys(table["block"]))
+    pairs = list(dict.fromkeys(zip(table["first"], table["second"])))
+    figure = go.Figure()
+    for number, (first, second) in enumerate(pairs):
+        rows = table[(table["first"] == first) & (table["second"] == second)]
+        name, colour = f"{NAMES[first]} / {NAMES[second].lower()}", list(COLOURS.values())[number % 3]
+        figure.add_trace(go.Scatter(
+            x=rows["share"], y=[len(blocks) - 1 - blocks.index(b) - 0.05 - (number - (len(pairs) - 1) / 2) * 0.18 for b in rows["block"]],
+            mode="markers", name=name, marker={"size": 8, "color": colour}, hoverinfo="text",
+            text=[f"{r.block}<br>{name}: {r.share:.0%} [{r.low:.0%}, {r.high:.0%}]<br>n = {r.n} looks" for r in rows.itertuples()],
+            error_x={"type": "data", "array": rows["high"] - rows["share"], "arrayminus": rows["share"] - rows["low"], "thickness": 1.4, "color": colour},
+        ))  # fmt: skip
+    most = table.groupby("block")["n"].max()
+    _label_rows(figure, [f"{block} (n up to {most[block]:,})" for block in blocks], [len(blocks) - 1 - i for i in range(len(blocks))])
+    figure.update_layout(
+        height=110 + 66 * len(blocks), margin={"l": 16, "r": 16, "t": 60, "b": 44},
+        xaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": {"text": "looks that disagree"}},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+    )  # fmt: skip
+    return figure
+
+
 def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
     """Every rated setting as a line through its factors, its cost and its rating; drag along an axis to filter."""
     dimensions = []
@@ -230,10 +253,16 @@ def flaws(table: pd.DataFrame) -> go.Figure:
     figure = make_subplots(rows=1, cols=3, subplot_titles=list(titles.values()), shared_yaxes=True)
     for column, kind in enumerate(titles, 1):
         for number, (window, rows) in enumerate(table[table["kind"] == kind].groupby("window")):
-            text = [f"s = {window}, {r.bin}: {r.rate:.2%}<br>{r.marked:,} of {r.shown:,} codes, {r.marks} marks" for r in rows.itertuples()]
+            text = [
+                f"s = {window}, {r.bin}: {r.rate:.2%} [{r.low:.2%}, {r.high:.2%}]<br>{r.marked:,} of {r.shown:,} codes, "
+                f"{r.marks} marks, n = {r.pictures} pictures"
+                for r in rows.itertuples()
+            ]
             figure.add_trace(
                 go.Bar(x=rows["bin"], y=rows["rate"], text=text, textposition="none", hoverinfo="text", name=f"s = {window}",
                        legendgroup=str(window), showlegend=column == 1,
+                       error_y={"type": "data", "array": rows["high"] - rows["rate"], "arrayminus": rows["rate"] - rows["low"],
+                                "thickness": 1.2, "width": 3},
                        marker={"color": list(COLOURS.values())[number % 3], "line": {"width": 0}}), row=1, col=column,
             )  # fmt: skip
     figure.update_xaxes(type="category")

@@ -8,7 +8,6 @@ import pandas as pd
 
 from app import plots
 from app.study import reliability as agree
-from app.study import tables
 from app.study.power import Power
 from app.study.ratings import side_effect
 from app.study.stopping import LOOKS
@@ -71,11 +70,6 @@ def quality(votes: pd.DataFrame, ratings) -> str:
         lines.append(
             f"Advantage of the left side, {plots.NAMES[criterion].lower()}: {side['estimate']:+.2f} {bounds}, n = {side['n']}"
         )
-    share, count = tables.conflicts(votes)
-    if count:
-        lines.append(
-            f"Alignment and appearance chose different pictures in {share:.0%} of {count} looks where both chose"
-        )
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
@@ -93,6 +87,15 @@ def _share_line(name: str, table: pd.DataFrame) -> str:
         for row in table.itertuples(index=False, name=None)
     ]
     return f"{name}: " + "; ".join(parts)
+
+
+def noise_text(votes: pd.DataFrame) -> str:
+    """What a preference means here: how often one of two identical pictures was preferred."""
+    table = agree.noise_floor(votes)
+    if table.empty:
+        return "Noise floor: no identical pair was answered yet."
+    parts = [f"{plots.NAMES[r.criterion].lower()} {r.share:.0%} [{r.low:.0%}, {r.high:.0%}], n = {r.n}" for r in table.itertuples()]
+    return "Noise floor, identical pairs with a preference: " + "; ".join(parts) + "."
 
 
 def power_text(votes: pd.DataFrame) -> str:

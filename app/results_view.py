@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from app.compare_plan import is_grid
 from app.results_pictures import marked_pictures
 from app.results_text import (
     audit_html,
+    noise_text,
     note,
     power_text,
     quality,
@@ -32,6 +34,7 @@ from storage.errors import WrongState
 from storage.records import Study
 
 COSTS = {"seconds": "s", "steps": "fused tokens", "flops": "TFLOP", "memory": "GiB"}
+PREFERENCES = ("wins", "pareto", "schedules", "parallel", "conflicts")  # figures of who was preferred
 ALL_CRITERIA = [(plots.NAMES[name], name) for name in CRITERIA]
 
 
@@ -113,7 +116,7 @@ def draw(
     wins = tables.win_table(votes, rating.criterion, wish.factor)
     levels = level_order([*wins["row"], *wins["column"]])
     costs = tables.rated_costs(rating, votes, wish.cost, flops)
-    accepted = agree.acceptability(votes, wish.factor)
+    accepted, disagreement = agree.acceptability(votes, wish.factor), tables.conflicts(votes)
     return {
         "forest": plots.effect_forest(judged) if len(judged) else None,
         "wins": plots.win_matrix(wins, levels, wish.factor) if len(wins) else None,
@@ -122,25 +125,29 @@ def draw(
         "schedules": schedule_curves(costs) if len(costs) and costs["schedule"].nunique() > 1 else None,
         "parallel": plots.parallel(costs, wish.cost, COSTS[wish.cost]) if len(costs) > 1 else None,
         "reliability": plots.reliability(agreement) if len(agreement) else None,
+        "conflicts": plots.conflicts(disagreement) if len(disagreement) else None,
         "timeline": plots.timeline(tables.timeline(votes)),
     }
 
 
 def notes_of(figures: Mapping[str, Any], votes: pd.DataFrame, judged: pd.DataFrame, wish: Wish) -> dict[str, str]:
-    """Why a plot is empty, and what the forest plot has the power for."""
+    """Why a plot is empty, what the forest plot has the power for, and the noise floor under every preference."""
     empty = {
         "forest": "Nothing varies between the rated pictures, so there is no effect to show.",
         "wins": f"No votes on pairs that differ in {wish.factor}.",
         "pareto": f"The {wish.cost} of these settings are not known here.",
         "acceptability": "No ties yet: nobody said both good or both bad.",
         "flaws": "No flaw was marked yet; raters mark them with the brush of the arena.",
+        "conflicts": "No look chose a picture under two criteria yet.",
         "schedules": "Only one schedule was rated.",
         "parallel": "One rated setting has nothing to stand beside.",
         "reliability": "Agreement needs two pairs with two raters, and a fifth of all assignments on pairs of others.",
     }
     shown = {name: note(text) for name, text in empty.items() if figures.get(name) is None}
     trained = "; ".join(dict.fromkeys(f"{r.term}: trained on {r.trained}" for r in judged.itertuples() if r.trained))
-    return {"forest": f'<p class="fine">{power_text(votes)} {trained}</p>', **shown}
+    floor = f'<p class="fine">{escape(noise_text(votes))}</p>'
+    below = {name: shown.get(name, "") + floor for name in PREFERENCES if figures.get(name) is not None}
+    return {**shown, **below, "forest": shown.get("forest", "") + f'<p class="fine">{power_text(votes)} {trained}</p>{floor}'}
 
 
 def trained_column(services: Services, study: Study, judged: pd.DataFrame) -> list[str]:

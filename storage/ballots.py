@@ -8,7 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from storage import schema
-from storage.coverage import current_votes, to_comparison
+from storage.coverage import check_showable, current_votes, to_comparison
 from storage.errors import AssignmentExpired, DuplicateVote, NotFound, WrongState
 from storage.part import must_find
 from storage.records import Assignment, Flaw, Vote
@@ -26,7 +26,7 @@ def owned(session: Session, assignment_id: str, rater_id: str, *, lock: bool = F
 
 
 def check_opening(session: Session, row: schema.Assignment) -> None:
-    """Study, rater, pair and criteria fit together, and both pictures are still there."""
+    """Study, rater, pair and criteria fit together, and both pictures may be shown."""
     study = must_find(session, schema.Study, row.study_id)
     rater = must_find(session, schema.Rater, row.rater_id)
     comparison = must_find(session, schema.Comparison, row.comparison_id)
@@ -39,8 +39,7 @@ def check_opening(session: Session, row: schema.Assignment) -> None:
     if not row.criteria or not set(row.criteria) <= set(study.criteria):
         raise ValueError(f"criteria {row.criteria}; allowed: {study.criteria}")
     for generation_id in (comparison.generation_a, comparison.generation_b):
-        if must_find(session, schema.Generation, generation_id).deleted_at is not None:
-            raise WrongState("a picture of this pair was deleted")
+        check_showable(must_find(session, schema.Generation, generation_id), study.id)
     if row.repeat_of is not None and owned(session, row.repeat_of, row.rater_id).comparison_id != comparison.id:
         raise ValueError("a repeat shows the pair of the assignment that it repeats")
 

@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 
-from sqlalchemy import Select, exists, func, or_, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from storage.errors import NotAllowed, WrongState
 from storage.records import Comparison, Coverage
 from storage.schema import Assignment, Exclusion, Generation, Vote, utc_now
 from storage.schema import Comparison as ComparisonRow
@@ -38,10 +39,11 @@ def of_study(session: Session, study_id: str) -> list[Coverage]:
 
 
 def _comparisons(study_id: str) -> Select[tuple[ComparisonRow, bool]]:
-    """Comparisons, and whether both pictures are still there."""
+    """Comparisons, and whether both pictures may be shown."""
+    foreign = or_(Generation.study_id.is_(None), Generation.study_id != ComparisonRow.study_id)
     gone = exists().where(
         or_(Generation.id == ComparisonRow.generation_a, Generation.id == ComparisonRow.generation_b),
-        Generation.deleted_at.is_not(None),
+        or_(Generation.deleted_at.is_not(None), and_(foreign, Generation.published_at.is_(None))),
     )
     return select(ComparisonRow, ~gone).where(ComparisonRow.study_id == study_id).order_by(ComparisonRow.id)
 
@@ -63,6 +65,14 @@ def _answers(study_id: str) -> Select[tuple[str, str, str]]:
     return votes.with_only_columns(Assignment.comparison_id, Assignment.rater_id, Vote.criterion).where(
         Assignment.study_id == study_id, Assignment.practice.is_(False), Assignment.repeat == 0
     )
+
+
+def check_showable(picture: Generation, study_id: str) -> None:
+    """Raters see the study's own pictures and published ones; nobody's private picture enters an arena."""
+    if picture.deleted_at is not None:
+        raise WrongState("a picture of this pair was deleted")
+    if picture.study_id != study_id and picture.published_at is None:
+        raise NotAllowed("a picture of this pair is private; only the study's own and published pictures are rated")
 
 
 def to_comparison(row: ComparisonRow) -> Comparison:

@@ -17,7 +17,7 @@ class Raters(Part):
     def get_or_create_rater(self, key_hash: str, *, simulated: bool = False) -> Rater:
         """key_hash: a keyed hash (HMAC) of the identity, made by the caller; the identity itself never comes here.
 
-        Use the same string as `owner` and `viewer`, so that seen_generations knows what the rater made.
+        What the rater made or saw is asked for under the identity that `owner` and `viewer` carry (seen_generations).
         """
         if not 16 <= len(key_hash) <= 64:
             raise ValueError(f"key_hash has {len(key_hash)} characters; allowed: 16 to 64, a keyed hash")
@@ -70,8 +70,9 @@ class Raters(Part):
             query = select(schema.Rater).where(schema.Rater.id.in_(there)).order_by(schema.Rater.id)
             return [to_rater(row) for row in session.scalars(query)]
 
-    def delete_my_data(self, rater_id: str) -> None:
-        """Forget who this was: key, practice, sightings, display details and notes go; anonymous answers stay."""
+    def delete_my_data(self, rater_id: str, viewer: str) -> None:
+        """Forget who this was: key, practice, display details and notes go, and what `viewer`, the same person, saw;
+        anonymous answers stay."""
         mine = select(schema.Assignment.id).where(schema.Assignment.rater_id == rater_id)
         with self.database.write() as session:  # row by row, so that the journal learns of it
             row = must_find(session, schema.Rater, rater_id, lock=True)
@@ -79,7 +80,7 @@ class Raters(Part):
                 vote.display = {}
             for flaw in session.scalars(select(schema.Flaw).where(schema.Flaw.assignment_id.in_(mine))):
                 flaw.note = None
-            seen = select(schema.Sighting).where(schema.Sighting.viewer == (row.key_hash or ""))
+            seen = select(schema.Sighting).where(schema.Sighting.viewer == viewer)
             for sighting in session.scalars(seen):
                 session.delete(sighting)
             row.key_hash, row.practice, row.risk_reasons = None, {}, []

@@ -217,7 +217,7 @@ def _add_comparison(session: Session, study_id: str, new: NewComparison) -> sche
         expected=new.expected,
     )
     for generation_id in (new.generation_a, new.generation_b):
-        must_find(session, schema.Generation, generation_id)
+        coverage.check_showable(must_find(session, schema.Generation, generation_id), study_id)
     table = schema.Comparison
     same = select(table).where(
         table.study_id == study_id,

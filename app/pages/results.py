@@ -18,7 +18,7 @@ FIGURES = {  # name -> heading, description for screen readers
         "Effect of each setting\nThin lines: 95 % intervals clustered by prompt and rater. Pale bars: what votes treated as independent would claim.",
         "Effect of each setting on preference, with intervals",
     ),
-    "wins": ("Who wins against whom\nFirst chosen criterion; ties count half.", "Share of votes won, level against level"),
+    "wins": ("Who wins against whom\nFirst chosen criterion; ties count half; intervals treat votes as independent.", "Share of votes won, level against level"),
     "pareto": (
         "Preference and cost\nFirst chosen criterion; unrated combinations are predicted, hence wide.",
         "Rating against measured cost, with the Pareto front",
@@ -28,10 +28,14 @@ FIGURES = {  # name -> heading, description for screen readers
     "parallel": ("All settings at once", "Settings, cost and rating as parallel coordinates"),
     "coverage": ("Coverage of the design", "Ratings of every contrast"),
     "reliability": ("Agreement of raters\nPairs with at least two raters.", "Agreement measures with intervals"),
-    "flaws": ("Where flaws were marked\nShare of codes inside a mark; flat means anywhere.", "Flaw rate by place in the window, height and guidance"),
+    "flaws": ("Where flaws were marked\nShare of codes inside a mark, interval clustered by picture; flat means anywhere.", "Flaw rate by place in the window, height and guidance"),
+    "conflicts": (
+        "Where criteria disagree\nLooks that chose one picture under one criterion and the other under another.",
+        "Share of looks in which two criteria chose different pictures, by contrast",
+    ),
     "timeline": ("Votes over time", "Votes a day"),
 }
-ROWS = (("forest",), ("wins", "pareto"), ("acceptability", "schedules"), ("parallel",), ("flaws",), ("coverage", "reliability"), ("timeline",))
+ROWS = (("forest",), ("wins", "pareto"), ("acceptability", "schedules"), ("parallel",), ("flaws",), ("coverage", "reliability"), ("conflicts", "timeline"))
 CSS = """
 .facts { display: flex; flex-wrap: wrap; gap: 10px 34px; margin: 4px 0 8px; }
 .facts div { display: flex; flex-direction: column; } .facts b { font-size: 24px; line-height: 1.15; font-variant-numeric: tabular-nums; }

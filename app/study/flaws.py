@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from app.study.intervals import t_interval
+
 CODE_PX = 16
 BANDS = 8  # of height, and of the guidance weight
 
@@ -38,16 +40,29 @@ def code_mask(rows: int, columns: int, boxes: Sequence[tuple[float, float, float
     return mask
 
 
-def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
-    """One row a window, kind ("place", "height", "weight") and bin: `marked` codes, `shown` codes, `rate`, `marks`.
+KEYS = ["window", "kind", "bin"]
 
-    place: row and column inside the window, such as "0,1". height: band from the top. weight: lower end of a band.
+
+def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
+    """One row a window, kind ("place", "height", "weight") and bin: `marked` codes, `shown` codes, `marks`, `pictures`,
+    `rate` and its 95 % interval `low`, `high`.
+
+    place: row and column inside the window, such as "0,1". height: band from the top. weight: lower end of a band. A mark
+    covers many codes at once, so the interval counts pictures, not codes: that of a ratio of sums over pictures.
     """
     parts = [_of_picture(picture) for picture in pictures]
     if not parts:
-        return pd.DataFrame(columns=["window", "kind", "bin", "marked", "shown", "rate", "marks"])
-    table = pd.concat(parts).groupby(["window", "kind", "bin"], sort=False)[["marked", "shown", "marks"]].sum().reset_index()
-    return table.assign(rate=table["marked"] / table["shown"])
+        return pd.DataFrame(columns=[*KEYS, "marked", "shown", "marks", "pictures", "rate", "low", "high"])
+    each = pd.concat(parts, ignore_index=True)
+    grouped = each.groupby(KEYS, sort=False)
+    table = grouped[["marked", "shown", "marks"]].sum().assign(pictures=grouped.size()).reset_index()
+    table["rate"] = table["marked"] / table["shown"]
+    gap = each["marked"] - each["shown"] * each.merge(table[[*KEYS, "rate"]], on=KEYS, how="left")["rate"]
+    spread = each.assign(square=gap**2).groupby(KEYS, sort=False)["square"].sum().to_numpy()
+    freedom = table["pictures"] - 1
+    error = np.sqrt(spread * table["pictures"] / freedom.clip(lower=1)) / table["shown"]
+    low, high = t_interval(table["rate"], error, freedom)
+    return table.assign(low=np.clip(low, 0, 1), high=np.clip(high, 0, 1))
 
 
 def _of_picture(picture: Marked) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ from scipy import stats
 from app.study.intervals import share_interval
 from app.study.ratings import Rating, effects, predict
 from app.study.stopping import review
-from app.study.votes import FACTORS, level_order, ratable
+from app.study.votes import CRITERIA, FACTORS, level_order, ratable
+
+ALL_CONTRASTS = "all contrasts"
 
 
 def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
@@ -139,11 +142,22 @@ def timeline(votes: pd.DataFrame) -> pd.DataFrame:
     return votes.assign(day=day).groupby(["day", "criterion"]).size().rename("votes").reset_index()
 
 
-def conflicts(votes: pd.DataFrame, first: str = "alignment", second: str = "appearance") -> tuple[float, int]:
-    """Share of first looks where two criteria chose different pictures, among those where both chose one."""
-    kept = pd.concat([ratable(votes, first), ratable(votes, second)])
-    wide = kept[kept["answer"].isin(["a", "b"])].pivot(
-        index="assignment", columns="criterion", values="answer"
-    )
-    both = wide.reindex(columns=[first, second]).dropna()
-    return (float((both[first] != both[second]).mean()) if len(both) else float("nan")), len(both)
+def conflicts(votes: pd.DataFrame) -> pd.DataFrame:
+    """Where criteria disagree: pair of criteria x contrast -> share of first looks that chose different pictures, among
+    those that chose one under both, with Wilson interval and n. Row "all contrasts" comes first."""
+    kept = pd.concat([ratable(votes, name) for name in CRITERIA if name in set(votes["criterion"])])
+    chosen = kept[kept["answer"].isin(["a", "b"])].drop_duplicates(["assignment", "criterion"])
+    wide = chosen.pivot(index=["assignment", "block"], columns="criterion", values="answer").reset_index()
+    rows = []
+    for first, second in combinations([name for name in CRITERIA if name in wide], 2):
+        both = wide.dropna(subset=[first, second])
+        differ = both[first] != both[second]
+        blocks = level_order(both["block"])
+        groups = [(ALL_CONTRASTS, differ), *((block, differ[both["block"] == block]) for block in blocks)]
+        rows += [(first, second, block, *_share(some)) for block, some in groups if len(some)]
+    return pd.DataFrame(rows, columns=["first", "second", "block", "share", "low", "high", "n"])
+
+
+def _share(hits: pd.Series) -> tuple[float, float, float, int]:
+    """Share of true ones, Wilson interval, n."""
+    return (float(hits.mean()), *share_interval(int(hits.sum()), len(hits)), len(hits))

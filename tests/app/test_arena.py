@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 from app import arena
 from app.arena_routes import VOTES_A_MINUTE, routes
 from app.blind import BLOCK_BYTES, DISPLAY_PX, blind_pair, degraded
+from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
 from app.identity import COOKIE
 from app.study.records import vote_frame
 
@@ -276,6 +277,30 @@ def test_nobody_rates_what_they_made_or_saw(services):
     seer = Browser(services)
     services.store.note_sightings(seer.owner, [g.id for g in services.store.study_generations(made.id)])
     assert seer.pair()["finished"] is True
+
+
+def test_who_saw_a_published_picture_with_its_settings_in_the_gallery_rates_it_no_more(services):
+    made = make_study(services.store, owner="keeper")
+    for each in services.store.study_generations(made.id):
+        services.store.publish(each.id, "keeper")
+    browser, stranger = Browser(services), Browser(services)
+    wish = Wish("", SCOPES[2], (), (), (), None, None)
+    GalleryHandlers(services).page(wish, browser.owner, None, [])
+    assert browser.pair()["finished"] is True
+    assert "assignment" in stranger.pair()
+
+
+def test_deleting_my_data_cuts_every_tie_and_keeps_the_answers(services, study):
+    browser = Browser(services)
+    pair = browser.pair()
+    browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="left", display={"width": 800})
+    services.store.note_sightings(browser.owner, [services.store.study_generations(study.id)[0].id])
+    before = arena.rater_of(services, browser.owner)
+    assert browser.post("forget").status_code == 200
+    assert services.store.seen_generations(browser.owner) == set()
+    assert arena.rater_of(services, browser.owner).id != before.id and browser.post("welcome").json()["consented"] is False
+    (row,) = services.store.votes_frame(study.id)
+    assert row["rater"] == before.id and row["display"] == {}
 
 
 def test_floods_are_slowed(services, study):

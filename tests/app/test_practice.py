@@ -115,5 +115,5 @@ def test_without_consent_nothing_is_noted(services, study):
 def test_deleting_my_data_forgets_the_practice(services, study):
     agreed(services, "x")
     finish_practice(services, study, "x")
-    services.store.delete_my_data(arena.rater_of(services, "x").id)
+    services.store.delete_my_data(arena.rater_of(services, "x").id, "x")
     assert arena.rater_of(services, "x").practice == {}

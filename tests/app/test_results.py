@@ -50,6 +50,9 @@ def test_every_figure_is_drawn_and_every_number_has_its_n(services):
     assert set(shown.figures) == set(FIGURES)
     assert [name for name, figure in shown.figures.items() if figure is None] == ["schedules", "flaws"]
     assert "Only one schedule" in shown.notes["schedules"] and "underpowered" in shown.notes["forest"]
+    drawn = [name for name in ("forest", *results_view.PREFERENCES) if shown.figures[name] is not None]
+    assert len(drawn) == 5 and all("Noise floor" in shown.notes[name] for name in drawn)
+    assert all("[" in text and "n = " in text for row in shown.figures["wins"].data[0].text for text in row if text)
     assert f"<b>{4 * 12 * 3}</b>" in shown.summary
     assert "window=4" in shown.verdicts and "n = " in shown.quality
     terms = {text.split("<br>")[0] for trace in shown.figures["forest"].data for text in trace.text or ()}

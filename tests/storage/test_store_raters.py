@@ -29,14 +29,14 @@ def test_deleting_ones_data_keeps_anonymous_answers(arena):
     store, given = arena.store, arena.assign()
     store.record_vote(given.id, arena.rater.id, "flaws", "a", display={"agent": "x"})
     store.record_flaw(given.id, arena.rater.id, "left", note="my dog")
-    store.note_sightings("r" * 32, [arena.a.id])
-    store.delete_my_data(arena.rater.id)
+    store.note_sightings("visitor", [arena.a.id])
+    store.delete_my_data(arena.rater.id, "visitor")
     assert store.get_or_create_rater("r" * 32).id != arena.rater.id
     (row,) = store.votes_frame(arena.study.id)
     assert (row["answer"], row["display"]) == ("a", {})
-    assert store.flaws(arena.study.id)[0].note is None and store.seen_generations("r" * 32) == set()
+    assert store.flaws(arena.study.id)[0].note is None and store.seen_generations("visitor") == set()
     with pytest.raises(NotFound):
-        store.delete_my_data("nobody")
+        store.delete_my_data("nobody", "nobody")
 
 
 def test_seen_are_own_queued_and_sighted_pictures(store, generate):

@@ -1,8 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from storage_world import OWNER, SETTINGS
 
-from storage.errors import NotFound, WrongState
+from storage.errors import NotAllowed, NotFound, WrongState
 from storage.records import NewComparison
+from storage.schema import utc_now
 
 
 def create(store, name="study", **values):
@@ -67,7 +70,8 @@ def test_contrasts_are_frozen_once_and_before_any_vote(store):
 
 
 def test_adding_a_pair_twice_keeps_one(store, generate):
-    study, a, b = create(store), generate(shade=1), generate(shade=2)
+    study = create(store)
+    a, b = (generate(shade=shade, study_id=study.id) for shade in (1, 2))
     pair = NewComparison(a.id, b.id, factor="window")
     first = store.add_comparisons(study.id, [pair])
     assert store.add_comparisons(study.id, [pair, NewComparison(a.id, a.id, kind="identical")])[0] == first[0]
@@ -76,12 +80,33 @@ def test_adding_a_pair_twice_keeps_one(store, generate):
 
 @pytest.mark.parametrize("wrong", [{"kind": "odd"}, {"expected": "left"}, {"generation_b": "same"}])
 def test_bad_pairs_are_refused(store, generate, wrong):
-    study, a, b = create(store), generate(shade=1), generate(shade=2)
+    study = create(store)
+    a, b = (generate(shade=shade, study_id=study.id) for shade in (1, 2))
     if wrong.get("generation_b"):
         wrong = {"generation_b": a.id}
     with pytest.raises(ValueError):
         store.add_comparisons(study.id, [NewComparison(**{"generation_a": a.id, "generation_b": b.id, **wrong})])
     assert store.list_comparisons(study.id) == []
+
+
+def test_only_own_and_published_pictures_are_paired(store, generate):
+    study, other = create(store), store.create_study("other", prompts=["x"], settings=[], criteria=["flaws"], raters_per_pair=1)
+    own, private, foreign = generate(shade=1, study_id=study.id), generate(shade=2), generate(shade=3, study_id=other.id)
+    for picture in (private, foreign):
+        with pytest.raises(NotAllowed, match="private"):
+            store.add_comparisons(study.id, [NewComparison(own.id, picture.id)])
+    store.publish(private.id, OWNER)
+    (pair,) = store.add_comparisons(study.id, [NewComparison(own.id, private.id)])
+    store.set_study_state(study.id, "open")
+    rater = store.get_or_create_rater("r" * 32)
+    given = {"left_side": "a", "criteria": study.criteria, "propensity": 1.0, "expires_at": utc_now() + timedelta(minutes=1)}
+    assert store.coverage(study.id)[0].available
+    store.unpublish(private.id, OWNER)
+    assert not store.coverage(study.id)[0].available
+    with pytest.raises(NotAllowed, match="private"):
+        store.open_assignment(rater.id, study.id, pair.id, **given)
+    store.publish(private.id, OWNER)
+    assert store.open_assignment(rater.id, study.id, pair.id, **given).comparison == pair
 
 
 def test_a_study_knows_its_pictures_and_jobs(store, generate):

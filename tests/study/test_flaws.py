@@ -26,3 +26,20 @@ def test_pictures_without_marks_count_as_shown():
     table = flaw_rates([Marked(SETTINGS, [1.0], []), Marked(SETTINGS, [1.0], [(0, 0, 1, 1)])])
     assert table["rate"].to_numpy() == pytest.approx(np.full(len(table), 0.5))
     assert table["marks"].max() == 1 and flaw_rates([]).empty
+
+
+def test_the_interval_counts_pictures_and_covers_the_rate():
+    random = np.random.default_rng(0)
+    hits = []
+    for _ in range(120):
+        marked = random.random(30) < 0.4  # a mark covers the whole upper half, or nothing
+        table = flaw_rates([Marked(SETTINGS, [1.0], [(0, 0, 1, 0.5)] if hit else []) for hit in marked])
+        row = table[(table["kind"] == "place") & (table["bin"] == "0,0")].iloc[0]
+        assert row["pictures"] == 30 and row["low"] <= row["rate"] <= row["high"]
+        hits.append(row["low"] <= 0.2 <= row["high"])
+    assert 0.90 <= np.mean(hits) <= 0.99
+
+
+def test_one_picture_has_no_interval():
+    table = flaw_rates([Marked(SETTINGS, [1.0], [(0, 0, 1, 1)])])
+    assert table["low"].isna().all() and table["high"].isna().all()

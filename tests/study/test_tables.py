@@ -6,7 +6,7 @@ import pytest
 from test_ratings import make_votes
 
 from app.study.ratings import rate
-from app.study.tables import conflicts, rated_costs, setting_costs, verdicts, win_table
+from app.study.tables import ALL_CONTRASTS, conflicts, rated_costs, setting_costs, verdicts, win_table
 
 
 @pytest.fixture
@@ -51,7 +51,18 @@ def test_a_look_that_was_taken_is_remembered(votes):
 
 def test_conflicts_compare_decided_answers_only(votes):
     other = votes.assign(criterion="appearance", answer="a")
-    share, count = conflicts(pd.concat([votes, other]))
+    table = conflicts(pd.concat([votes, other]))
     decided = votes[votes["answer"].isin(["a", "b"])]
-    assert count == len(decided) and share == pytest.approx((decided["answer"] == "b").mean())
-    assert np.isnan(conflicts(votes)[0])
+    assert table["block"].tolist() == [ALL_CONTRASTS, "window 1 | 4"] and set(table["first"]) == {"alignment"}
+    assert (table["n"] == len(decided)).all()
+    assert table["share"].tolist() == pytest.approx([(decided["answer"] == "b").mean()] * 2)
+    assert (table["low"] < table["share"]).all() and (table["share"] < table["high"]).all()
+    assert conflicts(votes).empty
+
+
+def test_conflicts_are_told_apart_by_contrast(votes):
+    blocks = np.where(np.arange(len(votes)) % 2, "window 1 | 4", "schedule x | y")
+    votes = votes.assign(block=blocks, answer="a")
+    other = votes.assign(criterion="flaws", answer=np.where(blocks == "window 1 | 4", "b", "a"))
+    share = conflicts(pd.concat([votes, other])).set_index("block")["share"]
+    assert share.to_dict() == {ALL_CONTRASTS: 0.5, "window 1 | 4": 1.0, "schedule x | y": 0.0}
