@@ -15,7 +15,9 @@ from starlette.routing import Route
 
 from app import arena, practice
 from app.services import Services
+from app.study_sweep import sweep
 from storage.errors import AssignmentExpired, DuplicateVote, NotAllowed, NotFound, UndoTooLate, WrongState
+from storage.records import Study
 
 log = logging.getLogger(__name__)
 
@@ -71,9 +73,10 @@ def routes(services: Services) -> list[Route]:
         if lesson is not None:
             return lesson
         assignment = arena.next_pair(services, study, owner)
-        if assignment is None:
-            return {"finished": True, **arena.progress(services, study, owner)}
-        return arena.card(services, study, assignment, owner)
+        now = arena.progress(services, study, owner)
+        if assignment is None or now["done"] == now["total"]:  # a sitting is complete
+            set_careless_votes_aside(services, study)
+        return {"finished": True, **now} if assignment is None else arena.card(services, study, assignment, owner)
 
     def welcome(owner: str, message: dict[str, Any]) -> dict[str, Any]:
         return arena.welcome(services, arena.study_for(services, message.get("study")), owner)
@@ -112,6 +115,16 @@ def routes(services: Services) -> list[Route]:
         Route(f"/arena-api/{name}", _endpoint(services, handler), methods=["POST"])
         for name, handler in handlers.items()
     ]
+
+
+def set_careless_votes_aside(services: Services, study: Study) -> None:
+    """Judge all raters of the study anew. It must never stand between a rater and the next page."""
+    try:
+        done = sweep(services, study)
+        if done.excluded or done.lifted:
+            log.info("study %s: %d votes set aside, %d count again", study.id, done.excluded, done.lifted)
+    except Exception:
+        log.exception("the sweep of study %s failed", study.id)
 
 
 def _endpoint(services: Services, handler: Callable[[str, dict[str, Any]], dict[str, Any]]):

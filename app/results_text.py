@@ -8,6 +8,7 @@ import pandas as pd
 
 from app import plots
 from app.study import reliability as agree
+from app.study import tables
 from app.study.power import Power
 from app.study.ratings import side_effect
 from app.study.stopping import LOOKS
@@ -56,7 +57,7 @@ def _verdict_text(row: Any) -> str:
 
 
 def quality(votes: pd.DataFrame, ratings) -> str:
-    """Noise floor, controls, repeats, overlap and side effect, each with n and interval."""
+    """Noise floor, controls, repeats, overlap, side effect and rivals, each with n and interval."""
     lines = [_overlap_line(votes)]
     for name, table in (
         ("Identical pairs with a preference (noise floor)", agree.noise_floor(votes)),
@@ -70,6 +71,10 @@ def quality(votes: pd.DataFrame, ratings) -> str:
         lines.append(
             f"Advantage of the left side, {plots.NAMES[criterion].lower()}: {side['estimate']:+.2f} {bounds}, n = {side['n']}"
         )
+    lines += [
+        f"Against {r.system}, {plots.NAMES[r.criterion].lower()}: our picture won {r.share:.0%} [{r.low:.0%}, {r.high:.0%}], n = {r.n}"
+        for r in tables.rival_table(votes).itertuples()
+    ]
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 

@@ -1,4 +1,5 @@
-"""The keeper's commands of `python -m app.study`: create, ship, list, open, pause, close, sweep, report."""
+"""The keeper's commands of `python -m app.study`: create, ship, rivals, list, open, pause, close, sweep,
+report."""
 
 import argparse
 import sys
@@ -7,7 +8,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from app import study_admin, study_shipped
+from app import study_admin, study_rivals, study_shipped
 from app.compare_plan import progress
 from app.services import Services, build_services
 from app.settings import read_settings
@@ -44,6 +45,10 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     for name in ("open", "pause", "close"):
         commands.add_parser(name, help=f"{name} a study").add_argument("name")
     commands.add_parser("sweep", help="set the votes of careless raters aside").add_argument("name")
+    rivals = commands.add_parser("rivals", help="bring in another system's pictures, to be rated against the study's own")
+    rivals.add_argument("name")
+    rivals.add_argument("folder", type=Path, help=f"the pictures, and {study_rivals.LIST} with the columns file and prompt")
+    rivals.add_argument("--system", required=True, help="what the other system is called")
     report = commands.add_parser("report", help="HTML with figures, methods card and Parquet, in a folder")
     report.add_argument("name")
     report.add_argument("folder", type=Path)
@@ -133,6 +138,10 @@ def with_store(chosen: argparse.Namespace) -> None:
         study = study_named(store, chosen.name)
         if chosen.command == "report":
             print(write_report(services, study, chosen.folder))
+            return
+        if chosen.command == "rivals":
+            count = study_rivals.bring_in(services, study, chosen.system, chosen.folder)
+            print(f"{study.name}: {count} pairs against {chosen.system}")
             return
         if chosen.command == "sweep":
             print(sweep(services, study))

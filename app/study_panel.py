@@ -14,6 +14,7 @@ from app.study.power import Power
 from app.study.votes import CRITERIA
 from app.study_admin import BUILT_IN, StudyForm
 from app.study_sweep import sweep
+from model.settings import Settings as PictureSettings
 from storage.records import Study
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
@@ -32,7 +33,7 @@ def build(services: Services) -> Any | None:
             with gr.Tab("Keep"):
                 listing, actions, pick = keeping_part()
             with gr.Tab("New study"):
-                inputs, preview, create = creating_part()
+                inputs, preview, create = creating_part(tuned_scale(services))
         changed = gr.State(0)
 
     def allowed(request: gr.Request, given: str) -> str:
@@ -88,7 +89,12 @@ def keeping_part() -> tuple[Any, dict[str, Any], Any]:
     return listing, actions, pick
 
 
-def creating_part() -> tuple[list[Any], Any, dict[str, Any]]:
+def tuned_scale(services: Services) -> float:
+    """The guidance scale that the loaded checkpoint was tuned for."""
+    return (services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()).guidance_scale
+
+
+def creating_part(scale: float) -> tuple[list[Any], Any, dict[str, Any]]:
     """Inputs in the order of `form_from`."""
     with gr.Row():
         name = gr.Textbox(label="Name", max_length=200, elem_id="new-study-name")
@@ -99,7 +105,7 @@ def creating_part() -> tuple[list[Any], Any, dict[str, Any]]:
         own = gr.Textbox(label="… or typed here, one a line", lines=3, max_lines=8, elem_id="new-study-own")
     with gr.Row():
         windows = gr.Textbox("2, 4", label="Windows", elem_id="new-study-windows")
-        schedules = gr.Textbox("half-linear 7.5", label="Schedules with their scale", elem_id="new-study-schedules")
+        schedules = gr.Textbox(f"half-linear {scale:g}", label="Schedules with their scale", elem_id="new-study-schedules")
         resolutions = gr.Textbox("512", label="Resolutions (px)", elem_id="new-study-resolutions")
     criteria = gr.CheckboxGroup(list(CRITERIA), value=list(CRITERIA), label="Criteria", elem_id="new-study-criteria")
     with gr.Row():

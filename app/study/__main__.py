@@ -3,6 +3,7 @@
     python -m app.study create NAME --built-in "simple scenes (12)" --windows 2,4 [--draw]
     python -m app.study ship                     # draw the study that comes with the studio, for the present weights
     python -m app.study list | open NAME | pause NAME | close NAME | sweep NAME | report NAME FOLDER
+    python -m app.study rivals NAME FOLDER --system NAME    # pictures of another system
     python -m app.study simulate [--quick] [--studies N] [--seed S] [--output table.csv]
 
 Every simulated study lives in a database of its own in a temporary folder and is marked as simulated; the store refuses

@@ -13,7 +13,7 @@ from scipy import stats
 from app.study.intervals import share_interval
 from app.study.ratings import Rating, effects, predict
 from app.study.stopping import review
-from app.study.votes import CRITERIA, FACTORS, level_order, ratable
+from app.study.votes import CRITERIA, FACTORS, answered, level_order, ratable
 
 ALL_CONTRASTS = "all contrasts"
 
@@ -33,6 +33,17 @@ def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
     return table.assign(
         share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds]
     )
+
+
+def rival_table(votes: pd.DataFrame) -> pd.DataFrame:
+    """Rival system x criterion -> share of answers that the study's own picture won (ties half), Wilson interval, n."""
+    used = answered(votes)
+    used = used[(used["kind"] == "free") & (used["factor"] == "system")]
+    score = used["answer"].map({"a": 1.0, "b": 0.0}).fillna(0.5)
+    names = used["block"].str.removeprefix("system ")
+    table = used.assign(system=names, score=score).groupby(["system", "criterion"])["score"].agg(wins="sum", n="count").reset_index()
+    bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
+    return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])
 
 
 def setting_costs(votes: pd.DataFrame) -> pd.DataFrame:

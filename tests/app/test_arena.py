@@ -22,8 +22,8 @@ from app.study.records import vote_frame
 
 
 @pytest.fixture
-def services(tmp_path):
-    built = make_services(tmp_path)
+def services(tmp_path, database_url):
+    built = make_services(tmp_path / "data", database_url)
     yield built
     built.close()
 

@@ -157,3 +157,34 @@ def test_a_wrong_practice_answer_is_explained_and_asked_again(browser, world):
     opened.locator(".arena-next").click()
     opened.locator(".arena-count").get_by_text("Practice 2 of 3").wait_for()
     context.close()
+
+
+WATCH = """() => {
+  window.moments = [];
+  const look = () => {
+    const shown = [...document.querySelectorAll('.arena-view img')].map((img) => [getComputedStyle(img).visibility === 'visible', img.complete && img.naturalWidth > 0, img.naturalWidth]);
+    window.moments.push(shown);
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
+def test_both_pictures_come_in_one_answer_and_appear_in_the_same_frame(page, world):
+    fetched = []
+    page.on("request", lambda request: fetched.append(request.url) if request.resource_type == "image" and not request.url.startswith("data:") else None)
+    page.evaluate(WATCH)
+    first = page.locator(".arena-view img").first.get_attribute("src")
+    for number in range(1, 4):
+        page.keyboard.press("1")
+        wait_for_votes(page, world, number)
+        page.wait_for_timeout(300)
+    ready(page)
+    page.wait_for_timeout(300)
+    moments = page.evaluate("window.moments")
+    assert page.locator(".arena-view img").first.get_attribute("src") != first
+    assert fetched == []  # no picture has a request, a name or a time of its own
+    assert any(not left[0] for left, _ in moments) and moments[-1][0][0]
+    for left, right in moments:
+        assert left[0] == right[0]
+        assert not left[0] or (left[1] and right[1] and left[2] == right[2])

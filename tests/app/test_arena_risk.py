@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
-from arena_world import make_services, make_study
+from arena_world import finish_practice, make_services, make_study
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from app import arena, study_cache
+from app.arena_routes import routes
+from app.identity import COOKIE
 from app.study.risk import RULE, risk_scores
 from app.study_sweep import sweep
 from storage.records import NewComparison
@@ -60,6 +64,17 @@ def test_careless_votes_are_set_aside_and_honest_ones_stay(services, study):
     rows = services.store.votes_frame(study.id)
     assert {row["rater"] for row in rows if row["excluded"] == RULE} == {hasty.id} and len(rows) == 84
     assert sweep(services, study).excluded == 0  # nothing twice
+
+
+def test_the_end_of_a_sitting_sweeps_by_itself(services, study):
+    services.store.update_study(study.id, plan={"session_pairs": 14})
+    token = services.identity.new_token()
+    hasty = services.identity.owner_of_token(token)
+    sit(services, study, hasty, lambda _: "left", 200)
+    finish_practice(services, study, hasty)
+    reply = TestClient(Starlette(routes=routes(services)), cookies={COOKIE: token}).post("/arena-api/pair", json={})
+    assert reply.status_code == 200 and "assignment" in reply.json()
+    assert {row["excluded"] for row in services.store.votes_frame(study.id)} == {RULE}
 
 
 def test_the_rater_notices_nothing(services, study):

@@ -260,6 +260,8 @@ def test_simulated_and_human_never_mix(arena):
 
 def test_a_pair_of_another_study_is_unknown(arena):
     other = arena.store.create_study("two", prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1)
+    for picture in (arena.a, arena.b):
+        arena.store.publish(picture.id, OWNER)
     (foreign,) = arena.store.add_comparisons(other.id, [NewComparison(arena.a.id, arena.b.id)])
     arena.comparison = foreign
     with pytest.raises(NotFound):
