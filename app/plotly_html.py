@@ -54,7 +54,8 @@ const draw = async () => {
   const Plotly = await loadPlotly(), figure = JSON.parse(props.value);
   if (mine !== drawn || !target.isConnected) return;
   await Plotly.react(target, figure.data, themed(figure.layout || {}),
-    {displaylogo: false, responsive: true, modeBarButtonsToRemove: ['lasso2d', 'select2d']});
+    {displaylogo: false, responsive: true, displayModeBar: matchMedia('(hover: none)').matches ? false : 'hover',   /* it would cover labels for ever */
+      modeBarButtonsToRemove: ['lasso2d', 'select2d']});
   target.removeAllListeners?.('plotly_click');
   target.on('plotly_click', (event) => {
     const p = event.points[0];

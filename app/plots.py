@@ -250,8 +250,8 @@ def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
 def flaws(table: pd.DataFrame) -> go.Figure:
     """Share of codes that raters marked, by place inside the window, height in the picture, guidance weight."""
     titles = {"place": "place in the window (row,column)", "height": "height (from the top)", "weight": "guidance weight from"}
-    figure = make_subplots(rows=1, cols=3, subplot_titles=list(titles.values()), shared_yaxes=True)
-    for column, kind in enumerate(titles, 1):
+    figure = make_subplots(rows=3, cols=1, subplot_titles=list(titles.values()), vertical_spacing=0.16)
+    for place, kind in enumerate(titles, 1):
         for number, (window, rows) in enumerate(table[table["kind"] == kind].groupby("window")):
             text = [
                 f"s = {window}, {r.bin}: {r.rate:.2%} [{r.low:.2%}, {r.high:.2%}]<br>{r.marked:,} of {r.shown:,} codes, "
@@ -260,11 +260,12 @@ def flaws(table: pd.DataFrame) -> go.Figure:
             ]
             figure.add_trace(
                 go.Bar(x=rows["bin"], y=rows["rate"], text=text, textposition="none", hoverinfo="text", name=f"s = {window}",
-                       legendgroup=str(window), showlegend=column == 1,
+                       legendgroup=str(window), showlegend=place == 1,
                        error_y={"type": "data", "array": rows["high"] - rows["rate"], "arrayminus": rows["rate"] - rows["low"],
                                 "thickness": 1.2, "width": 3},
-                       marker={"color": list(COLOURS.values())[number % 3], "line": {"width": 0}}), row=1, col=column,
+                       marker={"color": list(COLOURS.values())[number % 3], "line": {"width": 0}}), row=place, col=1,
             )  # fmt: skip
     figure.update_xaxes(type="category")
-    figure.update_layout(height=320, margin={"l": 56, "r": 16, "t": 40, "b": 50}, yaxis={"tickformat": ".1%", "title": {"text": "codes marked"}})
+    figure.update_yaxes(tickformat=".1%", rangemode="tozero")
+    figure.update_layout(height=620, margin={"l": 56, "r": 16, "t": 60, "b": 40}, legend={"orientation": "h", "y": 1.06, "yanchor": "bottom", "x": 0})
     return figure

@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from app.study.__main__ import DatabaseLedger
 from app.study.planted import Truth, marginal
 from app.study.reliability import overlap_share
 from app.study.simulate import Plan, pair_table, recovery, simulate_study, summary
@@ -56,6 +57,26 @@ def test_simulated_raters_overlap_enough():
     votes, _, _ = simulate_study(SMALL, Truth(), 0)
     assert overlap_share(votes) >= 0.20
     assert (votes["propensity"] > 0).all() and (votes["propensity"] <= 1).all()
+
+
+def test_the_real_database_tells_the_same_story_as_memory(store):
+    """Same seed, same pairs, sides, chances and answers: what holds for many studies in memory holds for the database."""
+    plan = Plan(windows=(1, 4), schedules=("constant 4",), prompts=6, raters=3, assignments=15)
+    told = []
+
+    def in_database(pairs, _):
+        told.append(DatabaseLedger(store, plan, pairs, "planted"))
+        return told[0]
+
+    columns = ["criterion", "answer", "left_side", "propensity", "prompt", "window_a", "window_b", "resolution_a", "resolution_b"]
+    memory, database = (
+        simulate_study(plan, Truth(EFFECTS), 5, *ledger)[0].sort_values(["criterion", "propensity", "prompt", "answer"])[columns]
+        for ledger in ((), (in_database,))
+    )
+    assert len(memory) == 3 * 15 * 3
+    pd.testing.assert_frame_equal(memory.reset_index(drop=True), database.reset_index(drop=True), check_dtype=False)
+    assert store.votes_frame(told[0].study, simulated=False) == [] and store.list_studies() == []
+    assert {row["simulated"] for row in store.votes_frame(simulated=True)} == {True}
 
 
 def test_unknown_planted_effect_is_refused():
