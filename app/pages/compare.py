@@ -68,7 +68,7 @@ def input_panel(services: Services) -> list[Any]:
                     choices = [*AXES] if title != "Sheets" else [NO_AXIS, *AXES]
                     axis = gr.Dropdown(choices, value=name, label=title, elem_id=f"axis-{title.lower()}")
                     levels = gr.Textbox(
-                        start_levels(name, windows), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
+                        start_levels(name, windows, tuned.guidance_scale), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
                         info=hint(name), max_length=4000,
                     )  # fmt: skip
                 axis.input(lambda chosen: gr.update(value="", info=hint(chosen)), axis, levels, **PRIVATE, queue=False)
@@ -76,9 +76,12 @@ def input_panel(services: Services) -> list[Any]:
     return [prompt, resolution, window, schedule, scale, temperature, seed, *axes]
 
 
-def start_levels(name: str, windows: list[int]) -> str:
+def start_levels(name: str, windows: list[int], scale: float) -> str:
+    """Around what the checkpoint was tuned for."""
     if name == "window":
         return ", ".join(str(window) for window in windows if window > 1)
+    if name == "scale":
+        return f"1, {scale:g}, {2 * scale:g}"
     return "" if name == NO_AXIS else EXAMPLES[name]
 
 
