@@ -1,8 +1,10 @@
 """Pixels ↔ codes: a vector-quantised autoencoder with a downsampling of 16 (paper §3.1, after LlamaGen).
 
 Codes are looked up by cosine: latents and codebook are L2-normalised and low-dimensional.
-The small network uses per-pixel norms and no global attention, so what a code decodes to depends
-only on the codes near it. That is why a large picture can be decoded in tiles without any seam.
+The small network's encoder sees nothing but the 16 × 16 px of its code, so that the inside of a drawing always has
+the same codes, whatever stands around it: a language model learns that from far fewer pictures than codes that
+change with their surroundings. Its decoder looks around, but uses per-pixel norms and no global attention, so a
+large picture can be decoded in tiles without any seam.
 """
 
 import math
@@ -25,8 +27,9 @@ class ImageTokenizerConfig(PreTrainedConfig):
         architecture: "small" (this file) or "llamagen" (model/llamagen_vq.py).
         codebook_size: number of codes.
         code_dim: dimensions of a code.
-        channels: small: widths at 1/4, 1/8 and 1/16 of the picture's size; llamagen: the base width, once.
-        encoder_blocks, decoder_blocks: small: residual blocks at these three sizes.
+        channels: small: the decoder's widths at 1/4, 1/8 and 1/16 of the picture's size; llamagen: the base width, once.
+        encoder_width, encoder_blocks: small: width and residual blocks of the encoder.
+        decoder_blocks: small: residual blocks at the decoder's three sizes.
         multipliers, z_channels: llamagen: widths per size over the base width; channels before the code.
     """
 
@@ -36,7 +39,8 @@ class ImageTokenizerConfig(PreTrainedConfig):
     codebook_size: int = 4096
     code_dim: int = 8
     channels: list[int] | tuple[int, ...] = (48, 96, 192)
-    encoder_blocks: list[int] | tuple[int, ...] = (1, 1, 2)
+    encoder_width: int = 512
+    encoder_blocks: int = 2
     decoder_blocks: list[int] | tuple[int, ...] = (2, 2, 2)
     multipliers: list[int] | tuple[int, ...] = (1, 1, 2, 2, 4)
     z_channels: int = 256
@@ -59,35 +63,30 @@ class PixelNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(silu(conv(norm(x))))."""
+    """x + conv(silu(conv(norm(x)))), with square kernels of `kernel` px."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, kernel: int):
         super().__init__()
         self.norm = PixelNorm(channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
+        self.conv2 = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.silu(self.conv1(self.norm(x))))
 
 
 class Encoder(nn.Module):
-    """[B, 3, H, W] → [B, code_dim, H/16, W/16]."""
+    """[B, 3, H, W] → [B, code_dim, H/16, W/16]; every latent depends on its own 16 × 16 px only."""
 
     def __init__(self, config: ImageTokenizerConfig):
         super().__init__()
-        fine, middle, coarse = config.channels
-        blocks = config.encoder_blocks
+        width = config.encoder_width
         self.layers = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(48, fine, 3, padding=1),
-            *(ResidualBlock(fine) for _ in range(blocks[0])),
-            nn.Conv2d(fine, middle, 2, stride=2),
-            *(ResidualBlock(middle) for _ in range(blocks[1])),
-            nn.Conv2d(middle, coarse, 2, stride=2),
-            *(ResidualBlock(coarse) for _ in range(blocks[2])),
-            PixelNorm(coarse),
-            nn.Conv2d(coarse, config.code_dim, 1),
+            nn.PixelUnshuffle(16),
+            nn.Conv2d(3 * 16 * 16, width, 1),
+            *(ResidualBlock(width, kernel=1) for _ in range(config.encoder_blocks)),
+            PixelNorm(width),
+            nn.Conv2d(width, config.code_dim, 1),
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -103,13 +102,13 @@ class Decoder(nn.Module):
         blocks = config.decoder_blocks
         self.layers = nn.Sequential(
             nn.Conv2d(config.code_dim, coarse, 3, padding=1),
-            *(ResidualBlock(coarse) for _ in range(blocks[2])),
+            *(ResidualBlock(coarse, kernel=3) for _ in range(blocks[2])),
             nn.Conv2d(coarse, middle * 4, 3, padding=1),
             nn.PixelShuffle(2),
-            *(ResidualBlock(middle) for _ in range(blocks[1])),
+            *(ResidualBlock(middle, kernel=3) for _ in range(blocks[1])),
             nn.Conv2d(middle, fine * 4, 3, padding=1),
             nn.PixelShuffle(2),
-            *(ResidualBlock(fine) for _ in range(blocks[0])),
+            *(ResidualBlock(fine, kernel=3) for _ in range(blocks[0])),
             PixelNorm(fine),
             nn.Conv2d(fine, 48, 3, padding=1),
             nn.PixelShuffle(4),
@@ -154,6 +153,11 @@ class ImageTokenizer(PreTrainedModel):
         if isinstance(module, ResidualBlock):
             nn.init.zeros_(module.conv2.weight)
             nn.init.zeros_(module.conv2.bias)
+
+    @property
+    def encodes_patches(self) -> bool:
+        """Whether a code depends on its own 16 × 16 px alone."""
+        return self.config.architecture == "small"
 
     def latents(self, pixels: Tensor) -> Tensor:
         """Unit vectors before quantisation: [B, 3, H, W] in [-1, 1] → [B, H/16, W/16, code_dim]."""

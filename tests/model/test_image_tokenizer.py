@@ -42,6 +42,15 @@ def test_a_code_reaches_no_further_than_stated():
     assert 0 < reached <= tokenizer.reach <= reached + 2
 
 
+def test_a_code_depends_on_its_own_pixels_only():
+    tokenizer = lively(tiny_image_tokenizer())
+    pixels = torch.rand(1, 3, 48, 64) * 2 - 1
+    changed = torch.rand(1, 3, 48, 64) * 2 - 1
+    changed[..., 16:32, 32:48] = pixels[..., 16:32, 32:48]
+    assert tokenizer.encode(changed)[0, 1, 2] == tokenizer.encode(pixels)[0, 1, 2]
+    assert not torch.equal(tokenizer.encode(changed), tokenizer.encode(pixels))
+
+
 def test_encode_is_the_inverse_of_decode_in_shape_and_refuses_odd_sizes():
     tokenizer = tiny_image_tokenizer()
     assert tokenizer.encode(tokenizer.decode(ids(3, 5))).shape == (1, 3, 5)

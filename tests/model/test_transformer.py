@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from conftest import inputs, tiny_model
 
 from model import TokenShuffleForImageGeneration, preset
+from model.shuffle import gather_windows
+from model.transformer import _draw_windows
 
 
 @pytest.mark.parametrize("window", [1, 2, 4])
@@ -75,15 +77,20 @@ def test_chunked_gradient_equals_autograd(monkeypatch):
         torch.testing.assert_close(given, true)
 
 
-def test_random_windows_are_unbiased():
-    model = tiny_model()
-    prompt, image = inputs(rows=8)
-    full = model(prompt, image_ids=image, compute_loss=True).image_loss
+def test_drawn_windows_seldom_repeat_their_neighbours():
+    image = torch.zeros(64, 8, 8, dtype=torch.long)
+    image[:, 2:6, 2:6] = torch.arange(16).view(4, 4)  # with s=2: four windows in the middle of sixteen
+    codes = gather_windows(image, 2)
+    states = torch.arange(16.0).view(1, 16, 1).expand(64, -1, -1)
     torch.manual_seed(0)
-    draws = [model(prompt, image_ids=image, compute_loss=True, window_fraction=0.25).image_loss for _ in range(200)]
-    draws = torch.stack(draws)
-    assert draws.std() > 0
-    assert abs(draws.mean() - full) < 4 * draws.std() / 200**0.5
+    drawn, theirs = _draw_windows(states, codes, columns=4, fraction=0.5)
+    assert drawn.shape == (64, 8, 1) and theirs.shape == (64, 8, 4)
+    assert torch.equal(theirs, codes.take_along_dim(drawn.long(), dim=1))
+    assert all(len(row.unique()) == 8 for row in drawn)
+    often = [(drawn == n).any(1).float().mean().item() for n in range(16)]
+    fresh = {0, 5, 6, 9, 10}  # the first window and those of the middle
+    assert min(often[n] for n in fresh) > 0.8
+    assert all(0 < often[n] < 0.5 for n in range(16) if n not in fresh)
 
 
 def test_last_fused_token_predicts_end_of_image():

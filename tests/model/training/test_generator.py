@@ -11,15 +11,17 @@ import pytest
 import torch
 
 from model import TokenShuffleForImageGeneration
-from model.training.generator import GeneratorTrainer, make_optimizers, mixed_precision
+from model.training.generator import GeneratorTrainer, make_optimizers
+from model.training.precision import mixed_precision
 
 ROOT = Path(__file__).parents[3]
 
 
 def arguments(recipe: Path, shards: Path, out: Path, minutes: float, init: Path | None = None):
     return argparse.Namespace(
-        config=str(recipe), shards=str(shards), out=str(out), minutes=minutes, init=init and str(init)
-    )
+        config=str(recipe), shards=str(shards), out=str(out), minutes=minutes, init=init and str(init),
+        image_tokenizer=None,
+    )  # fmt: skip
 
 
 def losses(folder: Path, window: int) -> list[float]:
