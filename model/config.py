@@ -39,7 +39,7 @@ class TokenShuffleConfig(PreTrainedConfig):
     num_attention_heads: int = 6
     num_key_value_heads: int | None = None
     head_dim: int | None = None
-    rope_theta: float = 100.0
+    rope_theta: float = 10000.0
     rms_norm_eps: float = 1e-6
     initializer_range: float = 0.02
     text_vocab_size: int = 2048
@@ -51,7 +51,7 @@ class TokenShuffleConfig(PreTrainedConfig):
     positions: str = "axial"
     qk_norm: bool = True
     window_head: str = "causal"
-    window_head_width: int = 192
+    window_head_width: int = 128
     end_of_image_id: int | None = None
     text_loss_weight: float = 0.1
     z_loss_weight: float = 1e-5
@@ -101,7 +101,7 @@ def _require(condition: bool, name: str, value: object, allowed: str) -> None:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # what is shipped: about 19M parameters
+    # what is shipped: about 20M parameters
     "small": {},
     # the paper's size (arXiv 2504.17789): Llama blocks, 128k text ids, tied head (facts that fit 2.7B)
     "paper-2.7b": {
