@@ -156,7 +156,7 @@ class GeneratorTrainer:
         batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
         with self.accelerator.autocast():
             output = self.model(
-                **batch, shuffle_window=cell["window"], compute_loss=True, window_fraction=cell["fraction"]
+                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"]
             )
         self.accelerator.backward(output.loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
