@@ -1,5 +1,6 @@
 """The paper's sizes and costs, from the configuration alone."""
 
+import json
 import time
 
 import pytest
@@ -59,6 +60,9 @@ def test_command_prints_the_table(capsys):
     assert "2,265" in printed and "4096" in printed.replace(",", "")
 
 
-def test_unknown_config_is_an_error_message(capsys):
-    assert main(["generate", "a cat", "--weights", "no/such/folder"]) == 2
-    assert "neither a folder nor a hub id" in capsys.readouterr().err
+@pytest.mark.parametrize("content", [None, {"model_type": "llama"}])
+def test_what_is_no_config_is_an_error_message(capsys, tmp_path, content):
+    if content:
+        (tmp_path / "config.json").write_text(json.dumps(content))
+    assert main(["describe", str(tmp_path)]) == 2
+    assert "error: " in capsys.readouterr().err
