@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import inputs, tiny_model
+from conftest import make_plan, tiny_model
 
-from model.decoder import Decoder, Plan, Run
+from model.decoder import Decoder, Run
 from model.packing import ENGINES
 from model.sampling import sample
 from model.shuffle import gather_windows
@@ -36,16 +36,6 @@ def plain_logits(model, plan):
     both = model(plan.prompt, plan.prompt_mask, plan.known.expand(2, -1, -1), plan.window, compute_loss=False).logits
     conditional, unconditional = gather_windows(both, plan.window)
     return unconditional + plan.weights[:, None, None] * (conditional - unconditional)
-
-
-def make_plan(window, height=8, width=8, padded=True):
-    prompt, image = inputs(height=height, width=width)
-    mask = torch.ones_like(prompt)
-    mask[1, :3] = 0 if padded else 1
-    steps = height * width // window**2
-    weights = torch.linspace(1, 4, steps) if steps > 1 else torch.tensor([2.0])
-    noise = torch.zeros(1, height, width)
-    return Plan(prompt, mask, height, width, window, weights, noise, known=image[:1])
 
 
 @pytest.mark.parametrize("window", [1, 2, 4])
