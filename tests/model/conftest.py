@@ -72,13 +72,13 @@ def tiny_image_tokenizer() -> ImageTokenizer:
     return tokenizer.eval()
 
 
-def tiny_pipeline(defaults: dict | None = None, **overrides) -> TokenShufflePipeline:
-    """A whole pipeline with random weights, in exact float32."""
+def tiny_pipeline(defaults: dict | None = None, engine: str | None = "fp32", **overrides) -> TokenShufflePipeline:
+    """A whole pipeline with random weights, in exact float32 unless another engine is asked for."""
     cells = [{"window": 2, "min_pixels": 64 * 64, "max_pixels": 128 * 128, "samples": 10, "loss": 4.0}]
     model = tiny_model(
         text_vocab_size=520, end_of_image_id=3, max_text_tokens=24, trained_cells=cells, max_pixels=256 * 256, **overrides
     )
-    return TokenShufflePipeline(model, tiny_image_tokenizer(), tiny_tokenizer(), defaults, engine="fp32")
+    return TokenShufflePipeline(model, tiny_image_tokenizer(), tiny_tokenizer(), defaults, engine=engine)
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,17 @@ def test_equals_uncached_forward(window, engine, window_head, positions):
         assert difference.std() < ROUNDING[engine] * wanted.std()
 
 
+def test_caches_are_as_long_as_the_picture_needs():
+    run = Decoder(tiny_model(), "fp32").start(make_plan(2))
+    assert {cache.keys.shape[2] for cache in run.caches} == {6 + 16 - 1}  # the last window is never looked at
+
+
+def test_window_eight(window_head):
+    model = tiny_model(window_head=window_head, shuffle_windows=(1, 8))
+    plan = make_plan(8, 16, 24)
+    assert (decoded_logits(model, "fp32", plan) - plain_logits(model, plan)).abs().max() < 1e-3
+
+
 @pytest.mark.parametrize(("height", "width"), [(4, 12), (12, 4), (4, 4)])
 def test_every_shape_without_padding(height, width):
     model = tiny_model()

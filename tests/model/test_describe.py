@@ -7,7 +7,13 @@ import pytest
 
 from model import TokenShuffleForImageGeneration, preset
 from model.__main__ import main
-from model.costs import backbone_parameters, head_parameters, window_head_parameters, window_parameters
+from model.costs import (
+    backbone_parameters,
+    head_parameters,
+    step_parameters,
+    window_head_parameters,
+    window_parameters,
+)
 from model.describe import cells, parameters
 
 # (px, window, fused tokens, forward TFLOPs, attention share, KV MiB per branch): estimates for the 2.7B model
@@ -52,6 +58,21 @@ def test_cost_formulas_count_the_real_matrices():
         shared = 2 * model.shuffles[str(s)].compress.weight.numel()
         whole = matrices(model.shuffles[str(s)]) + matrices(model.unshuffles[str(s)])
         assert window_parameters(config, s) == whole - shared + s**2 * shared
+
+
+@pytest.mark.parametrize("window_head", ["independent", "causal"])
+def test_a_step_reads_every_matrix_once(window_head):
+    config = preset("small", window_head=window_head)
+    model = TokenShuffleForImageGeneration(config)
+
+    def matrices(*modules):
+        return sum(p.numel() for module in modules if module is not None for p in module.parameters() if p.ndim == 2)
+
+    backbone = matrices(model.model.layers) + model.image_head.numel()
+    assert step_parameters(config, 1) == backbone
+    for s in (2, 4):
+        pair = matrices(model.shuffles[str(s)], model.unshuffles[str(s)], model.window_head)
+        assert step_parameters(config, s) == backbone + pair
 
 
 def test_command_prints_the_table(capsys):

@@ -35,6 +35,14 @@ def test_stream_single_and_batch_are_equal(pipe, window):
     assert single.images[0].tobytes() == last.result.images[0].tobytes() == batch.images[0].tobytes()
 
 
+def test_the_default_engine_streams_what_it_draws_at_once():
+    pipe = tiny_pipeline({"width": 128, "height": 128}, engine=None)
+    assert pipe.decoder.engine == "int8"
+    first, again = pipe("a cat", seed=5), pipe("a cat", seed=5)
+    *_, last = pipe.stream("a cat", seed=5)
+    assert torch.equal(first.tokens, again.tokens) and torch.equal(first.tokens, last.result.tokens)
+
+
 def test_prompts_of_unequal_length_in_one_batch_equal_single_calls(pipe):
     prompts = ["a cat", "a blue dog on the left"]
     both = pipe(prompts, seed=1)
@@ -148,7 +156,33 @@ def test_plan_counts_steps_and_grows_with_size(pipe):
     small, large = (pipe.plan(width=size, height=size, shuffle_window=2) for size in (64, 128))
     assert small["steps"] == 4 and large["steps"] == 16 and large["tokens"] == 64
     assert large["flops"] > 4 * small["flops"]
-    assert large["kv_bytes"] > small["kv_bytes"]
+    numbers = 2 * 2 * 4 * 8  # keys and values, layers, heads, head_dim
+    assert large["kv_bytes"] == 2 * (16 + 24) * numbers * 4  # both branches, prompt at its longest, float32
+    unguided, three = pipe.plan(guidance_scale=1.0), pipe.plan(num_images=3)
+    assert unguided["kv_bytes"] == large["kv_bytes"] / 2 and three["kv_bytes"] == 3 * large["kv_bytes"]
+    assert three["flops"] == 3 * large["flops"]
+    head = 2 * 64 * 64 * 32  # scored once, after guidance
+    assert unguided["flops"] - head == (large["flops"] - head) / 2
+
+
+def test_numerics_name_all_that_decides_the_sums(pipe):
+    assert pipe("a cat", width=64, height=64).settings["numerics"].endswith("-b2")
+    assert pipe("a cat", width=64, height=64, num_images=2, guidance_scale=1.0).settings["numerics"].endswith("-b2")
+    assert pipe("a cat", width=64, height=64, num_images=2).settings["numerics"].endswith("-b4")
+    device, engine, instructions, threads, version = pipe.decoder.numerics.split("-")
+    assert (device, engine, threads) == ("cpu", "fp32", f"t{torch.get_num_threads()}")
+    assert instructions.startswith(torch.backends.cpu.get_cpu_capability().lower())
+    assert torch.__version__.startswith(version.removeprefix("torch"))
+
+
+def test_threads_are_those_asked_for():
+    before = torch.get_num_threads()
+    pipe = tiny_pipeline({"width": 64, "height": 64})
+    pipe.threads = before + 1
+    try:
+        assert f"-t{before + 1}-" in pipe("a cat").settings["numerics"]
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_encode_undoes_a_picture_size(pipe):
