@@ -211,7 +211,7 @@ class Run:
         if self.graphs is None:
             return None if self.mask is None else self.mask[..., :span]
         to_come = torch.arange(span, device=where.device) > where
-        padding = self.hidden.new_zeros(1) if self.mask is None else self.mask[..., :span]
+        padding = self.hidden.new_zeros(1, 1, 1, 1) if self.mask is None else self.mask[..., :span]
         return torch.where(to_come, float("-inf"), padding.to(self.decoder.cache_dtype))
 
     def _mask(self) -> Tensor | None:
