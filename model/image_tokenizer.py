@@ -183,7 +183,8 @@ class ImageTokenizer(PreTrainedModel):
         """Ids [B, h, w] → pixels [B, 3, 16 h, 16 w] in [-1, 1].
 
         The small network decodes large grids in tiles: what a code looks like depends only on codes
-        within :attr:`reach`, so the result is that of one pass, in a fraction of its memory.
+        within :attr:`reach`, so the result is that of one pass, in a fraction of its memory. LlamaGen's norms
+        and attention see the whole picture, so its shape always takes one pass: no seams, but some 14 GiB at 2048 px.
         """
         if self.config.architecture != "small" or ids.shape[1] * ids.shape[2] <= TILE_CODES**2:
             return self._decode(ids)
@@ -215,17 +216,21 @@ class ImageTokenizer(PreTrainedModel):
 
     @torch.no_grad()
     def measure_mean_colors(self) -> None:
-        """Fill the preview's table: what a 3 × 3 patch of one code shows in its middle, on average."""
+        """Fill the preview's table: what a code among its like shows, on average.
+
+        The large network sees the whole picture in its norms anyway, so one code is a patch enough for it.
+        """
+        side = 3 if self.config.architecture == "small" else 1
+        inside = slice(side // 2 * self.downsample, (side // 2 + 1) * self.downsample)
         for ids in torch.arange(self.config.codebook_size, device=self.codebook.device).split(256):
-            patches = self._decode(ids[:, None, None].expand(-1, 3, 3))
-            size = self.downsample
-            self.mean_colors[ids] = patches[:, :, size : 2 * size, size : 2 * size].mean((2, 3))
+            patches = self._decode(ids[:, None, None].expand(-1, side, side))
+            self.mean_colors[ids] = patches[:, :, inside, inside].mean((2, 3))
 
     @classmethod
     def from_llamagen(cls, path: str) -> "ImageTokenizer":
         """The public LlamaGen f16 tokenizer (``vq_ds16_t2i.pt`` or ``vq_ds16_c2i.pt``).
 
-        Raises ValueError for a file that holds anything else; nothing in it is ever executed.
+        The preview's table takes some minutes on a CPU; `save_pretrained` keeps it. Raises ValueError for a file that holds anything else; nothing in it is ever executed.
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)

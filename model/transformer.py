@@ -159,6 +159,8 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
                 minutes. A drawn repeat counts for those left out, so the mean stays unbiased.
         """
         self.check_window(shuffle_window)
+        if image_ids is None:
+            raise ValueError("image_ids is None; it must be the codes of a picture, int64 [B, H, W]")
         text, windows = self._hidden(input_ids, attention_mask, image_ids, shuffle_window)
         output = TokenShuffleOutput()
         if compute_loss is not True:
