@@ -141,6 +141,13 @@ class Services:
         request = request_of(generation, num_images=images, replay_of=generation.id)
         return self.submit(owner, request, address=address)
 
+    def resume(self, job_id: str, owner: str) -> Job:
+        """Queue an interrupted job again, with the seed that it had; owner only."""
+        job = self.store.resume_job(job_id, owner)
+        if self.worker is not None:
+            self.worker.wake()
+        return job
+
     def stop(self, job_id: str, owner: str) -> Job:
         """Owner only; foreign and unknown jobs raise the same NotFound."""
         return self.store.request_cancel(job_id, owner)

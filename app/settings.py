@@ -24,6 +24,8 @@ class Settings:
     admin_key: str | None = None
     space_id: str | None = None
     space_author: str | None = None
+    oauth: bool = False  # visitors can sign in with their Hugging Face account
+    zero_gpu: bool = False  # a GPU is lent to each visitor's request
     max_prompt_chars: int = 400
     max_pixels: int = 2048 * 2048
     max_images: int = 4
@@ -54,6 +56,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         admin_key=environment.get("STUDIO_ADMIN_KEY") or None,
         space_id=environment.get("SPACE_ID") or None,
         space_author=environment.get("SPACE_AUTHOR_NAME") or None,
+        oauth=bool(environment.get("SPACE_ID") and environment.get("OAUTH_CLIENT_ID")),
+        zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
         max_prompt_chars=number(environment, "STUDIO_MAX_PROMPT_CHARS", 400, 1, 10_000),
         max_pixels=number(environment, "STUDIO_MAX_PIXELS", 2048 * 2048, 256, 2**26),
         max_queued=number(environment, "STUDIO_MAX_QUEUED", 64, 1, 100_000),
