@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from app import arena_routes
 from app.identity import VisitorCookie
 from app.media import routes
+from app.security import SecurityHeaders
 from app.services import Services
 
 ASSETS = Path(__file__).parent / "assets"
@@ -58,12 +59,16 @@ def head() -> str:
 
 def launch_arguments(services: Services) -> dict[str, Any]:
     """Arguments of `Blocks.launch`; nothing is served but the pages, signed pictures and the packaged assets."""
-    cookie = Middleware(VisitorCookie, identity=services.identity, cross_site=services.settings.on_space)
+    on_space = services.settings.on_space
+    around = [
+        Middleware(SecurityHeaders, on_space=on_space),
+        Middleware(VisitorCookie, identity=services.identity, cross_site=on_space),
+    ]
     return {
         "theme": theme(),
         "css": (ASSETS / "studio.css").read_text(encoding="utf-8"),
         "head": head(),
-        "app_kwargs": {"routes": [*routes(services), *arena_routes.routes(services)], "middleware": [cookie]},
+        "app_kwargs": {"routes": [*routes(services), *arena_routes.routes(services)], "middleware": around},
         "server_name": services.settings.host,
         "server_port": services.settings.port,
         "footer_links": ["api"],

@@ -88,6 +88,16 @@ class Handlers:
         """Views of a job until it ends. Watching costs the job nothing, and leaving does not stop it."""
         if not job_id or not owner:
             return
+        await asyncio.to_thread(self.services.store.get_job, job_id, owner)  # its owner's only
+        drive = await asyncio.to_thread(self.services.drive, job_id)
+        try:
+            async for view in self._watch(job_id, owner):
+                yield view
+        finally:
+            if drive is not None:  # a closed page: what nobody else draws is interrupted, and can go on later
+                drive.leave()
+
+    async def _watch(self, job_id: str, owner: str) -> AsyncIterator["View"]:
         seen = None
         while True:
             live = self.services.live.get(job_id)

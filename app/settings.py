@@ -16,6 +16,7 @@ class Settings:
 
     data_dir: Path
     secret: str
+    secret_given: bool = False  # by the environment; otherwise it lives and dies with data_dir
     database_url: str | None = None
     journal_dir: Path | None = None
     weights: str | None = None
@@ -48,6 +49,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         data_dir=data_dir,
         secret=environment.get("STUDIO_SECRET") or kept_secret(data_dir / "secret.key"),
+        secret_given=bool(environment.get("STUDIO_SECRET")),
         database_url=environment.get("DATABASE_URL") or None,
         journal_dir=Path(journal) if journal else None,
         weights=environment.get("STUDIO_WEIGHTS") or None,

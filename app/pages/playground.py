@@ -1,6 +1,7 @@
 """The Playground: a prompt, three sliders, a picture that grows, and everything needed to repeat it."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
@@ -226,8 +227,9 @@ def wire_running(
 
     async def follow(job_id: str | None, visitor: str | None) -> AsyncIterator[list[Any]]:
         yield [gr.skip()] * len(outputs)  # an event that yields nothing would blank what it could have changed
-        async for view in handlers.follow(job_id, visitor):
-            yield show(view)
+        async with aclosing(handlers.follow(job_id, visitor)) as views:
+            async for view in views:
+                yield show(view)
 
     def arrive(visitor: str, request: gr.Request) -> list[Any]:
         found = handlers.arrive(visitor, request)
