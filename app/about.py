@@ -6,8 +6,8 @@ from html import escape
 from app.components.stage import CODE_PX, seconds_text
 from app.health import health_report
 from app.services import Services
-from model.prompt import WINDOWS
 
+WINDOWS = (1, 2, 4)
 SIZES = (256, 512, 1024, 2048)
 PAPER = "https://arxiv.org/abs/2504.17789"
 
@@ -47,7 +47,7 @@ def shade(x: int, y: int, count: int) -> float:
 def steps_table() -> str:
     """Steps a picture by size and window: what fusing saves."""
     rows = [(f"{px} × {px} px", *(f"{(px // (CODE_PX * s)) ** 2:,}" for s in WINDOWS)) for px in SIZES]
-    return table_html(("size", *(f"s = {s}" for s in WINDOWS)), rows)
+    return table_html(("steps", *(f"s = {s}" for s in WINDOWS)), rows)
 
 
 def method_html() -> str:
@@ -56,7 +56,7 @@ def method_html() -> str:
         "autoregressive model draws them one after the other. <b>Token-Shuffle</b> fuses every window of s × s codes into "
         "one token before the transformer and takes it apart again after it, so that one step draws s² codes. "
         f'The method is that of <a href="{PAPER}" rel="noreferrer" target="_blank">arXiv 2504.17789</a>; '
-        f"code and weights here are our own.</p>{figure_html()}<p>Steps for one picture:</p>{steps_table()}"
+        f"code and weights here are our own.</p>{figure_html()}<p>What that saves, in steps a picture:</p>{steps_table()}"
         "<p>The guidance schedule says, for every step, how strongly the prompt pulls. The paper raises it over the first "
         "half of the steps and keeps it (“half-linear”); the Playground draws whatever curve you choose.</p>"
     )

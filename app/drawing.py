@@ -64,6 +64,7 @@ class Drawing:
         try:
             yield from self._generate(job, request_from(job.request), live)
             self._settle(self.store.finish_job, job.id)
+            log.info("job %s is done", job.id)
         except GeneratorExit:
             self._settle(self.store.interrupt_job, job.id)
             raise

@@ -245,7 +245,7 @@ class Handlers:
             f'<button type="button" class="chip" data-word="{escape(word)}">{escape(word)}</button>'
             for word in offered
         ]
-        sent = rewrite(prompt, vocabulary) if rewriting else prompt
+        sent = rewrite(prompt, vocabulary) if rewriting else prompt.strip()
         told = [f'<p class="known">{"".join(known)}</p>'] if known else []
         told += [f'<p class="unknown">{" · ".join(notes)}</p>'] if notes else []
         told += [f'<p class="sent">Sent as: <b>{escape(sent)}</b></p>'] if sent != prompt.strip() else []

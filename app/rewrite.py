@@ -125,6 +125,6 @@ def phrase(item: Item) -> str:
 
 
 def joint(second: Item) -> str:
-    """How captions put two things together; the words between them decide."""
-    relation = next((RELATIONS[word] for word in second.before if word in RELATIONS), None)
+    """How captions put two things together; the word nearest to the second thing decides."""
+    relation = next((RELATIONS[word] for word in reversed(second.before) if word in RELATIONS), None)
     return POSITIONS[relation][0] if relation else "{a} and {b}"

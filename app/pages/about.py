@@ -12,7 +12,8 @@ def build(services: Services) -> gr.Blocks:
     with gr.Blocks(title="About · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         with gr.Column(elem_id="about"):
-            gr.HTML(f'<h1 class="heard">About</h1>{about.method_html()}{about.checkpoint_html(services)}{about.privacy_html(services)}')
+            gr.HTML('<h1 class="heard">About</h1>', padding=False)
+            gr.HTML(about.method_html() + about.checkpoint_html(services) + about.privacy_html(services))
             sign_in(services)
             with gr.Row(elem_id="forget"):
                 sure = gr.Checkbox(False, label="Delete every picture and prompt of mine", elem_id="sure", container=False)
