@@ -21,15 +21,15 @@ def build(services: Services) -> gr.Blocks:
             gr.HTML(about.api_html())
             server = gr.HTML(elem_id="server")
             gr.HTML(about.credits_html())
-        quiet = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+        quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
         def forget_all(wanted: bool, visitor: str, request: gr.Request) -> bool:
             gr.Success(delete_everything(services, services.identity.owner(request, visitor), wanted))
             return False
 
-        sure.change(lambda on: gr.update(interactive=on), sure, forget, **quiet)
-        forget.click(forget_all, [sure, token], sure, **quiet)
-        page.load(lambda: about.server_html(services), None, server, **quiet)
+        sure.change(lambda on: gr.update(interactive=on), sure, forget, queue=False, **quiet)
+        forget.click(forget_all, [sure, token], sure, **quiet)  # queued: a message to the visitor needs the queue
+        page.load(lambda: about.server_html(services), None, server, queue=False, **quiet)
     return page
 
 
