@@ -238,7 +238,7 @@ class Handlers:
         offered = suggestions(prompt, vocabulary)
         finished = prompt.rpartition(" ")[0] if offered else prompt  # a word that is being typed is not yet wrong
         notes = [
-            f"<b>{escape(word)}</b> is not known" + (f"; closest: <b>{escape(close)}</b>" if close else "")
+            f"<b>{escape(word)}</b>" + (f" (closest: <b>{escape(close)}</b>)" if close else "")
             for word, close in unknown_words(finished, vocabulary).items()
         ]
         known = [
@@ -247,7 +247,7 @@ class Handlers:
         ]
         sent = rewrite(prompt, vocabulary) if rewriting else prompt.strip()
         told = [f'<p class="known">{"".join(known)}</p>'] if known else []
-        told += [f'<p class="unknown">{" · ".join(notes)}</p>'] if notes else []
+        told += [f'<p class="unknown">Not known: {", ".join(notes)}</p>'] if notes else []
         told += [f'<p class="sent">Sent as: <b>{escape(sent)}</b></p>'] if sent != prompt.strip() else []
         return "".join(told)
 

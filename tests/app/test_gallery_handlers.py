@@ -14,7 +14,7 @@ from app.services import Services
 from app.settings import Settings
 from storage.store import open_store
 
-ALL = Wish("", "Everything I may see", [], [], [], None, None)
+ALL = Wish("", "Everything", [], [], [], None, None)
 NOBODY = SimpleNamespace(headers={}, request=None)
 
 
