@@ -117,6 +117,12 @@ def control_panel(services: Services, start: Controls) -> tuple[list[Any], dict[
             info="Drag them in the curve; double-click adds one, Delete removes it.", interactive=True,
         )  # fmt: skip
     cost = gr.HTML(elem_id="cost")
+    components = [aspect, resolution, width, height, window, schedule, scale, ramp_end, points]
+    return [*components, *sampling_panel(services, start)], {"free": free, "preset": preset, "curve": curve, "cost": cost}
+
+
+def sampling_panel(services: Services, start: Controls) -> list[Any]:
+    """What is seldom changed, folded away; in the order of `Controls`."""
     with gr.Accordion("Sampling, seed, number of pictures", open=False, elem_id="advanced"):
         with gr.Row():
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed", interactive=True)
@@ -130,11 +136,7 @@ def control_panel(services: Services, start: Controls) -> tuple[list[Any], dict[
         )
         overlay = gr.Checkbox(True, label="Show the fused windows while drawing", elem_id="overlay", interactive=True)
     overlay.change(None, overlay, None, js="(on) => { document.body.classList.toggle('no-windows', !on); }")
-    components = [
-        aspect, resolution, width, height, window, schedule, scale, ramp_end, points,
-        temperature, top_k, top_p, seed, random_seed, images,
-    ]  # fmt: skip
-    return components, {"free": free, "preset": preset, "curve": curve, "cost": cost}
+    return [temperature, top_k, top_p, seed, random_seed, images]
 
 
 def idea_row(handlers: Handlers) -> dict[str, Any]:
@@ -219,22 +221,11 @@ def wire_running(
     def start_replay(shown: str | None, visitor: str, request: gr.Request) -> tuple[str, str]:
         return handlers.replay(shown, visitor, request), handlers.owner(request, visitor)
 
-    def start_again(job_id: str | None, visitor: str, request: gr.Request) -> str:
-        return handlers.resume(job_id, visitor, request)
-
-    def stop_job(job_id: str | None, visitor: str, request: gr.Request) -> None:
-        handlers.stop(job_id, visitor, request)
-
     async def follow(job_id: str | None, visitor: str | None) -> AsyncIterator[list[Any]]:
         yield [gr.skip()] * len(outputs)  # an event that yields nothing would blank what it could have changed
         async with aclosing(handlers.follow(job_id, visitor)) as views:
             async for view in views:
                 yield show(view)
-
-    def arrive(visitor: str, request: gr.Request) -> list[Any]:
-        found = handlers.arrive(visitor, request)
-        shown = show(found.view) if found.view else [gr.skip()] * len(outputs)
-        return [found.token, found.owner, found.job_id, *control_values(found, len(controls)), *shown]
 
     following = {
         "fn": follow, "inputs": [job, owner], "outputs": outputs, "show_progress": "hidden",
@@ -244,12 +235,22 @@ def wire_running(
     started = [
         gr.on([go.click, prompt.submit], start, [*controls, token], [job, owner], **quiet),
         replay.click(start_replay, [generation, token], [job, owner], **quiet),
-        resume.click(start_again, [job, token], job, **quiet),
+        resume.click(handlers.resume, [job, token], job, **quiet),
     ]
     for event in started:
         event.success(**following).then(**describe)  # the expected time is measured anew with every picture
-    stop.click(stop_job, [job, token], None, queue=False, **quiet)
-    page.load(arrive, token, [token, owner, job, *controls, *outputs], **quiet).then(**following)
+    stop.click(handlers.stop, [job, token], None, queue=False, **quiet)
+    arrived = page.load(arriving(handlers, len(controls), len(outputs)), token, [*states[:3], *controls, *outputs], **quiet)
+    arrived.then(**following)
+
+
+def arriving(handlers: Handlers, control_count: int, output_count: int) -> Any:
+    def arrive(visitor: str, request: gr.Request) -> list[Any]:
+        found = handlers.arrive(visitor, request)
+        shown = show(found.view) if found.view else [gr.skip()] * output_count
+        return [found.token, found.owner, found.job_id, *control_values(found, control_count), *shown]
+
+    return arrive
 
 
 def control_values(found: Arrival, count: int) -> list[Any]:
