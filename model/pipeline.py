@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,10 @@ class Event:
     tokens: Tensor  # int64 [n, height/16, width/16], -1 where nothing is drawn yet
     result: Result | None = None
     _palette: Tensor = field(repr=False, default=None)
+
+    def cpu(self) -> "Event":
+        """The same with nothing on an accelerator, so that it can go to another process."""
+        return replace(self, tokens=self.tokens.cpu(), _palette=self._palette.cpu())
 
     def preview(self, scale: int = 8) -> list[Image.Image]:
         """Mean colour of every code drawn so far, `scale` px per code, the rest grey; a table lookup."""
