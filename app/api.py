@@ -46,6 +46,7 @@ def add_api(services: Services) -> None:
         )  # fmt: skip
         try:
             job = services.submit(owner, wish, address=address_of(request))
+            services.drive(job.id)
         except (ValueError, TypeError) as error:
             raise gr.Error(str(error), print_exception=False) from error
         return answer(services, wait(services, job.id, owner), owner, token)

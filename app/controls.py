@@ -44,6 +44,7 @@ class Controls:
     seed: float | None
     random_seed: bool
     num_images: float
+    rewrite: bool = True
 
     def size(self) -> tuple[int, int]:
         if self.aspect == CUSTOM_ASPECT:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.request import GenerationRequest
+from model.settings import covers
 from storage.records import Measured
 from storage.store import Store
 
@@ -42,10 +43,9 @@ def estimate(pipeline: Any, store: Store, request: GenerationRequest) -> Estimat
 
 def training_text(cells: Sequence[dict[str, Any]], request: GenerationRequest) -> str:
     """What the checkpoint saw of this size and window, or what it saw instead."""
-    pixels = request.width * request.height
     of_window = [cell for cell in cells if cell["window"] == request.shuffle_window]
     for cell in of_window:
-        if cell["min_pixels"] <= pixels <= cell["max_pixels"]:
+        if covers(cell, request.width, request.height, request.shuffle_window):
             samples = f"{cell['samples']:,} samples" if cell.get("samples") else "this size and window"
             return f"trained on {samples}"
     if not of_window:

@@ -17,7 +17,7 @@ from storage.errors import NotFound, StorageError
 from storage.records import Generation, GenerationFilter
 
 PAGE_SIZE = 48
-SCOPES = ("Everything I may see", "Mine", "Published")
+SCOPES = ("Everything", "Mine", "Published")
 MAX_SEARCH_CHARS = 200
 
 

@@ -22,6 +22,7 @@ def health_report(services: Services) -> dict[str, Any]:
     return {
         "status": "degraded" if problems else "ok",
         "problems": problems,
+        "lacking": list(services.lacking),
         "uptime_seconds": round(time.monotonic() - services.started),
         "database": {key: stats.get(key) for key in ("dialect", "revision", "database_bytes")},
         "backup": backup_report(stats.get("backup")),

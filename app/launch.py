@@ -12,13 +12,18 @@ from starlette.middleware import Middleware
 from app import arena_routes
 from app.identity import VisitorCookie
 from app.media import routes
+from app.security import SecurityHeaders
 from app.services import Services
 
 ASSETS = Path(__file__).parent / "assets"
 
 
 def theme() -> gr.themes.Base:
-    """Base with an indigo accent and fonts that Gradio ships, so that no request leaves the host."""
+    """Base with an indigo accent and fonts that Gradio ships, so that no request leaves the host.
+
+    Weight 700, not the default 600: the SemiBold files of IBM Plex that Gradio 6.31 ships lack the Latin letters.
+    """
+    weights = (400, 700)
     accent = gr.themes.colors.indigo
     return gr.themes.Base(
         primary_hue=accent,
@@ -26,8 +31,8 @@ def theme() -> gr.themes.Base:
         neutral_hue="slate",
         radius_size="lg",
         text_size="md",
-        font=[gr.themes.GoogleFont("IBM Plex Sans"), "system-ui", "sans-serif"],
-        font_mono=[gr.themes.GoogleFont("IBM Plex Mono"), "ui-monospace", "monospace"],
+        font=[gr.themes.GoogleFont("IBM Plex Sans", weights=weights), "system-ui", "sans-serif"],
+        font_mono=[gr.themes.GoogleFont("IBM Plex Mono", weights=weights), "ui-monospace", "monospace"],
     ).set(
         body_background_fill="#f7f8fb",
         body_background_fill_dark="#0d1017",
@@ -47,14 +52,23 @@ def theme() -> gr.themes.Base:
     )
 
 
+def head() -> str:
+    script, style = ((ASSETS / name).read_text(encoding="utf-8") for name in ("studio.js", "nav.css"))
+    return f"<script>{script}</script><style>{style}</style>"
+
+
 def launch_arguments(services: Services) -> dict[str, Any]:
     """Arguments of `Blocks.launch`; nothing is served but the pages, signed pictures and the packaged assets."""
-    cookie = Middleware(VisitorCookie, identity=services.identity, cross_site=services.settings.on_space)
+    on_space = services.settings.on_space
+    around = [
+        Middleware(SecurityHeaders, on_space=on_space),
+        Middleware(VisitorCookie, identity=services.identity, cross_site=on_space),
+    ]
     return {
         "theme": theme(),
         "css": (ASSETS / "studio.css").read_text(encoding="utf-8"),
-        "head": f"<script>{(ASSETS / 'studio.js').read_text(encoding='utf-8')}</script>",
-        "app_kwargs": {"routes": [*routes(services), *arena_routes.routes(services)], "middleware": [cookie]},
+        "head": head(),
+        "app_kwargs": {"routes": [*routes(services), *arena_routes.routes(services)], "middleware": around},
         "server_name": services.settings.host,
         "server_port": services.settings.port,
         "footer_links": ["api"],

@@ -13,9 +13,11 @@ from app.components.details import details_html
 from app.components.stage import Stage, data_uri, seconds_text, shape_of, stage_html
 from app.controls import PRESETS, Controls, controls_of
 from app.estimate import Estimate
+from app.examples import Example, load_examples
 from app.live import LiveJob
 from app.record import request_of
 from app.request import GenerationRequest, parse_points, request_from
+from app.rewrite import rewrite
 from app.services import Services
 from app.words import suggestions, unknown_words
 from model import guidance_weights
@@ -38,6 +40,7 @@ class Handlers:
 
     def __init__(self, services: Services) -> None:
         self.services = services
+        self.examples = load_examples(services.checkpoint)
 
     def owner(self, request: gr.Request, token: str | None) -> str:
         owner = self.services.identity.owner(request, token)
@@ -49,8 +52,19 @@ class Handlers:
         """Queue what the controls say; the job's id."""
         try:
             owner = self.owner(request, token)
-            return self.services.submit(owner, controls.request(), address=address_of(request)).id
+            return self.services.submit(owner, controls.request(self.sent(controls)), address=address_of(request)).id
         except (ValueError, TypeError, OverflowError) as error:
+            raise refuse(error) from error
+
+    def sent(self, controls: Controls) -> str | None:
+        """The prompt as the model will read it, where the switch asks for the training phrasing."""
+        return rewrite(controls.prompt, self.services.vocabulary) if controls.rewrite else None
+
+    def resume(self, job_id: str | None, token: str | None, request: gr.Request) -> str:
+        """Queue an interrupted job again; its id."""
+        try:
+            return self.services.resume(job_id or "", self.owner(request, token)).id
+        except StorageError as error:
             raise refuse(error) from error
 
     def stop(self, job_id: str | None, token: str | None, request: gr.Request) -> None:
@@ -74,6 +88,16 @@ class Handlers:
         """Views of a job until it ends. Watching costs the job nothing, and leaving does not stop it."""
         if not job_id or not owner:
             return
+        await asyncio.to_thread(self.services.store.get_job, job_id, owner)  # its owner's only
+        drive = await asyncio.to_thread(self.services.drive, job_id)
+        try:
+            async for view in self._watch(job_id, owner):
+                yield view
+        finally:
+            if drive is not None:  # a closed page: what nobody else draws is interrupted, and can go on later
+                drive.leave()
+
+    async def _watch(self, job_id: str, owner: str) -> AsyncIterator["View"]:
         seen = None
         while True:
             live = self.services.live.get(job_id)
@@ -107,9 +131,9 @@ class Handlers:
         texts = {
             "cancelled": ("Stopped", "nothing was kept"),
             "failed": ("This did not work", job.error or "unknown error"),
-            "interrupted": ("Interrupted", "the server stopped while it was drawn; start it again"),
+            "interrupted": ("Interrupted", "it was not finished; Go on draws it with the same seed"),
         }
-        return View(stage(request, *texts[job.state], "bad"), busy=False)
+        return View(stage(request, *texts[job.state], "bad"), busy=False, resumable=job.state == "interrupted")
 
     def result_view(self, made: list[Generation], owner: str | None) -> "View":
         if not made:
@@ -156,7 +180,7 @@ class Handlers:
         jobs = self.services.store.jobs_of(owner, limit=1)
         if not jobs:
             return Arrival(token, owner)
-        controls = controls_of(request_from(jobs[0].request), fixed_seed=False)
+        controls = self.controls_of(request_from(jobs[0].request), fixed_seed=False)
         return Arrival(token, owner, job_id=jobs[0].id, controls=controls)
 
     def _arrive_by_link(self, generation_id: str, owner: str, token: str) -> "Arrival":
@@ -165,21 +189,33 @@ class Handlers:
         except NotFound:
             gr.Warning("This picture is private, was deleted, or never existed.")
             return Arrival(token, owner)
-        controls = controls_of(request_of(generation)) if generation.window else None
+        controls = self.controls_of(request_of(generation)) if generation.window else None
         if generation.owner != owner:
             self.services.store.note_sightings(owner, [generation.id])
         return Arrival(token, owner, view=self.result_view([generation], owner), controls=controls)
 
-    def describe(self, controls: Controls) -> tuple[dict[str, Any] | None, str]:
-        """The curve's data and the line of costs for these controls; problems are said, not raised."""
+    def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
+        """Controls that add up to this request; the rewriting is on where it leads to what was sent."""
+        same = rewrite(request.typed, self.services.vocabulary) == request.prompt
+        return replace(controls_of(request, fixed_seed=fixed_seed), rewrite=same)
+
+    def example(self, index: Any) -> tuple[Controls, str]:
+        """The controls that draw an example again, and the stage with its picture."""
+        if not isinstance(index, int) or not 0 <= index < len(self.examples):
+            raise refuse(ValueError("there is no such example"))
+        chosen = self.examples[index]
+        return self.controls_of(chosen.request), example_stage(chosen, f"seed {chosen.request.seed} · Generate draws it again")
+
+    def describe(self, controls: Controls) -> tuple[dict[str, Any] | None, str, bool]:
+        """The curve's data, the line of costs, and whether this can be drawn; problems are said, not raised."""
         try:
             request = controls.request()
             probe = replace(request, prompt=request.prompt or "x", typed=request.typed or "x")
             self.services.check(probe)
             cost = self.services.estimate(probe)
         except (ValueError, TypeError, OverflowError) as error:
-            return self._curve(controls, 64), f'<p class="cost cost-bad">{escape(str(error))}</p>'
-        return self._curve(controls, cost.steps), cost_html(request, cost)
+            return self._curve(controls, 64), f'<p class="cost cost-bad">{escape(str(error))}</p>', False
+        return self._curve(controls, cost.steps), cost_html(request, cost), True
 
     def _curve(self, controls: Controls, steps: int) -> dict[str, Any] | None:
         try:
@@ -198,21 +234,24 @@ class Handlers:
         shown = [round(w, 3) for w in weights[::every]]
         return {"weights": shown, "steps": steps, "top": top, "points": points and [list(p) for p in points]}
 
-    def words(self, prompt: str) -> str:
-        """What the checkpoint knows of these words, as safe HTML."""
-        vocabulary = self.services.vocabulary
-        offered = suggestions(prompt or "", vocabulary)
+    def words(self, prompt: str, rewriting: bool) -> str:
+        """What the checkpoint knows of these words and what will be sent, as safe HTML."""
+        prompt, vocabulary = prompt or "", self.services.vocabulary
+        offered = suggestions(prompt, vocabulary)
         finished = prompt.rpartition(" ")[0] if offered else prompt  # a word that is being typed is not yet wrong
         notes = [
-            f"<b>{escape(word)}</b> is not known" + (f"; closest: <b>{escape(close)}</b>" if close else "")
-            for word, close in unknown_words(finished or "", vocabulary).items()
+            f"<b>{escape(word)}</b>" + (f" (closest: <b>{escape(close)}</b>)" if close else "")
+            for word, close in unknown_words(finished, vocabulary).items()
         ]
         known = [
             f'<button type="button" class="chip" data-word="{escape(word)}">{escape(word)}</button>'
             for word in offered
         ]
-        warning = f'<p class="unknown">{" · ".join(notes)}</p>' if notes else ""
-        return warning + (f'<p class="known">{"".join(known)}</p>' if known else "")
+        sent = rewrite(prompt, vocabulary) if rewriting else prompt.strip()
+        told = [f'<p class="known">{"".join(known)}</p>'] if known else []
+        told += [f'<p class="unknown">Not known: {", ".join(notes)}</p>'] if notes else []
+        told += [f'<p class="sent">Sent as: <b>{escape(sent)}</b></p>'] if sent != prompt.strip() else []
+        return "".join(told)
 
     def surprise(self) -> str:
         """A prompt from the words that the checkpoint knows."""
@@ -221,8 +260,8 @@ class Handlers:
             return random.choice(EXAMPLES)
         one, two = random.sample(vocabulary.objects, 2)
         colour = random.choice(vocabulary.colours or ("",))
-        forms = (f"a {colour} {one}", f"a {one} and a {two}", f"two {one}s", f"a {one} left of a {two}")
-        return " ".join(random.choice(forms).split())
+        forms = (f"a {colour} {one}", f"a {one} and a {two}", f"two {one}", f"a {one} left of a {two}")
+        return rewrite(random.choice(forms), vocabulary)
 
     def preset(self, name: str) -> tuple[str, float, float, str]:
         if name not in PRESETS:
@@ -238,6 +277,7 @@ class View:
     busy: bool
     details: str = ""
     generation_id: str | None = None
+    resumable: bool = False
 
 
 @dataclass(frozen=True)
@@ -253,6 +293,21 @@ class Arrival:
 
 def stage(request: GenerationRequest, headline: str, detail: str, tone: str, **progress: int) -> str:
     return stage_html(Stage(**shape_of(request), headline=headline, detail=detail, tone=tone, **progress))
+
+
+def example_stage(example: Example, hint: str) -> str:
+    request = example.request
+    shown = Stage(
+        **shape_of(request),
+        sources=[example.url],
+        headline=f"Example: {request.typed}",
+        detail=f"{example.steps} fused windows, drawn one a step · {hint}",
+        tone="done",
+        alt=f"Example picture of {request.typed}",
+        zoomable=True,
+        reveal=True,
+    )
+    return stage_html(shown)
 
 
 def running_view(request: GenerationRequest, live: LiveJob) -> View:

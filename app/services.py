@@ -7,11 +7,13 @@ import secrets
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from app.deployment import lacks, settle_journal
+from app.drawing import Drawing, Drive
 from app.estimate import Estimate, estimate
 from app.identity import Identity
 from app.live import LiveJobs
@@ -20,6 +22,7 @@ from app.request import GenerationRequest, check_request
 from app.settings import Settings
 from app.words import load_vocabulary
 from app.worker import Worker
+from app.zerogpu import LentGenerator, check_seconds, drawing_seconds
 from model.pipeline import WEIGHTS, TokenShufflePipeline
 from storage.housekeeping import Housekeeping
 from storage.records import Generation, GenerationFilter, Job
@@ -39,14 +42,19 @@ class Services:
     """One running studio.
 
     store, identity, settings: as their modules say. pipeline: a TokenShufflePipeline, or None with the reason in
-    `problem`. live: progress of running jobs. Ownership is decided by callers through `identity.owner(...)`.
+    `problem`. live: progress of running jobs. lacking: what this installation misses, as sentences. Ownership is decided
+    by callers through `identity.owner(...)`.
     """
 
-    def __init__(self, settings: Settings, store: Store, pipeline: TokenShufflePipeline | None, problem: str | None = None) -> None:
+    def __init__(
+        self, settings: Settings, store: Store, pipeline: TokenShufflePipeline | None, problem: str | None = None,
+        lacking: Sequence[str] = (),
+    ) -> None:  # fmt: skip
         self.settings = settings
         self.store = store
         self.pipeline = pipeline
         self.problem = problem
+        self.lacking = tuple(lacking)
         self.identity = Identity(
             settings.secret, admin_key=settings.admin_key, space_author=settings.space_author
         )
@@ -54,6 +62,8 @@ class Services:
         self.vocabulary = load_vocabulary(weights_folder(settings) / "vocabulary.json")
         self.environment = environment_of()
         self.started = time.monotonic()
+        self.closing = threading.Event()
+        self.drawing: Drawing | None = None
         self.worker: Worker | None = None
         self.housekeeping: Housekeeping | None = None
         self._starts: dict[str, deque[float]] = defaultdict(deque)
@@ -61,17 +71,31 @@ class Services:
 
     def start(self) -> "Services":
         """Take up what an earlier process left, and begin to work."""
-        recovered = self.store.recover_jobs()
+        recovered = self.store.recover_jobs(**({"max_attempts": 0} if self.lent else {}))
         if recovered:
             log.info("%d unfinished jobs were taken up again", len(recovered))
         self.housekeeping = Housekeeping(self.store)
         self.housekeeping.start()
         if self.pipeline is not None:
-            self.worker = Worker(self.store, self.pipeline, self.live, self.environment)
-            self.worker.start()
+            self.drawing = Drawing(self.store, self._generator(), self.live, self.environment, self.closing)
+            if not self.lent:
+                self.worker = Worker(self.store, self.drawing)
+                self.worker.start()
         return self
 
+    @property
+    def lent(self) -> bool:
+        """Whether a GPU is lent to each visitor's request, so that no worker of our own can draw."""
+        return self.settings.zero_gpu
+
+    def _generator(self) -> Any:
+        return LentGenerator(self.pipeline, self._drawing_seconds) if self.lent else self.pipeline
+
+    def _drawing_seconds(self, settings: Mapping[str, Any]) -> float:
+        return drawing_seconds(self.pipeline, self.store, settings)
+
     def close(self) -> None:
+        self.closing.set()
         if self.worker is not None:
             self.worker.close()
         if self.housekeeping is not None:
@@ -88,6 +112,19 @@ class Services:
         if self.pipeline is None:
             raise ValueError(f"nothing can be drawn: {self.problem}")
         self.pipeline.validate(**request.arguments())
+        if self.lent:
+            check_seconds(self._drawing_seconds(request.arguments()))
+
+    def drive(self, job_id: str) -> Drive | None:
+        """Where the GPU is lent: draw this job on behalf of the present request, if it waits for that."""
+        if not self.lent or self.drawing is None:
+            return None
+        job = self.store.take_job(job_id, "request")
+        if job is None:
+            return None
+        drive = Drive(self.drawing, job)
+        drive.start()
+        return drive
 
     def submit(
         self,
@@ -104,6 +141,8 @@ class Services:
         address: the visitor's network address, which shares one hourly quota however many identities it makes.
         """
         self.check(request)
+        if grid and self.lent:
+            raise ValueError("grids and studies are drawn by a worker; here a GPU is lent to one request at a time")
         if address is not None:
             self._spend_start(address)
         if request.seed is None:
@@ -141,6 +180,13 @@ class Services:
         request = request_of(generation, num_images=images, replay_of=generation.id)
         return self.submit(owner, request, address=address)
 
+    def resume(self, job_id: str, owner: str) -> Job:
+        """Queue an interrupted job again, with the seed that it had; owner only."""
+        job = self.store.resume_job(job_id, owner)
+        if self.worker is not None:
+            self.worker.wake()
+        return job
+
     def stop(self, job_id: str, owner: str) -> Job:
         """Owner only; foreign and unknown jobs raise the same NotFound."""
         return self.store.request_cancel(job_id, owner)
@@ -170,6 +216,10 @@ def build_services(
 
     work=False: queue only; another process on the same store draws.
     """
+    settings, lacking = settle_journal(settings)
+    lacking += lacks(settings)
+    for sentence in lacking:
+        log.warning("this Space lacks something: %s", sentence)
     store = store or open_store(settings.data_dir, settings.database_url, journal_dir=settings.journal_dir)
     problem = None
     if pipeline is None:
@@ -178,7 +228,7 @@ def build_services(
         except (OSError, ValueError) as error:
             log.exception("the weights could not be loaded")
             problem = f"the weights could not be loaded ({error})"
-    services = Services(settings, store, pipeline, problem)
+    services = Services(settings, store, pipeline, problem, lacking)
     return services.start() if work else services
 
 

@@ -16,6 +16,7 @@ class Settings:
 
     data_dir: Path
     secret: str
+    secret_given: bool = False  # by the environment; otherwise it lives and dies with data_dir
     database_url: str | None = None
     journal_dir: Path | None = None
     weights: str | None = None
@@ -24,6 +25,8 @@ class Settings:
     admin_key: str | None = None
     space_id: str | None = None
     space_author: str | None = None
+    oauth: bool = False  # visitors can sign in with their Hugging Face account
+    zero_gpu: bool = False  # a GPU is lent to each visitor's request
     max_prompt_chars: int = 400
     max_pixels: int = 2048 * 2048
     max_images: int = 4
@@ -46,6 +49,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     return Settings(
         data_dir=data_dir,
         secret=environment.get("STUDIO_SECRET") or kept_secret(data_dir / "secret.key"),
+        secret_given=bool(environment.get("STUDIO_SECRET")),
         database_url=environment.get("DATABASE_URL") or None,
         journal_dir=Path(journal) if journal else None,
         weights=environment.get("STUDIO_WEIGHTS") or None,
@@ -54,6 +58,8 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         admin_key=environment.get("STUDIO_ADMIN_KEY") or None,
         space_id=environment.get("SPACE_ID") or None,
         space_author=environment.get("SPACE_AUTHOR_NAME") or None,
+        oauth=bool(environment.get("SPACE_ID") and environment.get("OAUTH_CLIENT_ID")),
+        zero_gpu=environment.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true"),
         max_prompt_chars=number(environment, "STUDIO_MAX_PROMPT_CHARS", 400, 1, 10_000),
         max_pixels=number(environment, "STUDIO_MAX_PIXELS", 2048 * 2048, 256, 2**26),
         max_queued=number(environment, "STUDIO_MAX_QUEUED", 64, 1, 100_000),

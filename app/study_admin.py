@@ -19,6 +19,7 @@ import model.evaluation
 from app.blind import degraded
 from app.compare_axes import Axis, Crossing
 from app.compare_plan import Plan, crossing_of, plan, progress, prompts_of, queue
+from app.drawing import png
 from app.request import GenerationRequest
 from app.services import Services
 from app.study.coding import make_coding
@@ -31,7 +32,6 @@ from app.study.design import (
 )
 from app.study.power import Power, power_table
 from app.study.votes import CRITERIA, FACTORS
-from app.worker import png
 from storage.errors import WrongState
 from storage.records import Generation, NewComparison, Study
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from app.drawing import png
 from app.services import Services
-from app.worker import png
 from storage.errors import WrongState
 from storage.records import Generation, NewComparison, Study
 

@@ -17,9 +17,9 @@ from typing import Any
 
 from PIL import Image
 
+from app.drawing import png
 from app.services import Services
 from app.study_admin import open_doors
-from app.worker import png
 from storage.errors import WrongState
 from storage.records import Generation, Study
 from storage.store import Store

@@ -44,7 +44,7 @@ def unknown_words(prompt: str, vocabulary: Vocabulary) -> dict[str, str | None]:
         lower = word.lower()
         if lower in found or any(form in vocabulary.words for form in forms(lower)):
             continue
-        close = difflib.get_close_matches(lower, [w for w in vocabulary.words if w not in COMMON], n=1, cutoff=0.7)
+        close = difflib.get_close_matches(lower, [w for w in vocabulary.words if w not in COMMON], n=1, cutoff=0.75)
         found[lower] = close[0] if close else None
     return found
 

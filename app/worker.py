@@ -1,75 +1,37 @@
-"""Takes queued jobs one at a time, drives a generator, and writes down what came out.
+"""Takes queued jobs one at a time and draws them. A job that the process does not survive is queued again at the next
+start (`recover_jobs`)."""
 
-The worker knows neither browsers nor where the generator runs: `Generator` may be the pipeline in this process or a
-proxy of one elsewhere. A job that the process does not survive is queued again at the next start (`recover_jobs`).
-"""
-
-import io
 import logging
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
 
-from PIL import Image
-
-from app.live import LiveJob, LiveJobs
-from app.memory import PeakMemory
-from app.record import recorded_fields, replay_verdict
-from app.request import GenerationRequest, request_from
-from storage.errors import StorageError
-from storage.records import Job
+from app.drawing import Drawing
 from storage.store import Store
 
 log = logging.getLogger(__name__)
-
-STOP_CHECK_SECONDS = 0.15
-ROW_SECONDS = 1.0
-PREVIEW_SECONDS = 1 / 8
-SETTLE_SECONDS = 1.0
-PREVIEW_SHARE = 0.05  # of the running time
-
-
-class Generator(Protocol):
-    """What the worker needs of a pipeline (see model/pipeline.py)."""
-
-    def stream(self, **settings: Any) -> Iterator[Any]:
-        """Events with step, total_steps, tokens, preview() and, at the end, result."""
-
-
-class Stopped(Exception):
-    """The owner asked to stop."""
-
-
-class ShuttingDown(Exception):
-    """The process ends; the job does not."""
 
 
 class Worker(threading.Thread):
     """One thread, one job at a time. `wake()` after a submit saves the polling delay."""
 
-    def __init__(self, store: Store, generator: Generator, live: LiveJobs, environment: Mapping[str, Any]) -> None:
+    def __init__(self, store: Store, drawing: Drawing) -> None:
         super().__init__(name="worker", daemon=True)
         self.store = store
-        self.generator = generator
-        self.live = live
-        self.environment = dict(environment)
+        self.drawing = drawing
         self.worker_id = f"worker-{uuid.uuid4().hex[:12]}"
         self._wake = threading.Event()
-        self._closing = threading.Event()
 
     def wake(self) -> None:
         self._wake.set()
 
     def close(self, timeout: float = 5.0) -> None:
         """Stop after the current step; the unfinished job stays marked as running, so the next start queues it again."""
-        self._closing.set()
+        self.drawing.closing.set()
         self._wake.set()
         self.join(timeout)
 
     def run(self) -> None:
-        while not self._closing.is_set():
+        while not self.drawing.closing.is_set():
             try:
                 job = self.store.claim_job(self.worker_id)
             except Exception:  # the database may be away for a while; the queue must outlive that
@@ -79,124 +41,5 @@ class Worker(threading.Thread):
                 self._wake.wait(1.0)
                 self._wake.clear()
                 continue
-            self.work(job)
-
-    def work(self, job: Job) -> None:
-        """Run one claimed job to one of its ends; never raises."""
-        live = self.live.start(job.id)
-        try:
-            self._generate(job, request_from(job.request), live)
-            self._settle(self.store.finish_job, job.id)
-        except Stopped:
-            self._settle(self.store.cancel_job, job.id)
-        except ShuttingDown:
-            log.info("job %s is left for the next start", job.id)
-        except ValueError as error:  # bad settings: the text is meant for the owner
-            self._settle(self.store.fail_job, job.id, str(error))
-        except Exception:
-            log.exception("job %s failed", job.id)
-            self._settle(self.store.fail_job, job.id, "the generator failed; the server's log has the details")
-        finally:
-            self.live.end(job.id)
-
-    def _settle(self, end: Callable[..., Any], *arguments: str) -> None:
-        """Note a job's end, as often as it takes: the database may be away for a while."""
-        while True:
-            try:
-                end(*arguments)
-            except StorageError:  # it has another end already
-                log.exception("job %s could not be ended", arguments[0])
-            except Exception:
-                log.exception("the end of job %s could not be noted yet", arguments[0])
-                if not self._closing.wait(SETTLE_SECONDS):
-                    continue
-            return
-
-    def _generate(self, job: Job, request: GenerationRequest, live: LiveJob) -> None:
-        watcher = _Watcher(self.store, job.id, live, self._closing)
-        memory = PeakMemory()
-        started = time.perf_counter()
-        result = None
-        events = self.generator.stream(**request.arguments())
-        try:
-            for event in events:
-                watcher.see(event)
-                result = event.result if event.result is not None else result
-        finally:
-            events.close()  # frees caches at once, also when stopped
-        if result is None:
-            raise RuntimeError("the generator ended without a result")
-        live.enter("saving")
-        seconds = time.perf_counter() - started
-        if request.replay_of:
-            self._compare(job, request, result)
-        else:
-            self._record(job, request, result, seconds, memory.peak_bytes())
-
-    def _record(
-        self, job: Job, request: GenerationRequest, result: Any, seconds: float, peak_bytes: int | None
-    ) -> None:
-        for index, picture in enumerate(result.images):
-            stored = self.store.images.put(png(picture))
-            self.store.record_generation(
-                job.id,
-                image=stored.image,
-                thumbnail=stored.thumbnail,
-                pixel_hash=stored.pixel_hash,
-                image_index=index,
-                seconds=seconds,
-                peak_memory_bytes=peak_bytes,
-                environment=self.environment,
-                **recorded_fields(request, result, index),
-            )
-
-    def _compare(self, job: Job, request: GenerationRequest, result: Any) -> None:
-        original = self.store.get_generation(request.replay_of, job.owner)
-        verdict = replay_verdict(original, result, self.environment)
-        self.store.update_progress(job.id, job.total, job.total, {"verdict": verdict})
-
-
-class _Watcher:
-    """Turns pipeline events into live progress, preview pictures, the job row and stopping, each at its own pace."""
-
-    def __init__(self, store: Store, job_id: str, live: LiveJob, closing: threading.Event) -> None:
-        self.store, self.job_id, self.live, self.closing = store, job_id, live, closing
-        self.started = self.stop_checked = self.row_written = self.shown = time.monotonic()
-        self.preview_cost = 0.0
-
-    def see(self, event: Any) -> None:
-        now = time.monotonic()
-        self._check_stop(now)
-        if event.result is not None:
-            return
-        self.live.advance(event.step, event.total_steps, event.tokens.numel() // event.total_steps)
-        self._preview(event, now)
-        if event.step >= event.total_steps - 1:
-            self.live.enter("decoding the picture")
-        if now - self.row_written >= ROW_SECONDS:
-            self.row_written = now
-            self.store.update_progress(self.job_id, event.step, event.total_steps)
-
-    def _check_stop(self, now: float) -> None:
-        if self.closing.is_set():
-            raise ShuttingDown
-        if now - self.stop_checked >= STOP_CHECK_SECONDS:
-            self.stop_checked = now
-            if self.store.cancel_requested(self.job_id):
-                raise Stopped
-
-    def _preview(self, event: Any, now: float) -> None:
-        """At most 8 a second, and never more than 5 % of the time."""
-        first = not self.live.previews
-        affordable = self.preview_cost <= PREVIEW_SHARE * (now - self.started)
-        if first or (now - self.shown >= PREVIEW_SECONDS and affordable):
-            self.live.show(event.preview())
-            self.shown = time.monotonic()
-            self.preview_cost += self.shown - now
-
-
-def png(picture: Image.Image) -> bytes:
-    """Without any text chunk: what a download adds is the downloader's choice."""
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "PNG", compress_level=4)
-    return buffer.getvalue()
+            for _ in self.drawing.steps(job):
+                pass

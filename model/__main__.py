@@ -33,6 +33,7 @@ def generate(arguments: argparse.Namespace) -> None:
     from model.settings import FIELDS
 
     given = {name: getattr(arguments, name) for name in FIELDS}
+    check_output(arguments.output)
     pipe = TokenShufflePipeline.from_pretrained(
         arguments.weights, device=arguments.device, engine=arguments.engine, threads=arguments.threads
     )
@@ -43,7 +44,16 @@ def generate(arguments: argparse.Namespace) -> None:
         path = arguments.output if i == 0 else arguments.output.with_stem(f"{arguments.output.stem}-{i}")
         image.save(path)
         path.with_suffix(".json").write_text(json.dumps({**result.settings, "image": i}, indent=2) + "\n")
-        print(f"{path}  ({result.timings['total']:.2f} s)", file=sys.stderr)
+        untrained = "" if result.settings["trained"] else ", untrained size or window"
+        print(f"{path}  ({result.timings['total']:.2f} s{untrained})", file=sys.stderr)
+
+
+def check_output(path: Path) -> None:
+    """ValueError before anything is drawn that could not be written afterwards."""
+    if not path.parent.is_dir():
+        raise ValueError(f"output is {path}; its folder must exist")
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"output is {path}; it must end in .png")
 
 
 def add_describe(parser: argparse.ArgumentParser) -> Command:
@@ -130,10 +140,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def positive(text: str) -> int:
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
+
+
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, ... (default: cuda when there is one)")
     parser.add_argument("--engine", choices=("fp32", "bf16", "int8"), help="default: the fastest that is exact enough")
-    parser.add_argument("--threads", type=int, help="CPU threads; 1 is best on a shared machine")
+    parser.add_argument("--threads", type=positive, help="CPU threads; 1 is best on a shared machine")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from model.decoder import Decoder, Plan, Run
 from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
 from model.noise import code_noise
 from model.packing import ENGINES, default_engine, weight_bytes
-from model.pipeline import WEIGHTS, TokenShufflePipeline
+from model.pipeline import WEIGHTS, TokenShufflePipeline, usable_device
 from model.transformer import TokenShuffleForImageGeneration
 
 PROMPT, SIDE = 24, 32  # tokens of the prompt; codes of a 512 px side
@@ -61,7 +61,8 @@ class OurLoop:
     @torch.inference_mode()
     def __call__(self) -> None:
         self.run.step += 1
-        self.run._look(self.run.order[self.run.step - 1 : self.run.step], self.run.prompt_length + self.run.step)
+        self.run._look(self.run.prompt_length + self.run.step)
+        self.run.here.add_(1)
 
 
 def measure(
@@ -70,7 +71,7 @@ def measure(
     """All numbers of `python -m model benchmark`; times in seconds unless the name says otherwise."""
     if threads is not None:
         torch.set_num_threads(threads)
-    model, image_tokenizer, name = _parts(weights, torch.device(device or _best_device()))
+    model, image_tokenizer, name = _parts(weights, usable_device(device))
     engine = engine or default_engine(model.device)
     numbers = {
         "weights": name, "device": str(model.device), "threads": torch.get_num_threads(), "engine": engine,
@@ -153,10 +154,10 @@ def _forced_logits(decoder: Decoder, plan: Plan, codes: torch.Tensor) -> torch.T
             seen.append(logits.flatten(0, -2).clone())
             return drawn[:, places]
 
-        here = run.order[step : step + 1]
-        run.codes[:, step] = run.layers.draw(run.hidden, run.images, plan.weights[here], choose)
+        run.codes[:, step] = run.layers.draw(run.hidden, run.images, plan.weights[run.here], choose)
         if step + 1 < run.steps:
-            run._look(here, run.prompt_length + step + 1)
+            run._look(run.prompt_length + step + 1)
+        run.here.add_(1)
     return torch.cat(seen)
 
 
@@ -237,7 +238,3 @@ def _seconds(work: Callable[[], Any], device: torch.device | None = None) -> flo
 def _clock() -> Callable[[], float]:
     single = torch.get_num_threads() == 1 and not torch.cuda.is_available()
     return time.process_time if single else time.perf_counter
-
-
-def _best_device() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -11,7 +11,9 @@ import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from model.prompt import special_tokens
 
 DEFAULTS_FILE = "generation_config.json"
 SHARD_SIZE = "9MB"  # hosts refuse plain files above 10 MB
@@ -35,19 +37,50 @@ def local_folder(source: str | Path) -> Path:
 def load_defaults(folder: Path) -> dict[str, Any]:
     """The checkpoint's tuned settings; empty when it has none."""
     path = folder / DEFAULTS_FILE
-    return json.loads(path.read_text()) if path.exists() else {}
+    return read_object(path) if path.exists() else {}
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object; ValueError names the file."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds a {type(value).__name__}; it must be a JSON object")
+    return value
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # damaged files fail in any way, down to bare exceptions of the tokenizers library
+        raise ValueError(f"the tokenizer in {folder} cannot be read: {error!r}") from error
+
+
+def check_parts(model: PreTrainedModel, image_tokenizer: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """ValueError where the three parts of a checkpoint do not belong together."""
+    codes, wanted = image_tokenizer.config.codebook_size, model.config.image_vocab_size
+    if codes != wanted:
+        raise ValueError(f"the image tokenizer has {codes} codes; the model needs {wanted}")
+    ids = tokenizer.get_vocab()
+    missing = [token for token in special_tokens() if token not in ids]
+    if missing:
+        raise ValueError(f"the tokenizer lacks {len(missing)} special tokens of a prompt, {missing[0]} first")
+    if max(ids.values()) >= model.config.text_vocab_size:
+        raise ValueError(f"the tokenizer has ids up to {max(ids.values())}; the model knows {model.config.text_vocab_size}")
 
 
 def load_model(kind: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
     """`kind.from_pretrained` in float32 that refuses foreign, partial and damaged weights."""
-    found = json.loads((folder / "config.json").read_text()).get("model_type")
+    found = read_object(folder / "config.json").get("model_type")
     if found != kind.config_class.model_type:
         raise ValueError(f"{folder} holds a {found!r} model; it must be {kind.config_class.model_type!r}")
     try:
         model, report = kind.from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
-    except (SafetensorError, OSError, RuntimeError) as error:
+    except (SafetensorError, OSError, RuntimeError, TypeError) as error:
         raise ValueError(f"the weights in {folder} cannot be read: {error}") from error
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if report[problem]:

@@ -6,6 +6,11 @@ from transformers import PreTrainedConfig
 
 POSITIONS = ("sequence", "axial")
 WINDOW_HEADS = ("independent", "causal")
+CELL_KEYS = {"min_pixels", "max_pixels", "window"}
+SIZES = (
+    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
+    "text_vocab_size", "image_vocab_size", "max_text_tokens", "max_pixels",
+)  # fmt: skip
 
 
 class TokenShuffleConfig(PreTrainedConfig):
@@ -28,7 +33,8 @@ class TokenShuffleConfig(PreTrainedConfig):
         text_loss_weight, z_loss_weight: weights of the two losses beside the cross-entropy of the image codes.
         max_pixels: largest width × height that may be asked for.
         trained_cells: what was really trained, one dict per (size range, window) with keys `min_pixels`,
-            `max_pixels`, `window`, `samples`, `loss`; everything else is labelled untrained.
+            `max_pixels`, `window`, `samples`, `loss`, and `max_aspect` (long side over short side, 1 when
+            left out) where more than squares were seen; everything else is labelled untrained.
     """
 
     model_type = "token_shuffle"
@@ -39,7 +45,7 @@ class TokenShuffleConfig(PreTrainedConfig):
     num_attention_heads: int = 6
     num_key_value_heads: int | None = None
     head_dim: int | None = None
-    rope_theta: float = 100.0
+    rope_theta: float = 10000.0
     rms_norm_eps: float = 1e-6
     initializer_range: float = 0.02
     text_vocab_size: int = 2048
@@ -51,7 +57,7 @@ class TokenShuffleConfig(PreTrainedConfig):
     positions: str = "axial"
     qk_norm: bool = True
     window_head: str = "causal"
-    window_head_width: int = 192
+    window_head_width: int = 128
     end_of_image_id: int | None = None
     text_loss_weight: float = 0.1
     z_loss_weight: float = 1e-5
@@ -60,6 +66,10 @@ class TokenShuffleConfig(PreTrainedConfig):
     tie_word_embeddings: bool = True
 
     def __post_init__(self, **kwargs):
+        for name in SIZES:
+            value = getattr(self, name)
+            given = value is not None or name not in ("num_key_value_heads", "head_dim")
+            _require(not given or (isinstance(value, int) and value >= 1), name, value, "a whole number from 1")
         self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
         self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         self.shuffle_windows = [int(s) for s in self.shuffle_windows]
@@ -74,9 +84,17 @@ class TokenShuffleConfig(PreTrainedConfig):
 
     def code_channels(self, window: int) -> int:
         """Channels per code inside a window of side `window`: d/s², but at least `code_width`."""
-        return max(self.hidden_size // window**2, self.code_width or 1)
+        return max(self.hidden_size // window**2, self.code_width or 0)
 
     def _check(self) -> None:
+        _require(self.code_width is None or self.code_width >= 1, "code_width", self.code_width, "None or at least 1")
+        _require(self.shuffle_windows, "shuffle_windows", self.shuffle_windows, "at least one of 1, 2, 4 and 8")
+        _require(
+            self.end_of_image_id is None or 0 <= self.end_of_image_id < self.text_vocab_size,
+            "end_of_image_id", self.end_of_image_id, f"None or a text id, 0 to {self.text_vocab_size - 1}",
+        )
+        for cell in self.trained_cells:
+            _require(set(cell) >= CELL_KEYS, "a trained cell", cell, f"a dict with {sorted(CELL_KEYS)}")
         _require(self.positions in POSITIONS, "positions", self.positions, f"one of {POSITIONS}")
         _require(self.window_head in WINDOW_HEADS, "window_head", self.window_head, f"one of {WINDOW_HEADS}")
         _require(
@@ -101,7 +119,7 @@ def _require(condition: bool, name: str, value: object, allowed: str) -> None:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
-    # what is shipped: about 19M parameters
+    # what is shipped: about 20M parameters
     "small": {},
     # the paper's size (arXiv 2504.17789): Llama blocks, 128k text ids, tied head (facts that fit 2.7B)
     "paper-2.7b": {

@@ -10,11 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-CHUNK_BYTES = 32 << 20  # fp32 logits alive at a time
+CHUNK_BYTES = 8 << 20  # fp32 logits alive at a time: small enough for a processor's cache
 HeadLoss = tuple[Tensor, Tensor, Tensor]
 
 
-def head_loss(hidden: Tensor, head: Tensor, targets: Tensor, z_weight: float = 0.0) -> HeadLoss:
+def head_loss(
+    hidden: Tensor, head: Tensor, targets: Tensor, z_weight: float = 0.0, shares: Tensor | None = None
+) -> HeadLoss:
     """Means over rows: cross-entropy + z_weight · log²Z (differentiable), cross-entropy alone, log²Z alone.
 
     Args:
@@ -22,16 +24,19 @@ def head_loss(hidden: Tensor, head: Tensor, targets: Tensor, z_weight: float = 0
         head: [classes, D], the rows of the output head that compete.
         targets: int64 [rows].
         z_weight: weight of the squared log-partition (PaLM, Chameleon: 1e-5).
+        shares: float32 [rows], how much each row counts in the sums; None: 1 / rows each, the plain mean.
     """
+    if shares is None:
+        shares = torch.full((len(hidden),), 1 / max(len(hidden), 1), device=hidden.device)
     if torch.is_autocast_enabled(hidden.device.type):
         dtype = torch.get_autocast_dtype(hidden.device.type)
         hidden, head = hidden.to(dtype), head.to(dtype)
-    return _HeadLoss.apply(hidden, head, targets, z_weight)
+    return _HeadLoss.apply(hidden, head, targets, z_weight, shares)
 
 
 class _HeadLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, hidden: Tensor, head: Tensor, targets: Tensor, z_weight: float) -> HeadLoss:
+    def forward(ctx, hidden: Tensor, head: Tensor, targets: Tensor, z_weight: float, shares: Tensor) -> HeadLoss:
         grad_hidden = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         grad_head = torch.zeros_like(head, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         entropy = torch.zeros((), dtype=torch.float32, device=hidden.device)
@@ -42,21 +47,18 @@ class _HeadLoss(torch.autograd.Function):
                 part = slice(start, start + step)
                 logits = F.linear(hidden[part], head).float()
                 log_z = logits.logsumexp(-1)
-                entropy += (log_z - logits.gather(1, targets[part, None]).squeeze(1)).sum()
-                squares += log_z.square().sum()
+                entropy += shares[part] @ (log_z - logits.gather(1, targets[part, None]).squeeze(1))
+                squares += shares[part] @ log_z.square()
                 if grad_hidden is not None or grad_head is not None:
-                    slope = _logit_gradient(logits, log_z, targets[part], z_weight)
+                    slope = _logit_gradient(logits, log_z, targets[part], z_weight).mul_(shares[part, None])
                     _add_gradients(slope.to(hidden.dtype), hidden[part], head, part, grad_hidden, grad_head)
         ctx.save_for_backward(grad_hidden, None if grad_head is None else grad_head.to(head.dtype))
-        ctx.rows = max(rows, 1)
-        entropy, squares = entropy / ctx.rows, squares / ctx.rows
         ctx.mark_non_differentiable(entropy, squares)
         return entropy + z_weight * squares, entropy, squares
 
     @staticmethod
     def backward(ctx, upstream: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        share = upstream / ctx.rows
-        return *(None if g is None else g * share.to(g.dtype) for g in ctx.saved_tensors), None, None
+        return *(None if g is None else g * upstream.to(g.dtype) for g in ctx.saved_tensors), None, None, None
 
 
 def _logit_gradient(logits: Tensor, log_z: Tensor, targets: Tensor, z_weight: float) -> Tensor:

@@ -10,8 +10,8 @@ with `TokenShuffleForImageGeneration.forward` nothing is approximated; what diff
 - keys and values are written in place into caches of exactly the length of this image;
 - windows that are known ahead (inpainting) are read with the prompt, not step by step.
 
-All per-step inputs (rotations, noise, guidance weights) lie on the device beforehand and nothing is read back,
-so a step has static shapes and can be captured in one CUDA graph.
+All per-step inputs (rotations, noise, guidance weights, the step's own number) lie on the device and nothing is
+read back, so that on a GPU a whole step is one CUDA graph (step_graphs.py).
 """
 
 from dataclasses import dataclass
@@ -21,10 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.packed_layers import Cache, PackedBlock, complex_rotation
-from model.packing import activation_dtype, default_engine
+from model.packing import activation_dtype, arithmetic, default_engine
 from model.positions import prompt_coordinates, query_coordinates, window_coordinates
 from model.sampling import sample
 from model.shuffle import gather_windows, scatter_windows
+from model.step_graphs import StepGraphs
 from model.transformer import TokenShuffleForImageGeneration
 from model.window_decoder import WindowDecoder
 
@@ -63,6 +64,7 @@ class Decoder:
         self.dtype = activation_dtype(self.engine)
         # on a CPU fp32 products of one query are faster than bf16 ones, on a GPU the bytes count
         self.cache_dtype = torch.float32 if self.device.type == "cpu" else self.dtype
+        self.graphed = self.device.type == "cuda"
         with torch.no_grad():
             self.embedding = model.model.embed_tokens.weight.detach()
             self.blocks = [PackedBlock(block, self.engine, config.rms_norm_eps) for block in model.model.layers]
@@ -76,7 +78,8 @@ class Decoder:
     @property
     def numerics(self) -> str:
         """What a result's exact tokens depend on besides noise and weights (the batch shape is added per run)."""
-        return f"{self.device.type}-{self.engine}-t{torch.get_num_threads()}-torch{torch.__version__.split('+')[0]}"
+        threads, version = torch.get_num_threads(), torch.__version__.split("+")[0]
+        return f"{self.device.type}-{self.engine}-{arithmetic(self.device)}-t{threads}-torch{version}"
 
 
 class Run:
@@ -92,14 +95,15 @@ class Run:
         guided = (plan.weights != 1).nonzero()
         self.unguided_from = int(guided.max()) + 1 if len(guided) else 0
         device = decoder.device
-        self.order = torch.arange(self.steps, device=device)
         self.codes = torch.full((self.images, self.steps, plan.window**2), -1, device=device)
         self.noise = gather_windows(plan.noise, plan.window)
         self.known = None if plan.known is None else gather_windows(plan.known, plan.window)
         self.turns = self._turns(device)
+        self.graphs = StepGraphs() if decoder.graphed else None
         self.caches = self._new_caches(device)
         self.mask = self._mask()
         self.step = self._known_ahead()
+        self.here = torch.tensor([self.step], device=device)  # the same number where the kernels can see it
         self.hidden = self._prefill()
 
     @property
@@ -110,18 +114,25 @@ class Run:
     @torch.inference_mode()
     def advance(self) -> None:
         """Draw the next window of every image and, unless it was the last one, look at it."""
-        here = self.order[self.step : self.step + 1]
-        self._draw(here)
-        self.step += 1
-        if self.step == self.steps:
-            return
         if self.rows > self.images and self.unguided_from <= self.step:
             self._drop_unconditional_rows()
-        self._look(here, self.prompt_length + self.step)
+        if self.step + 1 == self.steps:
+            self._draw()
+        elif self.graphs is None:
+            self.draw_and_look(self.prompt_length + self.step + 1)
+        else:
+            self.graphs.replay(self)
+        self.step += 1
 
-    def _draw(self, here: Tensor) -> None:
+    def draw_and_look(self, span: int) -> None:
+        """A whole step, attending to the first `span` places; it changes tensors in place and nothing else."""
+        self._draw()
+        self._look(span)
+        self.here.add_(1)
+
+    def _draw(self) -> None:
         """Hidden states -> codes of window `here`, written to `codes`."""
-        plan = self.plan
+        plan, here = self.plan, self.here
         uniform = self.noise.index_select(1, here).squeeze(1)
         kept = None if self.known is None else self.known.index_select(1, here).squeeze(1)
 
@@ -133,16 +144,16 @@ class Run:
         codes = self.layers.draw(self.hidden, self.images, weight, choose)
         self.codes.index_copy_(1, here, codes.unsqueeze(1))
 
-    def _look(self, here: Tensor, span: int) -> None:
+    def _look(self, span: int) -> None:
         """Feed window `here` to the backbone; `hidden` then predicts the window after it."""
-        fused = self.layers.fuse(self.codes.index_select(1, here).squeeze(1))
+        fused = self.layers.fuse(self.codes.index_select(1, self.here).squeeze(1))
         x = fused.repeat(self.rows // self.images, 1)
-        where = here + self.prompt_length
+        where = self.here + self.prompt_length
         turn = self.decoder.blocks[0].turns(*self.turns.index_select(0, where).unbind(1)).squeeze(0)
-        mask = None if self.mask is None else self.mask[..., :span]
+        mask = self._mask_at(where, span)
         for block, cache in zip(self.decoder.blocks, self.caches):
             x = block.step(x, turn, cache, where, span, mask)
-        self.hidden = self._normed(x)
+        self.hidden.copy_(self._normed(x))
 
     def _known_ahead(self) -> int:
         """How many windows at the start are fully known in every image; they need no drawing. One stays to be drawn."""
@@ -188,10 +199,20 @@ class Run:
         length = self.prompt_length + self.steps - 1  # the last window is never looked at
         shape = (self.rows, config.num_key_value_heads, length, config.head_dim)
 
-        def empty() -> Tensor:
-            return torch.empty(shape, dtype=self.decoder.cache_dtype, device=device)
+        new = torch.empty if self.graphs is None else torch.zeros  # a graph also reads places that are masked
 
-        return [Cache(empty(), empty()) for _ in self.decoder.blocks]
+        def cache() -> Tensor:
+            return new(shape, dtype=self.decoder.cache_dtype, device=device)
+
+        return [Cache(cache(), cache()) for _ in self.decoder.blocks]
+
+    def _mask_at(self, where: Tensor, span: int) -> Tensor | None:
+        """What to add to the scores of the first `span` places; a graph's `span` reaches past the step at `where`."""
+        if self.graphs is None:
+            return None if self.mask is None else self.mask[..., :span]
+        to_come = torch.arange(span, device=where.device) > where
+        padding = self.hidden.new_zeros(1, 1, 1, 1) if self.mask is None else self.mask[..., :span]
+        return torch.where(to_come, float("-inf"), padding.to(self.decoder.cache_dtype))
 
     def _mask(self) -> Tensor | None:
         """What to add to attention scores, [R, 1, 1, length]: -inf on padding; None without padding."""
@@ -202,7 +223,7 @@ class Run:
         return scores.masked_fill_(hidden, float("-inf"))[:, None, None]
 
     def _drop_unconditional_rows(self) -> None:
-        self.rows = self.images
+        self.rows, self.hidden = self.images, self.hidden[: self.images]
         self.caches = [cache.rows(self.images) for cache in self.caches]
         self.mask = None if self.mask is None else self.mask[: self.images]
 

@@ -12,7 +12,15 @@ RESOLUTIONS = (256, 512, 1024, 2048)
 
 def load_config(source: str) -> TokenShuffleConfig:
     """A preset's name, or a checkpoint folder or hub id."""
-    return preset(source) if source in PRESETS else TokenShuffleConfig.from_pretrained(source)
+    if source in PRESETS:
+        return preset(source)
+    try:
+        values, _ = TokenShuffleConfig.get_config_dict(source)
+    except OSError as error:
+        raise ValueError(f"{source} is no preset ({', '.join(PRESETS)}), and no config can be read there: {error}") from error
+    if values.get("model_type") != TokenShuffleConfig.model_type:
+        raise ValueError(f"{source} holds no config of a {TokenShuffleConfig.model_type!r} model")
+    return TokenShuffleConfig.from_dict(values)
 
 
 def parameters(config: TokenShuffleConfig) -> dict[str, int]:

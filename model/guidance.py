@@ -17,6 +17,7 @@ logits = l_u + w (l_c - l_u), half-linear by default. With u = i / (N - 1) over 
 
 import itertools
 import math
+import numbers
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -90,9 +91,9 @@ def check_guidance(
     if schedule not in SCHEDULES:
         raise ValueError(f"guidance_schedule is {schedule!r}; it must be one of {', '.join(SCHEDULES)}")
     _check_range("guidance_scale", scale, 1.0, MAX_SCALE)
-    if not 0 < ramp_end <= 1:
+    if not _is_number(ramp_end) or not 0 < ramp_end <= 1:
         raise ValueError(f"ramp_end is {ramp_end!r}; it must be above 0 and at most 1")
-    if interval is not None and not (len(interval) == 2 and 0 <= interval[0] <= interval[1] <= 1):
+    if interval is not None and not (_is_pair(interval) and 0 <= interval[0] <= interval[1] <= 1):
         raise ValueError(f"guidance_range is {interval!r}; it must be (start, stop) with 0 <= start <= stop <= 1")
     if schedule == CUSTOM:
         _check_points(points)
@@ -101,7 +102,7 @@ def check_guidance(
 
 
 def _check_points(points: Sequence[tuple[float, float]] | None) -> None:
-    if not points or any(len(point) != 2 for point in points):
+    if not isinstance(points, Sequence) or not points or not all(_is_pair(point) for point in points):
         raise ValueError(f"guidance_points is {points!r}; it must be a list of (fraction, weight) pairs")
     for fraction, weight in points:
         _check_range("fraction of a guidance point", fraction, 0.0, 1.0)
@@ -111,8 +112,16 @@ def _check_points(points: Sequence[tuple[float, float]] | None) -> None:
         raise ValueError(f"fractions of guidance_points are {fractions}; they must increase")
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _is_pair(value: object) -> bool:
+    return isinstance(value, Sequence) and len(value) == 2 and all(_is_number(part) for part in value)
+
+
 def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:  # also catches NaN
+    if not _is_number(value) or not low <= value <= high:  # also catches NaN
         raise ValueError(f"{name} is {value!r}; it must be between {low:g} and {high:g}")
 
 

@@ -1,8 +1,10 @@
 """Pixels ↔ codes: a vector-quantised autoencoder with a downsampling of 16 (paper §3.1, after LlamaGen).
 
 Codes are looked up by cosine: latents and codebook are L2-normalised and low-dimensional.
-The small network uses per-pixel norms and no global attention, so what a code decodes to depends
-only on the codes near it. That is why a large picture can be decoded in tiles without any seam.
+The small network's encoder sees nothing but the 16 × 16 px of its code, so that the inside of a drawing always has
+the same codes, whatever stands around it: a language model learns that from far fewer pictures than codes that
+change with their surroundings. Its decoder looks around, but uses per-pixel norms and no global attention, so a
+large picture can be decoded in tiles without any seam.
 """
 
 import math
@@ -25,8 +27,9 @@ class ImageTokenizerConfig(PreTrainedConfig):
         architecture: "small" (this file) or "llamagen" (model/llamagen_vq.py).
         codebook_size: number of codes.
         code_dim: dimensions of a code.
-        channels: small: widths at 1/4, 1/8 and 1/16 of the picture's size; llamagen: the base width, once.
-        encoder_blocks, decoder_blocks: small: residual blocks at these three sizes.
+        channels: small: the decoder's widths at 1/4, 1/8 and 1/16 of the picture's size; llamagen: the base width, once.
+        encoder_width, encoder_blocks: small: width and residual blocks of the encoder.
+        decoder_blocks: small: residual blocks at the decoder's three sizes.
         multipliers, z_channels: llamagen: widths per size over the base width; channels before the code.
     """
 
@@ -36,7 +39,8 @@ class ImageTokenizerConfig(PreTrainedConfig):
     codebook_size: int = 4096
     code_dim: int = 8
     channels: list[int] | tuple[int, ...] = (48, 96, 192)
-    encoder_blocks: list[int] | tuple[int, ...] = (1, 1, 2)
+    encoder_width: int = 512
+    encoder_blocks: int = 2
     decoder_blocks: list[int] | tuple[int, ...] = (2, 2, 2)
     multipliers: list[int] | tuple[int, ...] = (1, 1, 2, 2, 4)
     z_channels: int = 256
@@ -59,35 +63,30 @@ class PixelNorm(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + conv(silu(conv(norm(x))))."""
+    """x + conv(silu(conv(norm(x)))), with square kernels of `kernel` px."""
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, kernel: int):
         super().__init__()
         self.norm = PixelNorm(channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
+        self.conv2 = nn.Conv2d(channels, channels, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.silu(self.conv1(self.norm(x))))
 
 
 class Encoder(nn.Module):
-    """[B, 3, H, W] → [B, code_dim, H/16, W/16]."""
+    """[B, 3, H, W] → [B, code_dim, H/16, W/16]; every latent depends on its own 16 × 16 px only."""
 
     def __init__(self, config: ImageTokenizerConfig):
         super().__init__()
-        fine, middle, coarse = config.channels
-        blocks = config.encoder_blocks
+        width = config.encoder_width
         self.layers = nn.Sequential(
-            nn.PixelUnshuffle(4),
-            nn.Conv2d(48, fine, 3, padding=1),
-            *(ResidualBlock(fine) for _ in range(blocks[0])),
-            nn.Conv2d(fine, middle, 2, stride=2),
-            *(ResidualBlock(middle) for _ in range(blocks[1])),
-            nn.Conv2d(middle, coarse, 2, stride=2),
-            *(ResidualBlock(coarse) for _ in range(blocks[2])),
-            PixelNorm(coarse),
-            nn.Conv2d(coarse, config.code_dim, 1),
+            nn.PixelUnshuffle(16),
+            nn.Conv2d(3 * 16 * 16, width, 1),
+            *(ResidualBlock(width, kernel=1) for _ in range(config.encoder_blocks)),
+            PixelNorm(width),
+            nn.Conv2d(width, config.code_dim, 1),
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
@@ -103,13 +102,13 @@ class Decoder(nn.Module):
         blocks = config.decoder_blocks
         self.layers = nn.Sequential(
             nn.Conv2d(config.code_dim, coarse, 3, padding=1),
-            *(ResidualBlock(coarse) for _ in range(blocks[2])),
+            *(ResidualBlock(coarse, kernel=3) for _ in range(blocks[2])),
             nn.Conv2d(coarse, middle * 4, 3, padding=1),
             nn.PixelShuffle(2),
-            *(ResidualBlock(middle) for _ in range(blocks[1])),
+            *(ResidualBlock(middle, kernel=3) for _ in range(blocks[1])),
             nn.Conv2d(middle, fine * 4, 3, padding=1),
             nn.PixelShuffle(2),
-            *(ResidualBlock(fine) for _ in range(blocks[0])),
+            *(ResidualBlock(fine, kernel=3) for _ in range(blocks[0])),
             PixelNorm(fine),
             nn.Conv2d(fine, 48, 3, padding=1),
             nn.PixelShuffle(4),
@@ -155,6 +154,11 @@ class ImageTokenizer(PreTrainedModel):
             nn.init.zeros_(module.conv2.weight)
             nn.init.zeros_(module.conv2.bias)
 
+    @property
+    def encodes_patches(self) -> bool:
+        """Whether a code depends on its own 16 × 16 px alone."""
+        return self.config.architecture == "small"
+
     def latents(self, pixels: Tensor) -> Tensor:
         """Unit vectors before quantisation: [B, 3, H, W] in [-1, 1] → [B, H/16, W/16, code_dim]."""
         return F.normalize(self.encoder(pixels).permute(0, 2, 3, 1).float(), dim=-1)
@@ -179,7 +183,8 @@ class ImageTokenizer(PreTrainedModel):
         """Ids [B, h, w] → pixels [B, 3, 16 h, 16 w] in [-1, 1].
 
         The small network decodes large grids in tiles: what a code looks like depends only on codes
-        within :attr:`reach`, so the result is that of one pass, in a fraction of its memory.
+        within :attr:`reach`, so the result is that of one pass, in a fraction of its memory. LlamaGen's norms
+        and attention see the whole picture, so its shape always takes one pass: no seams, but some 14 GiB at 2048 px.
         """
         if self.config.architecture != "small" or ids.shape[1] * ids.shape[2] <= TILE_CODES**2:
             return self._decode(ids)
@@ -211,17 +216,21 @@ class ImageTokenizer(PreTrainedModel):
 
     @torch.no_grad()
     def measure_mean_colors(self) -> None:
-        """Fill the preview's table: what a 3 × 3 patch of one code shows in its middle, on average."""
+        """Fill the preview's table: what a code among its like shows, on average.
+
+        The large network sees the whole picture in its norms anyway, so one code is a patch enough for it.
+        """
+        side = 3 if self.config.architecture == "small" else 1
+        inside = slice(side // 2 * self.downsample, (side // 2 + 1) * self.downsample)
         for ids in torch.arange(self.config.codebook_size, device=self.codebook.device).split(256):
-            patches = self._decode(ids[:, None, None].expand(-1, 3, 3))
-            size = self.downsample
-            self.mean_colors[ids] = patches[:, :, size : 2 * size, size : 2 * size].mean((2, 3))
+            patches = self._decode(ids[:, None, None].expand(-1, side, side))
+            self.mean_colors[ids] = patches[:, :, inside, inside].mean((2, 3))
 
     @classmethod
     def from_llamagen(cls, path: str) -> "ImageTokenizer":
         """The public LlamaGen f16 tokenizer (``vq_ds16_t2i.pt`` or ``vq_ds16_c2i.pt``).
 
-        Raises ValueError for a file that holds anything else; nothing in it is ever executed.
+        The preview's table takes some minutes on a CPU; `save_pretrained` keeps it. Raises ValueError for a file that holds anything else; nothing in it is ever executed.
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)

@@ -46,6 +46,13 @@ def weight_bytes(engine: str, parameters: int) -> int:
     return parameters * {"fp32": 4, "bf16": 2, "int8": 1}[engine]
 
 
+def arithmetic(device: torch.device) -> str:
+    """What the order of sums depends on besides the engine: the instructions of a CPU, the kind of another device."""
+    if device.type == "cpu":
+        return torch.backends.cpu.get_cpu_capability().lower() + ("_bf16" if _has_onednn_bf16() else "")
+    return torch.cuda.get_device_name(device).replace(" ", "_") if device.type == "cuda" else device.type
+
+
 def _has_onednn_bf16() -> bool:
     return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 

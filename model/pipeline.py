@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,25 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from model import costs
-from model.checkpoint import checkpoint_hash, load_defaults, load_model, local_folder, save_checkpoint
+from model.checkpoint import (
+    check_parts,
+    checkpoint_hash,
+    load_defaults,
+    load_model,
+    load_tokenizer,
+    local_folder,
+    save_checkpoint,
+)
 from model.decoder import Decoder, Plan
 from model.guidance import guidance_weights
 from model.image_tokenizer import ImageTokenizer
 from model.noise import code_noise
-from model.packing import weight_bytes
+from model.packing import activation_dtype, weight_bytes
 from model.prompt import DOWNSAMPLE, PAD, pad_left, prompt_ids
-from model.settings import Settings, resolve
+from model.settings import Settings, covers, resolve
 from model.transformer import TokenShuffleForImageGeneration
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -50,6 +58,10 @@ class Event:
     tokens: Tensor  # int64 [n, height/16, width/16], -1 where nothing is drawn yet
     result: Result | None = None
     _palette: Tensor = field(repr=False, default=None)
+
+    def cpu(self) -> "Event":
+        """The same with nothing on an accelerator, so that it can go to another process."""
+        return replace(self, tokens=self.tokens.cpu(), _palette=self._palette.cpu())
 
     def preview(self, scale: int = 8) -> list[Image.Image]:
         """Mean colour of every code drawn so far, `scale` px per code, the rest grey; a table lookup."""
@@ -82,6 +94,7 @@ class TokenShufflePipeline:
         threads: int | None = None,
         checkpoint: str = "",
     ):
+        check_parts(model, image_tokenizer, tokenizer)
         self.model, self.image_tokenizer, self.tokenizer = model.eval(), image_tokenizer.eval(), tokenizer
         self.config, self.device = model.config, model.device
         self.defaults, self.threads, self.checkpoint = defaults or {}, threads, checkpoint
@@ -99,11 +112,12 @@ class TokenShufflePipeline:
         threads: int | None = None,
     ) -> "TokenShufflePipeline":
         """Load a checkpoint: None is the one shipped here, else a folder or a hub id. Never unpickles."""
+        device = usable_device(device)
+        check_machine(engine, threads)
         folder = local_folder(WEIGHTS if source is None else source)
-        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         model = load_model(TokenShuffleForImageGeneration, folder).to(device)
         image_tokenizer = load_model(ImageTokenizer, folder / "image_tokenizer").to(device)
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = load_tokenizer(folder)
         extra = {"engine": engine, "threads": threads, "checkpoint": checkpoint_hash(folder)}
         return cls(model, image_tokenizer, tokenizer, load_defaults(folder), **extra)
 
@@ -168,10 +182,7 @@ class TokenShufflePipeline:
 
     def is_trained(self, width: int, height: int, shuffle_window: int) -> bool:
         """Whether a size and window lie in one of the trained cells."""
-        return any(
-            cell["window"] == shuffle_window and cell["min_pixels"] <= width * height <= cell["max_pixels"]
-            for cell in self.config.trained_cells
-        )
+        return any(covers(cell, width, height, shuffle_window) for cell in self.config.trained_cells)
 
     @torch.inference_mode()
     def decode(self, tokens: Tensor) -> list[Image.Image]:
@@ -258,6 +269,8 @@ class TokenShufflePipeline:
         return prompts
 
     def _check_text(self, name: str, text: str) -> None:
+        if not isinstance(text, str):
+            raise ValueError(f"{name} is {text!r}; it must be a text")
         length = len(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
         if length > self.config.max_text_tokens:
             raise ValueError(f"{name} has {length} tokens; at most {self.config.max_text_tokens} are allowed")
@@ -270,7 +283,10 @@ class TokenShufflePipeline:
             raise ValueError("tokens and mask belong together; one of them is None")
         shape = settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE
         tokens, mask = (_rows_of(name, x, rows, shape) for name, x in (("tokens", tokens), ("mask", mask)))
-        tokens, mask = tokens.to(self.device, torch.int64), mask.to(self.device, torch.bool)
+        mask, given = mask.to(self.device, torch.bool), tokens.to(self.device)
+        tokens = given.to(torch.int64)
+        if not torch.equal(tokens[~mask].to(given.dtype), given[~mask]):
+            raise ValueError(f"tokens to keep hold fractions; codes are whole numbers 0 to {self.config.image_vocab_size - 1}")
         kept = tokens[~mask]
         if len(kept) and not 0 <= int(kept.min()) <= int(kept.max()) < self.config.image_vocab_size:
             raise ValueError(
@@ -285,10 +301,30 @@ class TokenShufflePipeline:
 
 
 def _rows_of(name: str, x: Any, rows: int, shape: tuple[int, int]) -> Tensor:
-    x = torch.as_tensor(x)
+    try:
+        x = torch.as_tensor(x)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{name} is a {type(x).__name__} that is no array: {error}") from error
     if x.shape not in (shape, (1, *shape), (rows, *shape)):
         raise ValueError(f"{name} has shape {tuple(x.shape)}; it must be {shape} or {(rows, *shape)}")
     return x.expand(rows, *shape)
+
+
+def usable_device(name: str | torch.device | None) -> torch.device:
+    """The named device, the GPU where there is one for None; ValueError where nothing can be put on it."""
+    try:
+        device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f"device is {name!r}; it must be one that PyTorch can use here: {error}") from error
+    return device
+
+
+def check_machine(engine: str | None, threads: int | None) -> None:
+    if engine is not None:
+        activation_dtype(engine)
+    if threads is not None and (not isinstance(threads, int) or threads < 1):
+        raise ValueError(f"threads is {threads!r}; it must be a whole number from 1")
 
 
 def _to_bytes(colors: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ record and whatever varies settings are derived from its fields.
 
 import dataclasses
 import json
-import math
+import numbers
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,6 +46,7 @@ class Settings:
 
 
 FIELDS = tuple(field.name for field in dataclasses.fields(Settings))
+WHOLE = ("width", "height", "shuffle_window", "top_k", "seed", "num_images")
 
 
 def resolve(given: dict[str, Any], defaults: dict[str, Any], config: TokenShuffleConfig) -> Settings:
@@ -57,7 +58,7 @@ def resolve(given: dict[str, Any], defaults: dict[str, Any], config: TokenShuffl
     if unknown:
         raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; settings are {', '.join(FIELDS)}")
     chosen = {name: value for name, value in given.items() if value is not None}
-    window = chosen.get("shuffle_window", defaults.get("shuffle_window", Settings.shuffle_window))
+    window = _plain_number("shuffle_window", chosen.get("shuffle_window", defaults.get("shuffle_window", Settings.shuffle_window)))
     tuned = {**defaults, **defaults.get("windows", {}).get(str(window), {})}
     tuned = {name: value for name, value in tuned.items() if name in FIELDS and value is not None}
     settings = _with_plain_types({"seed": secrets.randbelow(2**32), **tuned, **chosen})
@@ -83,7 +84,7 @@ def check(settings: Settings, config: TokenShuffleConfig) -> None:
 
 def check_shape(width: int, height: int, window: int, config: TokenShuffleConfig) -> None:
     """Size against window, special tokens and pixel budget."""
-    if window not in config.shuffle_windows:
+    if isinstance(window, bool) or window not in config.shuffle_windows:
         raise ValueError(f"shuffle_window is {window!r}; this checkpoint has {config.shuffle_windows}")
     unit, largest = DOWNSAMPLE * window, DOWNSAMPLE * LARGEST_SIDE
     for name, side in (("width", width), ("height", height)):
@@ -96,11 +97,28 @@ def check_shape(width: int, height: int, window: int, config: TokenShuffleConfig
         raise ValueError(f"{width}x{height} is {width * height} pixels; this checkpoint allows {config.max_pixels}")
 
 
+def covers(cell: dict[str, Any], width: int, height: int, window: int) -> bool:
+    """Whether a trained cell speaks for this size and window; one without `max_aspect` saw squares only."""
+    same_size = cell["min_pixels"] <= width * height <= cell["max_pixels"]
+    aspect = max(width, height) / min(width, height)
+    return cell["window"] == window and same_size and aspect <= cell.get("max_aspect", 1)
+
+
 def _with_plain_types(values: dict[str, Any]) -> Settings:
     for name in ("guidance_points", "guidance_range"):
         if values.get(name) is not None:
             values[name] = _as_tuple(name, values[name])
-    return Settings(**values)
+    return Settings(**{name: _plain_number(name, value) for name, value in values.items()})
+
+
+def _plain_number(name: str, value: Any) -> Any:
+    """A browser's 512.0 and numpy's 512 become 512; what is no number stays for `check`."""
+    if not _is_number(value):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    value = float(value)
+    return int(value) if name in WHOLE and value.is_integer() else value
 
 
 def _as_tuple(name: str, value: Any) -> tuple:
@@ -110,8 +128,12 @@ def _as_tuple(name: str, value: Any) -> tuple:
         raise ValueError(f"{name} is {value!r}; it must be made of numbers") from None
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
+
+
 def _number(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value):
+    if not _is_number(value):
         raise ValueError(f"{name} is {value!r}; it must be a number")
     return value
 

@@ -9,6 +9,7 @@ backbone's number of steps.
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from model.backbone import Block
 from model.positions import Rotation, rotation
@@ -39,7 +40,9 @@ class WindowHead(nn.Module):
         previous = self.from_code(self.code_norm(codes[:, :-1]))
         x = self.from_hidden(hidden) + F.pad(previous, (0, 0, 1, 0))
         queries, keys = self.rotations(hidden.shape[1], hidden.device)
-        return hidden + self.to_hidden(self.norm(self.block(x, queries, keys)))
+        with sdpa_kernel(SDPBackend.MATH):  # fused kernels are made for long sequences, and slow for s² places
+            x = self.block(x, queries, keys)
+        return hidden + self.to_hidden(self.norm(x))
 
     def rotations(self, places: int, device: torch.device) -> tuple[Rotation, Rotation]:
         queries, keys = window_coordinates_inside(places, device)

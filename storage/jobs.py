@@ -47,20 +47,21 @@ class Jobs(Part):
                 known = _add(session, row)
             return to_job(known)
 
-    def start_job(
-        self, owner: str, request: Mapping[str, Any], worker_id: str, *, request_key: str | None = None
-    ) -> Job:
-        """Record a job that the caller runs itself (ZeroGPU: the visitor's request drives the call)."""
-        row = _new_job(owner, request, request_key=request_key)
-        _mark_running(row, worker_id)
-        with self.database.write() as session:
-            return to_job(_by_key(session, row) or _add(session, row))
-
     def claim_job(self, worker_id: str) -> Job | None:
         """Take the first queued job (priority, then age) and mark it running; None when none waits. Atomic."""
         first = select(schema.Job).where(schema.Job.state == "queued").order_by(*QUEUE_ORDER).limit(1)
         with self.database.write() as session:
             row = session.scalar(first.with_for_update(skip_locked=True))
+            if row is None:
+                return None
+            _mark_running(row, worker_id)
+            return to_job(row)
+
+    def take_job(self, job_id: str, worker_id: str) -> Job | None:
+        """This job, if it is queued, for a caller that draws it itself (ZeroGPU: the visitor's request); else None."""
+        mine = select(schema.Job).where(schema.Job.id == job_id, schema.Job.state == "queued")
+        with self.database.write() as session:
+            row = session.scalar(mine.with_for_update(skip_locked=True))
             if row is None:
                 return None
             _mark_running(row, worker_id)

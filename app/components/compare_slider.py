@@ -39,6 +39,7 @@ element.addEventListener('pointerdown', e => {
     element.querySelector('.compare-range').value = percent;
   };
   target.onpointermove = move;
+  if (scale === 1) move(e);
   target.onpointerup = target.onpointercancel = () => { target.onpointermove = null; };
 });
 watch('value', () => { scale = 1; x = y = 0; });

@@ -25,6 +25,7 @@ class Stage:
     tone: str = "idle"  # idle, busy, done, bad
     alt: str = "Generated picture"
     zoomable: bool = False
+    reveal: bool = False  # the finished picture appears window by window, as it was drawn
 
 
 def stage_html(stage: Stage) -> str:
@@ -40,7 +41,7 @@ def stage_html(stage: Stage) -> str:
 
 def frame_html(stage: Stage, source: str) -> str:
     busy = stage.tone == "busy"
-    overlay = windows_svg(stage) if busy else ""
+    overlay = windows_svg(stage) if busy else reveal_svg(stage) if stage.reveal else ""
     zoom = ' data-zoom tabindex="0" role="button"' if stage.zoomable else ""
     kind = "pixels" if busy else "final"
     return (
@@ -69,6 +70,21 @@ def windows_svg(stage: Stage) -> str:
     return (
         f'<svg class="windows" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="veil" d="{veil}"/><path class="lines" d="{lines}"/>{lit}</svg>'
+    )
+
+
+def reveal_svg(stage: Stage) -> str:
+    """A veil of fused windows that lift one after the other (the style does the rest)."""
+    unit = CODE_PX * stage.window
+    columns, rows = max(stage.width // unit, 1), max(stage.height // unit, 1)
+    cells = "".join(
+        f'<rect x="{x}" y="{y}" width="1.02" height="1.02" style="--at:{(y * columns + x) / (rows * columns):.4f}"/>'
+        for y in range(rows)
+        for x in range(columns)
+    )
+    return (
+        f'<svg class="windows reveal" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" aria-hidden="true">'
+        f"{cells}</svg>"
     )
 
 

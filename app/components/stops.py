@@ -35,8 +35,8 @@ CSS = """
 .now { font-family: var(--font-mono); font-size: 13px; padding: 1px 8px; border: 1px solid var(--border-color-primary); border-radius: 6px; }
 input { width: 100%; accent-color: var(--color-accent); margin: 8px 0 2px; }
 .ticks { display: flex; justify-content: space-between; font-size: 12px; color: var(--body-text-color-subdued); }
-.ticks span { cursor: pointer; text-align: center; min-width: 36px; }
-.ticks span:first-child { text-align: left; } .ticks span:last-child { text-align: right; }
+.ticks span { cursor: pointer; width: 2px; display: flex; justify-content: center; white-space: nowrap; }
+.ticks span:first-child { justify-content: flex-start; } .ticks span:last-child { justify-content: flex-end; }
 .ticks .on { color: var(--body-text-color); font-weight: 600; }
 """
 

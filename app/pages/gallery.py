@@ -149,14 +149,16 @@ def listed(handlers: GalleryHandlers, wish: Wish, who: str | None, at: str | Non
 
 
 def shown_values(handlers: GalleryHandlers, chosen: list[str], who: str | None) -> list[Any]:
+    """The buttons act on the picture picked last, and say so where there are two."""
     compare, details, last = handlers.shown(chosen, who)
     own = last is not None and who is not None and last.owner == who
+    which = " B" if len(chosen) == 2 else ""
     return [
         compare or hint(),
         details,
         last.id if last else None,
         gr.update(visible=own),
-        gr.update(visible=own and not last.published),
-        gr.update(visible=own and last.published),
-        gr.update(visible=own),
+        gr.update(visible=own and not last.published, value=f"Publish{which}"),
+        gr.update(visible=own and last.published, value=f"Make{which} private"),
+        gr.update(visible=own, value=f"Delete{which}"),
     ]

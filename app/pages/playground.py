@@ -1,12 +1,16 @@
 """The Playground: a prompt, three sliders, a picture that grows, and everything needed to repeat it."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
 
 from app.api import add_api
+from app.components.examples import JS_ON_LOAD as EXAMPLES_JS
+from app.components.examples import examples_html
 from app.components.schedule_curve import ScheduleCurve
+from app.components.sign_in import sign_in
 from app.components.stage import Stage, stage_html
 from app.components.stops import Stop, StopSlider
 from app.controls import (
@@ -20,13 +24,13 @@ from app.controls import (
     controls_from,
     controls_of,
 )
-from app.playground_handlers import EXAMPLES, Arrival, Handlers, View
+from app.playground_handlers import EXAMPLES, Arrival, Handlers, View, example_stage
 from app.request import GenerationRequest, format_points, request_from
 from app.services import Services
 from model import SCHEDULES
 from model.settings import Settings as PictureSettings
 
-WINDOW_NOTES = {1: "1 · plain", 2: "2", 4: "4", 8: "8"}
+WINDOW_NOTES = {1: "1 · plain"}
 
 
 def build(services: Services) -> gr.Blocks:
@@ -37,29 +41,32 @@ def build(services: Services) -> gr.Blocks:
         owner, job, generation = gr.State(None), gr.State(None), gr.State(None)
         if services.problem:
             gr.HTML('<p class="banner">Nothing can be drawn: the weights could not be loaded. The log has the reason.</p>')
-        gr.HTML('<h1 class="brand">Token-Shuffle Studio</h1>')
-        prompt, go, stop = prompt_row(services)
-        ideas = idea_row()
+        gr.HTML('<h1 class="heard">Token-Shuffle Studio</h1>', padding=False)
+        sign_in(services)
+        prompt, go, stop, resume = prompt_row(services)
+        ideas = idea_row(handlers)
         with gr.Row(elem_id="studio", equal_height=False):
             with gr.Column(scale=7, min_width=320, elem_id="canvas"):
-                stage = gr.HTML(empty_stage(defaults), elem_id="stage")
+                stage = gr.HTML(first_stage(handlers, defaults), elem_id="stage")
                 with gr.Row(visible=False, elem_id="actions") as actions:
                     replay = gr.Button("Replay", size="sm", elem_id="replay")
                     reuse = gr.Button("Use these settings", size="sm", elem_id="reuse")
                 details = gr.HTML(elem_id="details")
             with gr.Column(scale=4, min_width=320, elem_id="controls"):
                 inputs, shown = control_panel(services, defaults)
-                shown |= ideas
-        controls = [prompt, *inputs]
-        outputs = [stage, details, actions, go, stop, generation]
-        wire_running(handlers, page, controls, (token, owner, job, generation), outputs, (go, stop, replay, prompt))
-        wire_describing(handlers, page, controls, shown)
+                shown |= ideas | {"go": go}
+        controls = [prompt, *inputs, ideas["rewrite"]]
+        outputs = [stage, details, actions, go, stop, resume, generation]
+        describe = wire_describing(handlers, page, controls, shown)
+        buttons = (go, stop, resume, replay, prompt)
+        wire_running(handlers, page, controls, (token, owner, job, generation), outputs, buttons, describe)
         gr.on([reuse.click], reuse_values(handlers), [generation, owner], controls, api_visibility="private")
+        wire_examples(handlers, shown["examples"], controls, outputs)
         add_api(services)
     return page
 
 
-def prompt_row(services: Services) -> tuple[gr.Textbox, gr.Button, gr.Button]:
+def prompt_row(services: Services) -> tuple[gr.Textbox, gr.Button, gr.Button, gr.Button]:
     with gr.Row(elem_id="prompt-row"):
         prompt = gr.Textbox(
             placeholder="What should the picture show?",
@@ -77,7 +84,8 @@ def prompt_row(services: Services) -> tuple[gr.Textbox, gr.Button, gr.Button]:
             "Generate", variant="primary", scale=1, min_width=130, elem_id="go", interactive=services.problem is None
         )
         stop = gr.Button("Stop", variant="stop", scale=1, min_width=130, elem_id="stop", visible=False)
-    return prompt, go, stop
+        resume = gr.Button("Go on", scale=1, min_width=130, elem_id="resume", visible=False)
+    return prompt, go, stop, resume
 
 
 def control_panel(services: Services, start: Controls) -> tuple[list[Any], dict[str, Any]]:
@@ -96,15 +104,25 @@ def control_panel(services: Services, start: Controls) -> tuple[list[Any], dict[
     with gr.Group(elem_classes="panel"):
         preset = gr.Radio(list(PRESETS), value=None, label="Guidance presets", elem_id="preset", elem_classes="segmented")
         curve = ScheduleCurve(elem_id="curve", padding=True)
-        schedule = gr.Dropdown(list(SCHEDULES), value=start.schedule, label="Shape", elem_id="schedule", interactive=True)
-        with gr.Row():
-            scale = gr.Slider(1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", interactive=True)
-            ramp_end = gr.Slider(0.05, 1, start.ramp_end, step=0.05, label="Ramp ends at", elem_id="ramp", interactive=True)
+        with gr.Row(elem_id="guidance"):
+            schedule = gr.Dropdown(
+                list(SCHEDULES), value=start.schedule, label="Shape", elem_id="schedule", interactive=True, min_width=120
+            )
+            scale = gr.Slider(1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", interactive=True, min_width=120)
+            ramp_end = gr.Slider(
+                0.05, 1, start.ramp_end, step=0.05, label="Ramp end", elem_id="ramp", interactive=True, min_width=120
+            )
         points = gr.Textbox(
             start.points, label="Control points (fraction:weight)", visible=start.schedule == "custom", elem_id="points",
             info="Drag them in the curve; double-click adds one, Delete removes it.", interactive=True,
         )  # fmt: skip
     cost = gr.HTML(elem_id="cost")
+    components = [aspect, resolution, width, height, window, schedule, scale, ramp_end, points]
+    return [*components, *sampling_panel(services, start)], {"free": free, "preset": preset, "curve": curve, "cost": cost}
+
+
+def sampling_panel(services: Services, start: Controls) -> list[Any]:
+    """What is seldom changed, folded away; in the order of `Controls`."""
     with gr.Accordion("Sampling, seed, number of pictures", open=False, elem_id="advanced"):
         with gr.Row():
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed", interactive=True)
@@ -118,24 +136,30 @@ def control_panel(services: Services, start: Controls) -> tuple[list[Any], dict[
         )
         overlay = gr.Checkbox(True, label="Show the fused windows while drawing", elem_id="overlay", interactive=True)
     overlay.change(None, overlay, None, js="(on) => { document.body.classList.toggle('no-windows', !on); }")
-    components = [
-        aspect, resolution, width, height, window, schedule, scale, ramp_end, points,
-        temperature, top_k, top_p, seed, random_seed, images,
-    ]  # fmt: skip
-    return components, {"free": free, "preset": preset, "curve": curve, "cost": cost}
+    return [temperature, top_k, top_p, seed, random_seed, images]
 
 
-def idea_row() -> dict[str, Any]:
+def idea_row(handlers: Handlers) -> dict[str, Any]:
     """What one could ask for, and what is known of the words in the prompt."""
     with gr.Row(elem_id="ideas"):
-        ideas = [gr.Button(text, size="sm", min_width=60, elem_classes="idea") for text in EXAMPLES]
+        examples = gr.HTML(
+            examples_html(handlers.examples), elem_id="examples", js_on_load=EXAMPLES_JS, visible=bool(handlers.examples)
+        )
+        ideas = [
+            gr.Button(text, size="sm", min_width=60, elem_classes="idea", visible=not handlers.examples) for text in EXAMPLES
+        ]
         surprise = gr.Button("Surprise me", size="sm", min_width=60, elem_id="surprise")
-    return {"words": gr.HTML(elem_id="words"), "ideas": ideas, "surprise": surprise}
+        rewrite = gr.Checkbox(
+            bool(handlers.services.vocabulary), label="Rewrite loose prompts", elem_id="rewrite", interactive=True,
+            container=False, min_width=150, visible=bool(handlers.services.vocabulary),
+        )  # fmt: skip
+    words = gr.HTML(elem_id="words")
+    return {"words": words, "ideas": ideas, "examples": examples, "surprise": surprise, "rewrite": rewrite}
 
 
 def window_stops(services: Services) -> list[Stop]:
     if services.pipeline is None:
-        return [Stop(s, WINDOW_NOTES[s]) for s in (1, 2, 4)]
+        return [Stop(s, WINDOW_NOTES.get(s, str(s))) for s in (1, 2, 4)]
     trained = {cell["window"] for cell in services.pipeline.supported_cells()}
     return [
         Stop(
@@ -159,30 +183,35 @@ def default_controls(services: Services) -> Controls:
     return controls_of(request)
 
 
-def empty_stage(start: Controls) -> str:
+def first_stage(handlers: Handlers, start: Controls) -> str:
+    """What a first visitor sees: an example that appears as it was drawn, else an empty grid of windows."""
+    if handlers.examples:
+        return example_stage(handlers.examples[0], "type a prompt to draw your own")
     width, height = start.size()
     hint = "Each cell is one fused window: s × s image tokens that are drawn in one step."
     return stage_html(Stage(width, height, start.window, headline="Nothing drawn yet", detail=hint))
 
 
 def show(view: View) -> list[Any]:
-    """A view as updates of stage, details, actions, go, stop, generation."""
+    """A view as updates of stage, details, actions, go, stop, resume, generation."""
     return [
         view.stage,
         view.details,
         gr.update(visible=view.generation_id is not None),
         gr.update(visible=not view.busy),
         gr.update(visible=view.busy),
+        gr.update(visible=view.resumable),
         view.generation_id,
     ]
 
 
 def wire_running(
-    handlers: Handlers, page: gr.Blocks, controls: list[Any], states: tuple, outputs: list[Any], buttons: tuple
-) -> None:
-    """Start, follow, stop, replay, and coming back."""
+    handlers: Handlers, page: gr.Blocks, controls: list[Any], states: tuple, outputs: list[Any], buttons: tuple,
+    describe: dict[str, Any],
+) -> None:  # fmt: skip
+    """Start, follow, stop, go on, replay, and coming back."""
     token, owner, job, generation = states
-    go, stop, replay, prompt = buttons
+    go, stop, resume, replay, prompt = buttons
 
     def start(request: gr.Request, *values: Any) -> tuple[str, str]:
         *given, visitor = values
@@ -192,34 +221,44 @@ def wire_running(
     def start_replay(shown: str | None, visitor: str, request: gr.Request) -> tuple[str, str]:
         return handlers.replay(shown, visitor, request), handlers.owner(request, visitor)
 
-    def stop_job(job_id: str | None, visitor: str, request: gr.Request) -> None:
-        handlers.stop(job_id, visitor, request)
-
     async def follow(job_id: str | None, visitor: str | None) -> AsyncIterator[list[Any]]:
         yield [gr.skip()] * len(outputs)  # an event that yields nothing would blank what it could have changed
-        async for view in handlers.follow(job_id, visitor):
-            yield show(view)
-
-    def arrive(visitor: str, request: gr.Request) -> list[Any]:
-        found = handlers.arrive(visitor, request)
-        shown = show(found.view) if found.view else [gr.skip()] * len(outputs)
-        return [found.token, found.owner, found.job_id, *control_values(found, len(controls)), *shown]
+        async with aclosing(handlers.follow(job_id, visitor)) as views:
+            async for view in views:
+                yield show(view)
 
     following = {
         "fn": follow, "inputs": [job, owner], "outputs": outputs, "show_progress": "hidden",
         "concurrency_limit": None, "api_visibility": "private",
     }  # fmt: skip
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
-    gr.on([go.click, prompt.submit], start, [*controls, token], [job, owner], **quiet).success(**following)
-    replay.click(start_replay, [generation, token], [job, owner], **quiet).success(**following)
-    stop.click(stop_job, [job, token], None, queue=False, **quiet)
-    page.load(arrive, token, [token, owner, job, *controls, *outputs], **quiet).then(**following)
+    started = [
+        gr.on([go.click, prompt.submit], start, [*controls, token], [job, owner], **quiet),
+        replay.click(start_replay, [generation, token], [job, owner], **quiet),
+        resume.click(handlers.resume, [job, token], job, **quiet),
+    ]
+    for event in started:
+        event.success(**following).then(**describe)  # the expected time is measured anew with every picture
+    stop.click(handlers.stop, [job, token], None, queue=False, **quiet)
+    arrived = page.load(arriving(handlers, len(controls), len(outputs)), token, [*states[:3], *controls, *outputs], **quiet)
+    arrived.then(**following)
+
+
+def arriving(handlers: Handlers, control_count: int, output_count: int) -> Any:
+    def arrive(visitor: str, request: gr.Request) -> list[Any]:
+        found = handlers.arrive(visitor, request)
+        shown = show(found.view) if found.view else [gr.skip()] * output_count
+        return [found.token, found.owner, found.job_id, *control_values(found, control_count), *shown]
+
+    return arrive
 
 
 def control_values(found: Arrival, count: int) -> list[Any]:
-    if found.controls is None:
-        return [gr.skip()] * count
-    return [getattr(found.controls, name) for name in CONTROL_NAMES]
+    return [gr.skip()] * count if found.controls is None else values_of(found.controls)
+
+
+def values_of(controls: Controls) -> list[Any]:
+    return [getattr(controls, name) for name in CONTROL_NAMES]
 
 
 def reuse_values(handlers: Handlers) -> Any:
@@ -232,28 +271,40 @@ def reuse_values(handlers: Handlers) -> Any:
         request = GenerationRequest(prompt="", typed="")
         if made.job_id:
             request = request_from(handlers.services.store.get_job(made.job_id, None).request)
-        values = controls_of(request)
-        return [getattr(values, name) for name in CONTROL_NAMES]
+        return values_of(handlers.controls_of(request))
 
     return reuse
 
 
-def wire_describing(handlers: Handlers, page: gr.Blocks, controls: list[Any], shown: dict[str, Any]) -> None:
-    """Curve, costs and words follow the controls."""
+def wire_examples(handlers: Handlers, examples: gr.HTML, controls: list[Any], outputs: list[Any]) -> None:
+    """A chosen example fills the controls and the stage; what was drawn before stays in the gallery."""
+
+    def choose(event: gr.EventData) -> list[Any]:
+        chosen, stage = handlers.example(getattr(event, "index", None))
+        return [*values_of(chosen), *show(View(stage, busy=False))]
+
+    examples.choose(choose, None, [*controls, *outputs], queue=False, show_progress="hidden", api_visibility="private")
+
+
+def wire_describing(
+    handlers: Handlers, page: gr.Blocks, controls: list[Any], shown: dict[str, Any]
+) -> dict[str, Any]:
+    """Curve, costs and words follow the controls; returns the event that describes them again."""
     by_name = dict(zip(CONTROL_NAMES, controls, strict=True))
     light = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
 
-    def describe(*values: Any) -> tuple[Any, str, Any, Any, Any]:
+    def describe(*values: Any) -> tuple[Any, str, Any, Any, Any, Any]:
         given = controls_from(values)
-        curve, cost = handlers.describe(given)
+        curve, cost, drawable = handlers.describe(given)
         return (
             curve, cost, gr.update(visible=given.aspect == CUSTOM_ASPECT), gr.update(visible=given.schedule == "custom"),
-            gr.update(interactive=given.schedule == "half-linear"),
+            gr.update(interactive=given.schedule == "half-linear"), gr.update(interactive=drawable),
         )  # fmt: skip
 
     watched = ("aspect", "resolution", "width", "height", "window", "schedule", "scale", "ramp_end", "points", "num_images")
-    targets = [shown["curve"], shown["cost"], shown["free"], by_name["points"], by_name["ramp_end"]]
-    gr.on([page.load, *(by_name[name].change for name in watched)], describe, controls, targets, **light)
+    targets = [shown["curve"], shown["cost"], shown["free"], by_name["points"], by_name["ramp_end"], shown["go"]]
+    again = {"fn": describe, "inputs": controls, "outputs": targets, **light}
+    gr.on([page.load, *(by_name[name].change for name in watched)], **again)
 
     def edit(event: gr.EventData) -> tuple[str, str]:
         pairs = getattr(event, "points", None) or []
@@ -262,7 +313,9 @@ def wire_describing(handlers: Handlers, page: gr.Blocks, controls: list[Any], sh
     shown["curve"].edit(edit, None, [by_name["schedule"], by_name["points"]], **light)
     guidance = [by_name[name] for name in ("schedule", "scale", "ramp_end", "points")]
     shown["preset"].input(handlers.preset, shown["preset"], guidance, **light)
-    by_name["prompt"].change(handlers.words, by_name["prompt"], shown["words"], **light)
+    asked = [by_name["prompt"], by_name["rewrite"]]
+    gr.on([each.change for each in asked], handlers.words, asked, shown["words"], **light)
     for idea in shown["ideas"]:
         idea.click(lambda text: text, idea, by_name["prompt"], **light)
     shown["surprise"].click(handlers.surprise, None, by_name["prompt"], **light)
+    return again

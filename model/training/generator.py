@@ -13,20 +13,30 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
+from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from model.config import preset
+from model.image_tokenizer import ImageTokenizer
+from model.pipeline import TokenShufflePipeline
 from model.prompt import END_OF_IMAGE, pad_left, prompt_ids
+from model.training.precision import mixed_precision
 from model.training.shards import ShardStream
 from model.training.text_tokenizer import load_or_train
 from model.transformer import TokenShuffleForImageGeneration, TokenShuffleOutput
 
 SAVE_SECONDS = 240
+SHEET_PROMPTS = (  # drawn at every save; one a category
+    "a photo of a cat", "a photo of a guitar and an owl", "a photo of three apples", "a photo of a blue car",
+    "a photo of a dog left of a house", "a photo of a red book and a green umbrella",
+)  # fmt: skip
 
 
 class Collate:
@@ -60,18 +70,6 @@ def rate(fraction: float, step: int, warmup_steps: int, decay_share: float) -> f
     return min(1.0, (step + 1) / warmup_steps) * min(1.0, max(0.01, (1 - fraction) / max(decay_share, 1e-9)))
 
 
-def mixed_precision(kind: str) -> str:
-    """The recipe's ``precision`` for Accelerate; ``auto`` is bf16 where the hardware multiplies it, else ``no``.
-
-    CPUs without bf16 instructions emulate it, far slower than float32.
-    """
-    if kind != "auto":
-        return kind
-    if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "no"
-
-
 class GeneratorTrainer:
     """One leg: model, optimisers, moving average and counters, and how to save and resume them."""
 
@@ -85,7 +83,10 @@ class GeneratorTrainer:
             cpu=not torch.cuda.is_available(),
             mixed_precision=mixed_precision(self.recipe["precision"]),
             kwargs_handlers=[unused],
+            log_with="tensorboard",
+            project_dir=self.folder,
         )
+        self.accelerator.init_trackers("curves")
         set_seed(self.recipe["seed"], device_specific=True)
         self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
         self.bare = self.build_model()
@@ -122,19 +123,23 @@ class GeneratorTrainer:
         cells, budget = self.recipe["cells"], self.arguments.minutes * 60
         streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells]
         last_save = last = time.monotonic()
+        progress = tqdm(total=round(budget), initial=round(self.seconds), unit="s", disable=None)
         while self.seconds < budget:
             self.set_rates(self.seconds / budget)
             index = self.choose_cell(cells)
             output = self.train_step(next(streams[index]), cells[index])
             now = time.monotonic()
             self.seconds, last = self.seconds + now - last, now
+            progress.update(round(self.seconds) - progress.n)
             if self.step % self.recipe["log_steps"] == 0:
                 self.log(cells[index], output)
             if now - last_save > SAVE_SECONDS:
                 self.save()
-                last_save = now
+                self.draw_sheet()
+                last_save = last = time.monotonic()  # saving and drawing are no training time
         self.save()
         self.export()
+        self.accelerator.end_training()
 
     def choose_cell(self, cells: list[dict]) -> int:
         """The cell of this step: the same on every process, because it hangs on the step alone."""
@@ -151,7 +156,7 @@ class GeneratorTrainer:
         batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
         with self.accelerator.autocast():
             output = self.model(
-                **batch, shuffle_window=cell["window"], compute_loss=True, window_fraction=cell["fraction"]
+                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"]
             )
         self.accelerator.backward(output.loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
@@ -175,6 +180,8 @@ class GeneratorTrainer:
         row |= {name: round(loss.item(), 4) for name, loss in losses.items()}
         row["samples"] = sum(self.samples.values())
         self.accelerator.print(json.dumps(row), flush=True)
+        cell_name = f"{cell['size']} px, s={cell['window']}"
+        self.accelerator.log({f"{name}/{cell_name}": row[name] for name in losses}, step=self.step)
         if self.accelerator.is_main_process:
             with open(self.folder / "log.jsonl", "a") as file:
                 file.write(json.dumps(row) + "\n")
@@ -212,15 +219,33 @@ class GeneratorTrainer:
         self.step, self.seconds = state["step"], state["seconds"]
 
     @torch.no_grad()
+    def averaged(self) -> TokenShuffleForImageGeneration:
+        """A copy of the model with the moving average as its weights."""
+        model = TokenShuffleForImageGeneration(self.bare.config)
+        for name, parameter in model.named_parameters():
+            parameter.copy_(self.average[name])
+        return model.eval()
+
+    def draw_sheet(self) -> None:
+        """Pictures of fixed prompts with the first cell's settings, beside the log and in the tracker."""
+        if not (self.arguments.image_tokenizer and self.accelerator.is_main_process):
+            return
+        pixels = ImageTokenizer.from_pretrained(self.arguments.image_tokenizer)
+        cell = self.recipe["cells"][0]
+        pipe = TokenShufflePipeline(self.averaged(), pixels, self.tokenizer)
+        shape = {"width": cell["size"], "height": cell["size"], "shuffle_window": cell["window"]}
+        images = pipe(list(SHEET_PROMPTS), **shape, temperature=0.8, guidance_scale=2.0, seed=0).images
+        sheet = np.concatenate([np.asarray(image) for image in images], axis=1)
+        self.accelerator.get_tracker("tensorboard").log_images({"sheet": sheet[None]}, step=self.step, dataformats="NHWC")
+        (self.folder / "sheets").mkdir(exist_ok=True)
+        Image.fromarray(sheet).save(self.folder / "sheets" / f"{self.step:06}.webp")
+
     def export(self) -> None:
         """Write the averaged weights as the pipeline loads them: bf16 safetensors under 10 MB each, with counts."""
         if not self.accelerator.is_main_process:
             return
-        shipped = TokenShuffleForImageGeneration(self.bare.config)
-        shipped.load_state_dict(self.bare.state_dict())
-        for name, parameter in shipped.named_parameters():
-            parameter.copy_(self.average[name])
-        shipped.config.trained_cells = self.trained_cells(shipped.eval())
+        shipped = self.averaged()
+        shipped.config.trained_cells = self.trained_cells(shipped)
         shipped.to(torch.bfloat16).save_pretrained(self.folder / "export", max_shard_size="9MB")
         self.tokenizer.save_pretrained(self.folder / "export")
 
@@ -237,6 +262,7 @@ class GeneratorTrainer:
             for (size, window), count in sorted(counts.items())
         ]  # fmt: skip
 
+    @torch.no_grad()
     def held_out_loss(self, model: TokenShuffleForImageGeneration, size: int, window: int, samples: int = 128) -> float:
         """Mean cross-entropy per code on combinations that were never trained on."""
         shards = ShardStream(Path(self.arguments.shards) / f"{size}-held-out", seed="held-out")
@@ -254,6 +280,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--shards", default="runs/shards", help="folder with one shard folder per size")
     parser.add_argument("--out", default="runs/generator", help="run folder of this leg")
     parser.add_argument("--init", help="exported weights to start from (a new leg)")
+    parser.add_argument("--image-tokenizer", help="folder of the image tokenizer: draws a sheet of samples at every save")
     parser.add_argument("--minutes", type=float, default=60, help="training time of this leg")
     return parser.parse_args()
 

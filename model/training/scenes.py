@@ -1,12 +1,13 @@
 """Composed still lifes with exact captions: the pictures that the model learns from and is judged by.
 
-Objects stand on the token grid in one size, at places that are multiples of ``SNAP`` px, so that one drawing
-meets few different code patterns. That is what makes a small model on a small budget learn shapes instead of
-offsets; a viewer does not notice. Below 512 px a picture shows less of the scene, not a smaller one, so what is
-learned cheaply at 256 px holds at 512 px; above, everything grows with the picture.
+Objects stand in squares of one size, at places that differ by whole windows of the largest shuffle, so that one
+drawing always meets the token grid in the same way. That is what makes a small model on a small budget learn shapes
+instead of offsets; a viewer does not notice. Below 512 px a picture shows less of the scene, not a smaller one, so
+what is learned cheaply at 256 px holds at 512 px; above, everything grows with the picture.
 """
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -19,7 +20,9 @@ from model.training.captions import POSITIONS, caption
 from model.training.vocabulary import CONCEPTS, GROUNDS
 
 KINDS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")
-SNAP = 32  # px in scenes of up to 512 px
+CODE = 16  # px, the side of what one code covers
+STEP = 64  # px between places in scenes of up to 512 px: one window of s=4
+OFFSET = 32  # px, the first place; objects are three windows large, so this centres one in 256 px and two in 512 px
 OBJECT = 192  # px, the longer side of an object in scenes of up to 512 px
 HELD_OUT_SHARE = 0.1
 HELD_OUT_SEED = "token-shuffle-2504.17789"
@@ -107,9 +110,9 @@ def arrange(
 ) -> Scene:
     """Draw given objects on a random ground, with the caption that describes them."""
     scale = magnification(width, height)
-    columns, rows = slots(len(items), relation)
-    ground, phrase = paint_ground(rng, width, height, floor=rows == 1)
-    boxes, sprites = place(rng, items, relation, columns, rows, width, height)
+    rows = rows_of(rng, len(items), relation)
+    ground, phrase = paint_ground(rng, width, height, floor=len(rows) == 1)
+    boxes, sprites = place(rng, items, relation, rows, width, height)
     canvas = Image.fromarray(ground)
     if relation not in ("above", "below"):  # a thing in the air casts no shadow
         for box in boxes:
@@ -132,25 +135,18 @@ def magnification(width: int, height: int) -> float:
     return max(1.0, min(width, height) / 512)
 
 
-def slots(count: int, relation: str | None) -> tuple[int, int]:
-    """Columns and rows of the loose grid that the objects stand in."""
+def rows_of(rng: random.Random, count: int, relation: str | None) -> tuple[int, ...]:
+    """How many objects stand in each row, from the top."""
     if relation in ("above", "below"):
-        return 1, 2
-    if relation or count <= 2:
-        return count, 1
-    return 2, 2
+        return 1, 1
+    if count <= 2:
+        return (count,)
+    return (2, 2) if count == 4 else rng.choice(((1, 2), (2, 1)))
 
 
-def place(rng, items, relation, columns, rows, width, height):
-    """Boxes and drawings of the objects, in caption order.
-
-    A single row stands on a common base line; several rows are centred in their cells.
-    """
-    scale = magnification(width, height)
-    step = int(SNAP * scale)
-    cell_width, cell_height = width / columns, height / rows
-    size = int(min(OBJECT * scale, 0.9 * min(cell_width, cell_height)))
-    base = height * rng.choice((0.75, 0.8125))
+def place(rng, items, relation, rows, width, height):
+    """Boxes and drawings of the objects, in caption order."""
+    side = object_side(rows, width, height)
     order = list(range(len(items)))
     if relation in ("right of", "below"):
         order.reverse()
@@ -158,21 +154,43 @@ def place(rng, items, relation, columns, rows, width, height):
         rng.shuffle(order)
     boxes: list = [None] * len(items)
     sprites: list = [None] * len(items)
-    for slot, index in enumerate(order):
-        row, column = divmod(slot, columns)
-        pixels = sprite(*items[index], size)
+    for index, (x, y) in zip(order, squares(rng, rows, side, width, height)):
+        pixels = sprite(*items[index], side)
         tall, wide = pixels.shape[:2]
-        spare_width, spare_height = cell_width - wide, cell_height - tall
-        left, top = column * cell_width, row * cell_height
-        x = snap(left + spare_width * rng.choice((0.3, 0.5, 0.7)), left + spare_width, step)
-        y = snap(max(base - tall, step) if rows == 1 else top + spare_height * 0.5, top + spare_height, step)
+        # Within its square a drawing is always at the same codes: in the middle, standing on the lower edge.
+        x, y = x + (side - wide) // 2 // CODE * CODE, y + (side - tall) // CODE * CODE
         boxes[index], sprites[index] = (x, y, x + wide, y + tall), pixels
     return boxes, sprites
 
 
-def snap(wanted: float, limit: float, step: int) -> int:
-    """The multiple of ``step`` nearest to ``wanted`` that does not pass ``limit``."""
-    return int(min(round(wanted / step), limit // step)) * step
+def object_side(rows: tuple[int, ...], width: int, height: int) -> int:
+    """Side of the square that an object gets: ``OBJECT``, magnified, or less where so many do not fit; whole codes."""
+    cell = min(width / max(rows), height / len(rows))
+    return int(min(OBJECT * magnification(width, height), 0.9 * cell)) // CODE * CODE
+
+
+def squares(rng: random.Random, rows: tuple[int, ...], side: int, width: int, height: int) -> Iterator[tuple[int, int]]:
+    """Left and top of every object's square, row by row. A single row stands in the lower part of the picture."""
+    scale = magnification(width, height)
+    if len(rows) == 1:
+        tops = [choose_place(rng, 0, height, side, scale, wanted=0.74 * height - side)]
+    else:
+        tops = [choose_place(rng, r * height // 2, height // 2, side, scale, spread=0) for r in range(2)]
+    for top, columns in zip(tops, rows):
+        cell = width // columns
+        for column in range(columns):
+            yield choose_place(rng, column * cell, cell, side, scale), top
+
+
+def choose_place(
+    rng: random.Random, start: int, length: int, side: int, scale: float, wanted: float | None = None, spread: int = 1
+) -> int:
+    """One of the places in a stretch of px that lie within ``spread`` steps of the wanted one (None: the middle)."""
+    step, offset = int(STEP * scale), int(OFFSET * scale)
+    middle = start + (length - side) / 2 if wanted is None else wanted
+    first = offset + -(-(start - offset) // step) * step
+    places = [x for x in range(first, start + length - side + 1, step) if abs(x - middle) <= max(spread, 0.5) * step]
+    return rng.choice(places) if places else int(min(max(middle, start), start + length - side)) // CODE * CODE
 
 
 # --- grounds and shadows --------------------------------------------------------------------------
@@ -180,11 +198,12 @@ def snap(wanted: float, limit: float, step: int) -> int:
 
 def paint_ground(rng, width: int, height: int, floor: bool) -> tuple[np.ndarray, str]:
     """A ground, with a wall and a floor if wanted and lucky, and what a caption calls it."""
-    style = rng.choice(("plain", "gradient", "room", "room") if floor else ("plain", "gradient"))
+    shares = (0.35, 0.2, 0.45) if floor else (0.7, 0.3, 0)
+    style = rng.choices(("plain", "gradient", "room"), shares)[0]
     name = rng.choice(list(GROUNDS))
     if style == "room":
         other = rng.choice([ground for ground in GROUNDS if ground != name])
-        horizon = round(height * rng.choice((0.5625, 0.625)) / SNAP) * SNAP
+        horizon = round(height * rng.choice((0.5625, 0.625)) / OFFSET) * OFFSET
         return room(name, other, width, height, horizon), f"on a {other} floor by a {name} wall"
     return backdrop(name, style == "gradient", width, height), f"on a {name} background"
 
@@ -199,12 +218,10 @@ def backdrop(name: str, gradient: bool, width: int, height: int) -> np.ndarray:
 
 @lru_cache(maxsize=512)
 def room(wall: str, floor: str, width: int, height: int, horizon: int) -> np.ndarray:
-    """A wall above a floor, the floor a little lighter towards the viewer: uint8 [h, w, 3]."""
-    picture = np.empty((height, width, 3))
-    picture[:horizon] = np.array(GROUNDS[wall])
-    light = np.linspace(0.9, 1.02, height - horizon)[:, None, None]
-    picture[horizon:] = np.array(GROUNDS[floor]) * light
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    """A wall above a floor: uint8 [h, w, 3]. Both are of one tone: every tone is another edge for every drawing."""
+    picture = np.empty((height, width, 3), np.uint8)
+    picture[:horizon], picture[horizon:] = GROUNDS[wall], GROUNDS[floor]
+    return picture
 
 
 def cast_shadow(canvas: Image.Image, box: tuple[int, int, int, int], scale: float) -> None:

@@ -21,15 +21,16 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
 from model.training.perceptual import PerceptualLoss
+from model.training.precision import mixed_precision
 from model.training.scenes import KINDS, Scene, compose
 
 CROP_PX = 128
-CROPS_PER_SCENE = 8
-BUFFER_CROPS = 400
+CROPS_PER_SCENE = 16
+BUFFER_CROPS = 1600
 
 
 class SceneCrops(IterableDataset):
-    """Endless 128 px crops of training scenes, half of them on objects: float [3, 128, 128] in [-1, 1]."""
+    """Endless 128 px crops of training scenes, most of them on objects: float [3, 128, 128] in [-1, 1]."""
 
     def __init__(self, seed: int):
         self.seed = seed
@@ -52,8 +53,8 @@ class SceneCrops(IterableDataset):
 
 
 def crop_corner(rng: random.Random, scene: Scene, side: int) -> tuple[int, int]:
-    """Corner of a crop on the 16 px grid of the codes: three in four around an object."""
-    if rng.random() < 0.75:
+    """Corner of a crop on the 16 px grid of the codes: seven in eight around an object."""
+    if rng.random() < 0.875:
         box = rng.choice(scene.items).box
         x, y = (rng.randint(box[i] - CROP_PX // 2, box[i + 2] - CROP_PX // 2) for i in (0, 1))
     else:
@@ -71,7 +72,7 @@ class Codebook:
 
     @torch.no_grad()
     def update(self, codes: Tensor, latents: Tensor, ids: Tensor) -> None:
-        """Move ``codes`` [K, D] in place towards latents [N, D] that chose them; restart idle ones."""
+        """Move ``codes`` [K, D] in place towards latents [N, D] that chose them; idle ones move to latents that are far from their code."""
         used = torch.bincount(ids, minlength=len(codes)).float()
         sums = torch.zeros_like(self.sums).index_add_(0, ids, latents)
         self.counts.lerp_(used, 1 - self.decay)
@@ -80,7 +81,8 @@ class Codebook:
         codes.copy_(F.normalize(self.sums / self.counts.clamp_min(1e-6)[:, None], dim=-1))
         dead = self.idle > self.idle_steps
         if n := int(dead.sum()):
-            fresh = latents[torch.randint(len(latents), (n,))]
+            error = 1 - (latents * codes[ids]).sum(-1)
+            fresh = latents[torch.multinomial(error.clamp_min(1e-6), n, replacement=True)]
             codes[dead], self.sums[dead], self.counts[dead], self.idle[dead] = fresh, fresh, 1.0, 0
 
     def state_dict(self) -> dict:
@@ -116,7 +118,7 @@ class TokenizerTrainer:
         self.arguments = arguments
         self.folder = Path(arguments.out)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=mixed_precision())
         config = ImageTokenizerConfig(codebook_size=arguments.codebook_size, code_dim=arguments.code_dim)
         model = ImageTokenizer(config)
         optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.0)
@@ -162,7 +164,8 @@ class TokenizerTrainer:
             codes = self.bare.codebook[ids]
             commit = F.mse_loss(flat, codes)
             quantized = rotate_to(flat, codes)
-        decoded = self.bare.decoder(quantized.view_as(latents).permute(0, 3, 1, 2))
+        with self.accelerator.autocast():  # the encoder stays in float32, so that codes are those of inference
+            decoded = self.bare.decoder(quantized.view_as(latents).permute(0, 3, 1, 2)).float()
         squared = F.mse_loss(decoded, pixels)
         loss = F.l1_loss(decoded, pixels) + 2.0 * squared + 0.25 * self.arguments.code_dim * commit
         if perceptual_weight and self.perceptual is not None:

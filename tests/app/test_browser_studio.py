@@ -58,6 +58,7 @@ def test_a_typed_prompt_grows_into_a_picture(visit):
     page.locator("#prompt textarea").fill("a red aple")
     expect(page.locator("#words")).to_contain_text("closest: apple")
     page.locator("#prompt textarea").fill("a red <b>apple</b>")
+    expect(page.locator("#words .sent")).to_have_text("Sent as: a red apple")
     page.keyboard.press("Control+Enter")
     preview = page.locator("#stage img.pixels")
     expect(preview).to_be_visible()
@@ -70,6 +71,7 @@ def test_a_typed_prompt_grows_into_a_picture(visit):
     expect(text(page)).to_contain_text("Done")
     expect(page.locator("#stage img.final")).to_have_attribute("src", re.compile("^/media/"))
     expect(page.locator("#details .prompt")).to_have_text("a red <b>apple</b>")
+    expect(page.locator("#details .rewritten")).to_have_text("sent as: a red apple")
     expect(page.locator("#go")).to_have_text("Generate")
     assert page.locator("#stage img").evaluate("image => image.naturalWidth") == 512
 
@@ -151,6 +153,22 @@ def test_the_gallery_compares_publishes_and_deletes(visit, world):
     page.locator("#delete").click()
     expect(page.locator("#cards .card")).to_have_count(1)
     assert services.store.list_generations(GenerationFilter(viewer=owner, mine=True)).items[0].prompt == "a blue car"
+
+
+def test_about_tells_and_deletes_everything_when_asked_twice(visit, world):
+    (services, _), _ = world
+    ann = visit()
+    page = ann.open("/about")
+    expect(page.get_by_role("heading", name="How it draws")).to_be_visible()
+    expect(page.locator("#server")).to_contain_text("sqlite")
+    owner = owner_of(services, ann)
+    services.submit(owner, GenerationRequest("a duck", "a duck", width=256, height=256, shuffle_window=4, seed=1))
+    made = newest_picture(services, owner)
+    expect(page.locator("#forget-all")).to_be_disabled()
+    page.locator("#sure input").check()
+    page.locator("#forget-all").click()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("1 picture was deleted")
+    assert services.store.generations_by_id([made.id])[made.id].deleted
 
 
 def owner_of(services, visitor: Visitor) -> str:

@@ -5,6 +5,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ from app.launch import launch_arguments
 from app.playground_handlers import ENDED
 from app.record import request_of
 from app.request import GenerationRequest
-from app.services import build_services
+from app.services import TooMany, build_services
 from app.settings import Settings
 from app.ui import build_ui
-from storage.errors import NotFound
+from storage.errors import NotFound, QueueFull
 
 SMALL = {"width": 256, "height": 256, "shuffle_window": 4}
 
@@ -103,6 +104,20 @@ def test_bad_requests_are_refused_before_any_work(services, changes, text):
     assert services.store.stats()["rows"]["job"] == before
 
 
+def test_quotas_are_the_servers(services, monkeypatch):
+    request = GenerationRequest("x", "x", **SMALL)
+    monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=2, max_queued_per_user=1))
+    job = services.submit("cy", request, address="203.0.113.7")
+    assert finished(services, job, "cy").state == "done"
+    long = replace(request, width=1024, height=1024, shuffle_window=1)
+    running = services.submit("cy", long, address="203.0.113.7")
+    with pytest.raises(TooMany, match="2 pictures an hour"):  # whatever name the same address takes
+        services.submit("dee", request, address="203.0.113.7")
+    with pytest.raises(QueueFull, match="allowed: 1"):
+        services.submit("cy", request)
+    services.stop(running.id, "cy")
+
+
 def test_the_api_draws_and_its_links_are_signed(services, url):
     client = Client(url, verbose=False)
     assert list(client.view_api(return_format="dict")["named_endpoints"]) == ["/generate"]
@@ -116,4 +131,6 @@ def test_the_api_draws_and_its_links_are_signed(services, url):
 def test_health_is_public_and_pages_set_a_visitor_cookie(url):
     assert b'"status":"ok"' in urllib.request.urlopen(url + "/healthz").read()
     page = urllib.request.urlopen(urllib.request.Request(url + "/", headers={"Accept": "text/html"}))
-    assert "HttpOnly" in page.headers["set-cookie"]
+    assert "HttpOnly" in page.headers["set-cookie"] and "object-src 'none'" in page.headers["content-security-policy"]
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(url + "/monitoring/summary")

@@ -6,6 +6,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from model import ImageTokenizer, TokenShuffleConfig, TokenShuffleForImageGeneration, TokenShufflePipeline
+from model.decoder import Plan
 from model.image_tokenizer import ImageTokenizerConfig
 from model.prompt import PAD, special_tokens
 
@@ -28,6 +29,17 @@ def inputs(rows: int = 2, length: int = 6, height: int = 8, width: int = 8) -> t
     generator = torch.Generator().manual_seed(1)
     prompt = torch.randint(6, 300, (rows, length), generator=generator)
     return prompt, torch.randint(0, 64, (rows, height, width), generator=generator)
+
+
+def make_plan(window, height=8, width=8, padded=True) -> Plan:
+    """Two guided rows of one image whose codes are all known."""
+    prompt, image = inputs(height=height, width=width)
+    mask = torch.ones_like(prompt)
+    mask[1, :3] = 0 if padded else 1
+    steps = height * width // window**2
+    weights = torch.linspace(1, 4, steps) if steps > 1 else torch.tensor([2.0])
+    noise = torch.zeros(1, height, width)
+    return Plan(prompt, mask, height, width, window, weights, noise, known=image[:1])
 
 
 @pytest.fixture(params=["independent", "causal"])
@@ -60,13 +72,13 @@ def tiny_image_tokenizer() -> ImageTokenizer:
     return tokenizer.eval()
 
 
-def tiny_pipeline(defaults: dict | None = None, **overrides) -> TokenShufflePipeline:
-    """A whole pipeline with random weights, in exact float32."""
+def tiny_pipeline(defaults: dict | None = None, engine: str | None = "fp32", **overrides) -> TokenShufflePipeline:
+    """A whole pipeline with random weights, in exact float32 unless another engine is asked for."""
     cells = [{"window": 2, "min_pixels": 64 * 64, "max_pixels": 128 * 128, "samples": 10, "loss": 4.0}]
     model = tiny_model(
         text_vocab_size=520, end_of_image_id=3, max_text_tokens=24, trained_cells=cells, max_pixels=256 * 256, **overrides
     )
-    return TokenShufflePipeline(model, tiny_image_tokenizer(), tiny_tokenizer(), defaults, engine="fp32")
+    return TokenShufflePipeline(model, tiny_image_tokenizer(), tiny_tokenizer(), defaults, engine=engine)
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import inputs, tiny_model
+from conftest import make_plan, tiny_model
 
-from model.decoder import Decoder, Plan, Run
+from model.decoder import Decoder, Run
 from model.packing import ENGINES
 from model.sampling import sample
 from model.shuffle import gather_windows
@@ -38,16 +38,6 @@ def plain_logits(model, plan):
     return unconditional + plan.weights[:, None, None] * (conditional - unconditional)
 
 
-def make_plan(window, height=8, width=8, padded=True):
-    prompt, image = inputs(height=height, width=width)
-    mask = torch.ones_like(prompt)
-    mask[1, :3] = 0 if padded else 1
-    steps = height * width // window**2
-    weights = torch.linspace(1, 4, steps) if steps > 1 else torch.tensor([2.0])
-    noise = torch.zeros(1, height, width)
-    return Plan(prompt, mask, height, width, window, weights, noise, known=image[:1])
-
-
 @pytest.mark.parametrize("window", [1, 2, 4])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_equals_uncached_forward(window, engine, window_head, positions):
@@ -59,6 +49,17 @@ def test_equals_uncached_forward(window, engine, window_head, positions):
         assert difference.abs().max() < 1e-3
     else:
         assert difference.std() < ROUNDING[engine] * wanted.std()
+
+
+def test_caches_are_as_long_as_the_picture_needs():
+    run = Decoder(tiny_model(), "fp32").start(make_plan(2))
+    assert {cache.keys.shape[2] for cache in run.caches} == {6 + 16 - 1}  # the last window is never looked at
+
+
+def test_window_eight(window_head):
+    model = tiny_model(window_head=window_head, shuffle_windows=(1, 8))
+    plan = make_plan(8, 16, 24)
+    assert (decoded_logits(model, "fp32", plan) - plain_logits(model, plan)).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize(("height", "width"), [(4, 12), (12, 4), (4, 4)])

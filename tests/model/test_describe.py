@@ -1,12 +1,19 @@
 """The paper's sizes and costs, from the configuration alone."""
 
+import json
 import time
 
 import pytest
 
 from model import TokenShuffleForImageGeneration, preset
 from model.__main__ import main
-from model.costs import backbone_parameters, head_parameters, window_head_parameters, window_parameters
+from model.costs import (
+    backbone_parameters,
+    head_parameters,
+    step_parameters,
+    window_head_parameters,
+    window_parameters,
+)
 from model.describe import cells, parameters
 
 # (px, window, fused tokens, forward TFLOPs, attention share, KV MiB per branch): estimates for the 2.7B model
@@ -53,12 +60,30 @@ def test_cost_formulas_count_the_real_matrices():
         assert window_parameters(config, s) == whole - shared + s**2 * shared
 
 
+@pytest.mark.parametrize("window_head", ["independent", "causal"])
+def test_a_step_reads_every_matrix_once(window_head):
+    config = preset("small", window_head=window_head)
+    model = TokenShuffleForImageGeneration(config)
+
+    def matrices(*modules):
+        return sum(p.numel() for module in modules if module is not None for p in module.parameters() if p.ndim == 2)
+
+    backbone = matrices(model.model.layers) + model.image_head.numel()
+    assert step_parameters(config, 1) == backbone
+    for s in (2, 4):
+        pair = matrices(model.shuffles[str(s)], model.unshuffles[str(s)], model.window_head)
+        assert step_parameters(config, s) == backbone + pair
+
+
 def test_command_prints_the_table(capsys):
     assert main(["describe", "paper-2.7b"]) == 0
     printed = capsys.readouterr().out
     assert "2,265" in printed and "4096" in printed.replace(",", "")
 
 
-def test_unknown_config_is_an_error_message(capsys):
-    assert main(["generate", "a cat", "--weights", "no/such/folder"]) == 2
-    assert "neither a folder nor a hub id" in capsys.readouterr().err
+@pytest.mark.parametrize("content", [None, {"model_type": "llama"}])
+def test_what_is_no_config_is_an_error_message(capsys, tmp_path, content):
+    if content:
+        (tmp_path / "config.json").write_text(json.dumps(content))
+    assert main(["describe", str(tmp_path)]) == 2
+    assert "error: " in capsys.readouterr().err

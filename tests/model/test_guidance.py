@@ -71,6 +71,13 @@ def test_custom_points_are_met_without_overshoot():
         ({"schedule": "custom", "points": [(0.5, 99.0)]}, "weight of a guidance point is 99.0"),
         ({"points": [(0.5, 2.0)]}, "guidance_points need guidance_schedule='custom'"),
         ({"steps": 0}, "steps is 0"),
+        ({"scale": "7"}, "guidance_scale is '7'"),
+        ({"scale": True}, "guidance_scale is True"),
+        ({"ramp_end": None}, "ramp_end is None"),
+        ({"interval": (0.1, 0.5, 0.9)}, "guidance_range is"),
+        ({"interval": ("a", "b")}, "guidance_range is"),
+        ({"schedule": "custom", "points": [0.5, 2.0]}, "guidance_points is"),
+        ({"schedule": "custom", "points": 5}, "guidance_points is 5"),
     ],
 )
 def test_bad_values_are_named(arguments, message):

@@ -42,6 +42,15 @@ def test_a_code_reaches_no_further_than_stated():
     assert 0 < reached <= tokenizer.reach <= reached + 2
 
 
+def test_a_code_depends_on_its_own_pixels_only():
+    tokenizer = lively(tiny_image_tokenizer())
+    pixels = torch.rand(1, 3, 48, 64) * 2 - 1
+    changed = torch.rand(1, 3, 48, 64) * 2 - 1
+    changed[..., 16:32, 32:48] = pixels[..., 16:32, 32:48]
+    assert tokenizer.encode(changed)[0, 1, 2] == tokenizer.encode(pixels)[0, 1, 2]
+    assert not torch.equal(tokenizer.encode(changed), tokenizer.encode(pixels))
+
+
 def test_encode_is_the_inverse_of_decode_in_shape_and_refuses_odd_sizes():
     tokenizer = tiny_image_tokenizer()
     assert tokenizer.encode(tokenizer.decode(ids(3, 5))).shape == (1, 3, 5)
@@ -85,7 +94,7 @@ def llamagen_file(tmp_path_factory):
             ("decoder.0.", "post_quant_conv."), ("decoder.1.", "decoder."),
         ):  # fmt: skip
             if key.startswith(mine):
-                theirs[public + key.removeprefix(mine)] = tensor
+                theirs[public + key.removeprefix(mine)] = tensor + 0.05 * torch.randn_like(tensor)
     theirs["quantize.embedding.weight"] = 3 * torch.randn(50, 8)
     theirs["quantize.codebook_used"] = torch.zeros(65536)
     path = tmp_path_factory.mktemp("llamagen") / "vq_ds16_t2i.pt"
@@ -105,15 +114,79 @@ def test_key_names_are_the_public_ones(llamagen_file):
     assert set(llamagen_file[1]) >= EXPECTED_KEYS
 
 
-def test_llamagen_round_trip(llamagen_file):
+class Described:
+    """LlamaGen's tokenizer as its description has it, computed from the public keys alone: an independent second opinion."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def conv(self, x, name, **options):
+        return F.conv2d(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], **options)
+
+    def norm(self, x, name):
+        return F.group_norm(x, 32, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"], 1e-6)
+
+    def residual(self, x, name):
+        h = self.conv(F.silu(self.norm(x, f"{name}.norm1")), f"{name}.conv1", padding=1)
+        h = self.conv(F.silu(self.norm(h, f"{name}.norm2")), f"{name}.conv2", padding=1)
+        return h + (self.conv(x, f"{name}.nin_shortcut") if f"{name}.nin_shortcut.weight" in self.weights else x)
+
+    def attention(self, x, name):
+        h = self.norm(x, f"{name}.norm")
+        q, k, v = (self.conv(h, f"{name}.{part}").flatten(2) for part in "qkv")  # [B, C, places]
+        share = torch.softmax(torch.einsum("bcq,bck->bqk", q, k) / x.shape[1] ** 0.5, dim=-1)
+        return x + self.conv(torch.einsum("bqk,bck->bcq", share, v).view(x.shape), f"{name}.proj_out")
+
+    def level(self, x, name, blocks):
+        for block in range(blocks):
+            x = self.residual(x, f"{name}.res.{block}")
+            if f"{name}.attn.{block}.q.weight" in self.weights:
+                x = self.attention(x, f"{name}.attn.{block}")
+        return x
+
+    def middle(self, x, name):
+        x = self.attention(self.residual(x, f"{name}.mid.0"), f"{name}.mid.1")
+        return self.residual(x, f"{name}.mid.2")
+
+    def out(self, x, name):
+        return self.conv(F.silu(self.norm(x, f"{name}.norm_out")), f"{name}.conv_out", padding=1)
+
+    def encode(self, pixels):
+        x = self.conv(pixels, "encoder.conv_in", padding=1)
+        for level in range(5):
+            x = self.level(x, f"encoder.conv_blocks.{level}", blocks=2)
+            if level < 4:
+                x = self.conv(F.pad(x, (0, 1, 0, 1)), f"encoder.conv_blocks.{level}.downsample.conv", stride=2)
+        latents = self.conv(self.out(self.middle(x, "encoder"), "encoder"), "quant_conv")
+        return torch.cdist(F.normalize(latents, dim=1).permute(0, 2, 3, 1).flatten(0, 2), self.codes).argmin(-1)
+
+    @property
+    def codes(self):
+        return F.normalize(self.weights["quantize.embedding.weight"], dim=-1)
+
+    def decode(self, grid):
+        x = self.conv(self.codes[grid].permute(0, 3, 1, 2), "post_quant_conv")
+        x = self.middle(self.conv(x, "decoder.conv_in", padding=1), "decoder")
+        for level in range(5):
+            x = self.level(x, f"decoder.conv_blocks.{level}", blocks=3)
+            if level < 4:
+                x = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
+                x = self.conv(x, f"decoder.conv_blocks.{level}.upsample.conv", padding=1)
+        return self.out(x, "decoder").clamp(-1, 1)
+
+
+@torch.no_grad()
+def test_llamagen_gives_the_codes_and_pixels_of_its_description(llamagen_file):
     path, theirs = llamagen_file
-    tokenizer = ImageTokenizer.from_llamagen(path)
+    tokenizer, described = ImageTokenizer.from_llamagen(path), Described(theirs)
     pixels = torch.rand(1, 3, 64, 48) * 2 - 1
-    codebook = F.normalize(theirs["quantize.embedding.weight"], dim=-1)
-    latents = F.normalize(tokenizer.encoder(pixels), dim=1)
-    distances = (latents.permute(0, 2, 3, 1)[..., None, :] - codebook).square().sum(-1)
-    assert torch.equal(tokenizer.encode(pixels), distances.argmin(-1))
-    assert tokenizer.decode(ids(4, 3, 50)).shape == (1, 3, 64, 48)
+    codes = tokenizer.encode(pixels)
+    assert torch.equal(codes.flatten(), described.encode(pixels)) and len(codes.unique()) > 3
+    grid = ids(4, 3, 50)
+    wanted = described.decode(grid)
+    assert wanted.shape == (1, 3, 64, 48) and wanted.std() > 0.05
+    torch.testing.assert_close(tokenizer.decode(grid), wanted, atol=1e-4, rtol=1e-4)
+    assert (tokenizer.mean_colors - described.decode(torch.arange(50).view(50, 1, 1)).mean((2, 3))).abs().max() < 1e-4
 
 
 def test_foreign_files_are_refused(tmp_path, llamagen_file):

@@ -4,6 +4,7 @@ import gc
 import json
 import weakref
 
+import numpy as np
 import pytest
 import torch
 from conftest import tiny_pipeline
@@ -32,6 +33,14 @@ def test_stream_single_and_batch_are_equal(pipe, window):
     assert torch.equal(last.result.tokens, single.tokens)
     assert torch.equal(batch.tokens[:1], single.tokens)
     assert single.images[0].tobytes() == last.result.images[0].tobytes() == batch.images[0].tobytes()
+
+
+def test_the_default_engine_streams_what_it_draws_at_once():
+    pipe = tiny_pipeline({"width": 128, "height": 128}, engine=None)
+    assert pipe.decoder.engine == "int8"
+    first, again = pipe("a cat", seed=5), pipe("a cat", seed=5)
+    *_, last = pipe.stream("a cat", seed=5)
+    assert torch.equal(first.tokens, again.tokens) and torch.equal(first.tokens, last.result.tokens)
 
 
 def test_prompts_of_unequal_length_in_one_batch_equal_single_calls(pipe):
@@ -136,13 +145,44 @@ def test_untrained_sizes_are_told_apart(pipe):
     assert pipe.supported_cells()[0]["window"] == 2
     assert pipe("a cat", width=128, height=128, shuffle_window=2).settings["trained"] is True
     assert pipe("a cat", width=128, height=128, shuffle_window=4).settings["trained"] is False
+    assert pipe.is_trained(96, 96, 2) and not pipe.is_trained(32, 32, 2)
+    assert not pipe.is_trained(256, 64, 2)  # as many pixels, but only squares were seen
+    pipe.config.trained_cells[0]["max_aspect"] = 2.0
+    assert pipe.is_trained(64, 128, 2) and not pipe.is_trained(256, 64, 2)
+    del pipe.config.trained_cells[0]["max_aspect"]
 
 
 def test_plan_counts_steps_and_grows_with_size(pipe):
     small, large = (pipe.plan(width=size, height=size, shuffle_window=2) for size in (64, 128))
     assert small["steps"] == 4 and large["steps"] == 16 and large["tokens"] == 64
     assert large["flops"] > 4 * small["flops"]
-    assert large["kv_bytes"] > small["kv_bytes"]
+    numbers = 2 * 2 * 4 * 8  # keys and values, layers, heads, head_dim
+    assert large["kv_bytes"] == 2 * (16 + 24) * numbers * 4  # both branches, prompt at its longest, float32
+    unguided, three = pipe.plan(guidance_scale=1.0), pipe.plan(num_images=3)
+    assert unguided["kv_bytes"] == large["kv_bytes"] / 2 and three["kv_bytes"] == 3 * large["kv_bytes"]
+    assert three["flops"] == 3 * large["flops"]
+    head = 2 * 64 * 64 * 32  # scored once, after guidance
+    assert unguided["flops"] - head == (large["flops"] - head) / 2
+
+
+def test_numerics_name_all_that_decides_the_sums(pipe):
+    assert pipe("a cat", width=64, height=64).settings["numerics"].endswith("-b2")
+    assert pipe("a cat", width=64, height=64, num_images=2, guidance_scale=1.0).settings["numerics"].endswith("-b2")
+    assert pipe("a cat", width=64, height=64, num_images=2).settings["numerics"].endswith("-b4")
+    device, engine, instructions, threads, version = pipe.decoder.numerics.split("-")
+    assert (device, engine, threads) == ("cpu", "fp32", f"t{torch.get_num_threads()}")
+    assert instructions.startswith(torch.backends.cpu.get_cpu_capability().lower())
+    assert torch.__version__.startswith(version.removeprefix("torch"))
+
+
+def test_threads_are_those_asked_for():
+    before = torch.get_num_threads()
+    pipe = tiny_pipeline({"width": 64, "height": 64})
+    pipe.threads = before + 1
+    try:
+        assert f"-t{before + 1}-" in pipe("a cat").settings["numerics"]
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_encode_undoes_a_picture_size(pipe):
@@ -168,16 +208,38 @@ def test_encode_undoes_a_picture_size(pipe):
         ({"seed": -1}, "seed is -1"),
         ({"num_images": 0}, "num_images is 0"),
         ({"negative_prompt": "x" * 100}, "negative_prompt has 100 tokens; at most 24 are allowed"),
+        ({"width": 10**400}, "width is 1000"),
+        ({"width": "64"}, "width is '64'; it must be a number"),
+        ({"shuffle_window": True}, "shuffle_window is True"),
+        ({"seed": float("inf")}, "seed is inf"),
+        ({"guidance_scale": "7"}, "guidance_scale is '7'; it must be between 1 and 30"),
+        ({"ramp_end": "x"}, "ramp_end is 'x'"),
+        ({"negative_prompt": 5}, "negative_prompt is 5; it must be a text"),
         ({"guidance_range": "ab"}, "guidance_range is 'ab'"),
+        ({"guidance_range": ((0, 1), (0, 1))}, "guidance_range is "),
+        ({"guidance_schedule": "custom", "guidance_points": [1, 2]}, "it must be a list of .fraction, weight. pairs"),
+        ({"guidance_schedule": "custom", "guidance_points": 5}, "guidance_points is 5"),
         ({"steps": 5}, "unknown setting 'steps'"),
         ({"tokens": torch.zeros(8, 8)}, "tokens and mask belong together"),
         ({"tokens": torch.zeros(4, 4), "mask": torch.zeros(8, 8)}, r"tokens has shape \(4, 4\)"),
         ({"tokens": torch.full((8, 8), 64), "mask": torch.zeros(8, 8)}, "tokens to keep range from 64 to 64"),
+        ({"tokens": torch.full((8, 8), 1.5), "mask": torch.zeros(8, 8)}, "tokens to keep hold fractions"),
+        ({"tokens": "abc", "mask": torch.zeros(8, 8)}, "tokens is a str that is no array"),
     ],
 )
 def test_bad_settings_raise_before_any_work(pipe, arguments, message):
     with pytest.raises(ValueError, match=message):
         pipe.stream("a cat", **arguments)  # not even one step was asked for
+
+
+def test_numbers_of_browsers_and_numpy_are_plain_ones(pipe):
+    plain = pipe("a cat", width=64, height=96, shuffle_window=2, top_k=9, num_images=1, seed=7, temperature=1)
+    other = pipe(
+        "a cat", width=64.0, height=np.int64(96), shuffle_window=2.0, top_k=np.int32(9), num_images=1.0, seed=7.0,
+        temperature=np.float32(1),
+    )  # fmt: skip
+    assert torch.equal(plain.tokens, other.tokens)
+    assert json.dumps(plain.settings) == json.dumps(other.settings).replace('"temperature": 1.0', '"temperature": 1')
 
 
 @pytest.mark.parametrize("prompt", ["", "   ", [], ["a cat", ""], None, 3])

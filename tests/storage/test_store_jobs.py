@@ -143,11 +143,16 @@ def test_jobs_of_an_owner_newest_first(store):
     assert [job.id for job in store.jobs_of(OWNER, states=("running",))] == ids[:1]
 
 
-def test_a_job_run_by_its_request_is_running_from_the_start(store):
-    job = store.start_job(OWNER, {}, "gpu", request_key="k")
-    assert (job.state, job.attempts) == ("running", 1)
-    assert store.start_job(OWNER, {}, "gpu", request_key="k").id == job.id
+def test_a_job_can_be_taken_by_the_request_that_draws_it_and_by_nobody_else(store):
+    job = store.submit_job(OWNER, {}, request_key="k")
+    first = store.submit_job(OWNER, {}, priority=9)
+    taken = store.take_job(job.id, "request")
+    assert (taken.id, taken.state, taken.attempts, taken.worker_id) == (job.id, "running", 1, "request")
+    assert store.take_job(job.id, "request") is None and store.claim_job("worker").id == first.id
     assert store.interrupt_job(job.id).state == "interrupted"
+    assert store.take_job(job.id, "request") is None  # only after it was resumed
+    store.resume_job(job.id, OWNER)
+    assert store.take_job(job.id, "request").attempts == 2
 
 
 def test_a_long_grid_leaves_the_room_of_those_who_wait(store):

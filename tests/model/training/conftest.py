@@ -63,8 +63,8 @@ def recipe(tmp_path) -> Path:
                     "image_vocab_size": 64, "code_width": 8, "window_head_width": 32, "shuffle_windows": [1, 2],
                 },
                 "cells": [
-                    {"size": 64, "window": 2, "batch": 4, "fraction": 1.0, "weight": 0.5},
-                    {"size": 64, "window": 1, "batch": 4, "fraction": 1.0, "weight": 0.5},
+                    {"size": 64, "window": 2, "batch": 4, "repeat_fraction": 0.5, "weight": 0.5},
+                    {"size": 64, "window": 1, "batch": 4, "repeat_fraction": 0.5, "weight": 0.5},
                 ],
             }
         )

@@ -10,16 +10,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from model import TokenShuffleForImageGeneration
-from model.training.generator import GeneratorTrainer, make_optimizers, mixed_precision
+from model import TokenShuffleForImageGeneration, preset
+from model.settings import check_shape
+from model.training.generator import GeneratorTrainer, make_optimizers
+from model.training.precision import mixed_precision
 
 ROOT = Path(__file__).parents[3]
+RECIPES = sorted((ROOT / "model/training/configs").glob("*.json"))
 
 
 def arguments(recipe: Path, shards: Path, out: Path, minutes: float, init: Path | None = None):
     return argparse.Namespace(
-        config=str(recipe), shards=str(shards), out=str(out), minutes=minutes, init=init and str(init)
-    )
+        config=str(recipe), shards=str(shards), out=str(out), minutes=minutes, init=init and str(init),
+        image_tokenizer=None,
+    )  # fmt: skip
 
 
 def losses(folder: Path, window: int) -> list[float]:
@@ -56,6 +60,16 @@ def test_a_new_leg_goes_on_counting(recipe, shards, tmp_path):
     leg.train()
     after = TokenShuffleForImageGeneration.from_pretrained(tmp_path / "two" / "export").config.trained_cells
     assert sum(c["samples"] for c in after) == sum(c["samples"] for c in before) + 4 * leg.step
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_name_models_and_cells_that_exist(path, recipe):
+    shipped, known = json.loads(path.read_text()), json.loads(recipe.read_text())
+    assert set(shipped) - {"model"} == set(known) - {"model"}
+    config = preset(shipped["preset"], **shipped.get("model", {}))
+    for cell in shipped["cells"]:
+        assert set(cell) == set(known["cells"][0])
+        check_shape(cell["size"], cell["size"], cell["window"], config)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.training.captions import plural
-from model.training.scenes import KINDS, OBJECT, SNAP, combinations, compose, held_out
+from model.training.scenes import KINDS, OBJECT, STEP, arrange, combinations, compose, held_out
 from model.training.vocabulary import CONCEPTS, NUMBERS
 
 SIZES = ((512, 512), (768, 512), (512, 768), (256, 256))
@@ -41,8 +41,8 @@ def test_positions_are_as_said(seed):
     scene = compose(random.Random(seed), "position", 512, 512)
     (left_a, top_a, right_a, bottom_a), (left_b, top_b, right_b, bottom_b) = (item.box for item in scene.items)
     holds = {
-        "left of": right_a <= left_b + SNAP, "right of": left_a + SNAP >= right_b,
-        "above": bottom_a <= top_b + SNAP, "below": top_a + SNAP >= bottom_b,
+        "left of": right_a <= left_b, "right of": left_a >= right_b,
+        "above": bottom_a <= top_b, "below": top_a >= bottom_b,
     }  # fmt: skip
     assert holds[scene.relation]
 
@@ -55,6 +55,16 @@ def test_lone_objects_stand_about_the_middle_in_one_size(size):
     assert centre == pytest.approx(size[0] / 2, abs=0.03 * size[0])
     longest = {max(right - left, bottom - top) for left, top, right, bottom in boxes}
     assert longest == {OBJECT * min(size) // 512}
+
+
+@pytest.mark.parametrize("size", [(256, 256), (512, 512), (1024, 1024)])
+def test_a_drawing_always_meets_the_largest_windows_in_the_same_way(size):
+    rng, step = random.Random(0), STEP * max(min(size) // 512, 1)
+    kinds = {"single_object": 1, "two_object": 2, "counting": 4} if min(size) > 256 else {"single_object": 1}
+    scenes = [arrange(rng, kind, [("cat", None)] * n, None, *size) for kind, n in kinds.items() for _ in range(6)]
+    boxes = [item.box for scene in scenes for item in scene.items]
+    assert len({(left % step, top % step, right - left) for left, top, right, _ in boxes}) == 1
+    assert len({box[:2] for box in boxes}) > 1 or min(size) == 256
 
 
 def test_about_a_tenth_is_held_out():

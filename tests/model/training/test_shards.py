@@ -1,7 +1,9 @@
 """Shards keep codes and captions exactly, and processes share one order."""
 
+import random
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,14 +13,19 @@ from tests.model.conftest import tiny_image_tokenizer
 
 
 def test_round_trip(tmp_path, painted_art):
-    import random
-
     tokenizer = tiny_image_tokenizer()
     scenes = [compose(random.Random(seed), "two_object", 128, 64) for seed in range(3)]
     samples = read_shard(write_shard(tmp_path, tokenizer, scenes))
     for (text, codes, width, height), scene, wanted in zip(samples, scenes, encode_scenes(tokenizer, scenes)):
         assert (text, width, height) == (scene.caption, 128, 64)
         assert torch.equal(codes, wanted) and codes.shape == (4, 8)
+
+
+def test_each_distinct_patch_is_encoded_as_in_its_picture(painted_art):
+    tokenizer = tiny_image_tokenizer()
+    scenes = [compose(random.Random(seed), "counting", 256, 128) for seed in range(2)]
+    pixels = torch.stack([torch.from_numpy(np.array(scene.image)).permute(2, 0, 1) for scene in scenes])
+    assert torch.equal(encode_scenes(tokenizer, scenes), tokenizer.encode(pixels / 127.5 - 1))
 
 
 def test_two_processes_share_what_one_sees(shards):

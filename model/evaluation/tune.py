@@ -1,0 +1,51 @@
+"""Which sampling settings the judge prefers: ``python -m model.evaluation.tune --window 2``.
+
+Tries every pair of temperature and guidance scale on prompts outside the small set that `evaluate` reports, so that
+the reported figures stay independent of the choice. With few prompts the differences are mostly noise: read the intervals.
+"""
+
+import argparse
+import itertools
+
+from model.evaluation.evaluate import draw
+from model.evaluation.geneval import COUNTS, Prompt, is_correct, read_prompts
+from model.evaluation.judge import Judge
+from model.evaluation.scores import wilson
+from model.pipeline import TokenShufflePipeline
+
+
+def tuning_prompts(each: int) -> list[Prompt]:
+    """The first ``each`` prompts a category that are not in the small set."""
+    spare = [prompt for prompt in read_prompts() if not prompt.small]
+    return [prompt for category in COUNTS for prompt in [p for p in spare if p.category == category][:each]]
+
+
+def accepted(pipe: TokenShufflePipeline, judge: Judge, prompts: list[Prompt], window: int, size: int, batch: int) -> int:
+    """How many of the prompts get a picture that the judge accepts, one picture each."""
+    drawn = draw(pipe, prompts, window, size, images=1, batch=batch, seed=0)
+    return sum(is_correct(prompts[i], pictures[0], judge.detect(pictures)[0]) for i, pictures, _ in drawn)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--weights", help="checkpoint folder (default: the shipped one)")
+    parser.add_argument("--window", type=int, default=2)
+    parser.add_argument("--size", type=int, default=512, help="px")
+    parser.add_argument("--each", type=int, default=13, help="prompts a category; 40 at most")
+    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--temperatures", type=float, nargs="+", default=(0.7, 0.85, 1.0))
+    parser.add_argument("--scales", type=float, nargs="+", default=(1.0, 2.0, 4.0))
+    return parser.parse_args()
+
+
+def main(a: argparse.Namespace) -> None:
+    pipe, judge, prompts = TokenShufflePipeline.from_pretrained(a.weights), Judge.load(), tuning_prompts(a.each)
+    print("| temperature | guidance scale | accepted |\n|---|---|---|")
+    for temperature, scale in itertools.product(a.temperatures, a.scales):
+        pipe.defaults = {**pipe.defaults, "temperature": temperature, "guidance_scale": scale}
+        right = accepted(pipe, judge, prompts, a.window, a.size, a.batch)
+        print(f"| {temperature} | {scale} | {wilson(right / len(prompts), len(prompts))} |", flush=True)
+
+
+if __name__ == "__main__":
+    main(parse())

@@ -1,0 +1,119 @@
+"""A drawing on a clock that the test moves: stopping is quick, previews are few and cheap, leaving interrupts."""
+
+from types import SimpleNamespace
+
+import pytest
+from PIL import Image
+
+from app import drawing as module
+from app.drawing import Drawing
+from app.live import LiveJobs
+from app.request import GenerationRequest
+from storage.store import open_store
+
+STEP_SECONDS = 0.01
+REQUEST = GenerationRequest("a red apple", "a red apple", 256, 256, 1, seed=1).as_dict()
+
+
+class Clock:
+    """Stands in for the module's `time`; moved by the generator's steps and by what a preview costs."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def monotonic(self):
+        return self.now
+
+    perf_counter = monotonic
+
+
+class Slow:
+    """A generator of many steps. preview_seconds: what one preview costs; at: called with the number of each step."""
+
+    def __init__(self, clock, steps, preview_seconds=0.0, at=lambda step: None):
+        self.clock, self.steps, self.preview_seconds, self.at = clock, steps, preview_seconds, at
+        self.previews: list[float] = []
+        self.freed = False
+
+    def stream(self, **settings):
+        try:
+            for step in range(1, self.steps + 1):
+                self.clock.now += STEP_SECONDS
+                self.at(step)
+                yield SimpleNamespace(
+                    step=step, total_steps=self.steps, tokens=SimpleNamespace(numel=lambda: 256), preview=self.preview, result=None
+                )
+        finally:
+            self.freed = True
+
+    def preview(self):
+        self.previews.append(self.clock.now)
+        self.clock.now += self.preview_seconds
+        return [Image.new("RGB", (16, 16))]
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = open_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def started(store, generator):
+    job = store.submit_job("ann", REQUEST)
+    closing = SimpleNamespace(is_set=lambda: False, wait=lambda seconds: False)
+    return Drawing(store, generator, LiveJobs(), {}, closing).steps(store.take_job(job.id, "test")), job
+
+
+def test_stopping_takes_less_than_half_a_second(store, clock):
+    asked = []
+
+    def at(step):
+        if step == 200:
+            asked.append(clock.now)
+            store.request_cancel(job.id, "ann")
+
+    generator = Slow(clock, 10_000, at=at)
+    steps, job = started(store, generator)
+    for _ in steps:
+        pass
+    assert store.get_job(job.id, "ann").state == "cancelled" and generator.freed
+    assert clock.now - asked[0] < 0.5
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.02, 0.3])
+def test_previews_are_at_most_eight_a_second_and_a_twentieth_of_the_time(store, clock, cost):
+    generator = Slow(clock, 1500, preview_seconds=cost)
+    steps, _ = started(store, generator)
+    began = clock.now
+    for _ in steps:
+        pass
+    gaps = [later - earlier for earlier, later in zip(generator.previews, generator.previews[1:])]
+    assert len(gaps) >= 2 and min(gaps) >= 1 / 8
+    assert (len(generator.previews) - 1) * cost <= 0.05 * (clock.now - began)  # the last may be just affordable
+
+
+def test_who_leaves_interrupts_and_frees(store, clock):
+    generator = Slow(clock, 1000)
+    steps, job = started(store, generator)
+    for _ in range(5):
+        next(steps)
+    steps.close()
+    assert store.get_job(job.id, "ann").state == "interrupted" and generator.freed
+
+
+def test_an_unexpected_failure_tells_the_owner_nothing_of_the_inside(store, clock):
+    def at(step):
+        raise OSError("/secret/path")
+
+    steps, job = started(store, Slow(clock, 10, at=at))
+    assert list(steps) == []
+    ended = store.get_job(job.id, "ann")
+    assert ended.state == "failed" and "secret" not in ended.error

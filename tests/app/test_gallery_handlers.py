@@ -1,0 +1,118 @@
+"""The gallery's handlers as plain functions, and who is given which picture."""
+
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+from arena_world import png
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from app import media
+from app.gallery_handlers import GalleryHandlers, Wish
+from app.services import Services
+from app.settings import Settings
+from storage.store import open_store
+
+ALL = Wish("", "Everything", [], [], [], None, None)
+NOBODY = SimpleNamespace(headers={}, request=None)
+
+
+@pytest.fixture
+def services(tmp_path):
+    built = Services(Settings(tmp_path, "s" * 32, admin_key="the key"), open_store(tmp_path), None, "none in this test")
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def handlers(services):
+    return GalleryHandlers(services)
+
+
+@pytest.fixture
+def draw(services):
+    def add(owner="ann", prompt="a red apple", px=64, window=2, schedule="constant"):
+        stored = services.store.images.put(png(len(prompt), px))
+        settings = {"width": px, "height": px, "window": window, "schedule": {"kind": schedule}, "scale": 4.0, "checkpoint": "test"}
+        return services.store.record_generation(
+            None, prompt=prompt, seed=7, image=stored.image, thumbnail=stored.thumbnail, owner=owner, settings=settings
+        )
+
+    return add
+
+
+def wish(**changes):
+    return Wish(**{**vars(ALL), **changes})
+
+
+def shown(handlers, viewer, **changes):
+    return handlers.page(wish(**changes), viewer, None, [])[0].count('class="card"')
+
+
+def test_filters_narrow_what_one_may_see(handlers, draw):
+    draw(), draw(px=128), draw(window=4), draw(prompt="a blue car", schedule="linear"), draw(owner="bob")
+    published = draw(owner="bob", prompt="two ducks")
+    handlers.act("publish", published.id, "bob")
+    assert shown(handlers, "ann") == 5 and shown(handlers, None) == 1
+    assert shown(handlers, "ann", scope="Mine") == 4 and shown(handlers, "ann", scope="Published") == 1
+    assert shown(handlers, "ann", text="blue") == 1 and shown(handlers, "ann", sizes=["128 × 128"]) == 1
+    assert shown(handlers, "ann", windows=[4]) == 1 and shown(handlers, "ann", schedules=["linear"]) == 1
+    tomorrow = (datetime.now(timezone.utc) + timedelta(days=1)).timestamp()
+    assert shown(handlers, "ann", since=tomorrow) == 0 and shown(handlers, "ann", until=tomorrow) == 5
+
+
+@pytest.mark.parametrize("forged", [{"scope": "All of them"}, {"sizes": ["x"]}, {"windows": ["'; DROP TABLE job"]}])
+def test_forged_filters_are_refused(handlers, draw, forged):
+    with pytest.raises(Exception, match=r"cannot be shown|invalid literal"):
+        handlers.page(wish(**forged), "ann", None, [])
+
+
+def test_prompts_are_text_and_never_html(handlers, draw):
+    made = draw(prompt='<img src=x onerror="alert(1)">')
+    cards = handlers.page(ALL, "ann", None, [made.id])[0]
+    compare, details, _ = handlers.shown([made.id], "ann")
+    for html in (cards, compare, details):
+        assert "<img src=x" not in html and "&lt;img src=x" in html
+
+
+def test_only_the_owner_acts_and_the_second_pick_is_replaced(handlers, draw):
+    made, other = draw(), draw(prompt="two")
+    for action in ("publish", "unpublish", "delete"):
+        for stranger in ("bob", None):
+            with pytest.raises(Exception, match=r"no such picture|pick one"):
+                handlers.act(action, made.id, stranger)
+    assert handlers.pick([made.id, other.id], "third") == [made.id, "third"]
+    with pytest.raises(Exception, match="no such picture"):
+        handlers.shown([made.id], "bob")
+    assert "Deleted" in handlers.act("delete", made.id, "ann") and shown(handlers, "ann") == 1
+
+
+def test_the_administrator_takes_down_with_a_reason(handlers, draw, services):
+    made = draw()
+    handlers.act("publish", made.id, "ann")
+    for key, reason, text in (("wrong", "rude", "only the administrator"), ("", "rude", "only the"), ("the key", " ", "give a reason")):
+        with pytest.raises(Exception, match=text):
+            handlers.take_down(made.id, reason, key, NOBODY)
+    handlers.take_down(made.id, "<b>rude</b>", "the key", NOBODY)
+    assert shown(handlers, "bob") == 0
+    assert "&lt;b&gt;rude" in handlers.shown([made.id], "ann")[1]
+    with pytest.raises(Exception, match="took this picture down"):
+        handlers.act("publish", made.id, "ann")
+
+
+def test_pictures_are_served_by_signed_links_only(services, draw):
+    client = TestClient(Starlette(routes=media.routes(services)))
+    made, other = draw(), draw(prompt="two")
+    link = services.picture_url(made)
+    assert client.get(link).content.startswith(b"\x89PNG") and "private" in client.get(link).headers["cache-control"]
+    signature = link.partition("k=")[2]
+    for path in (f"/media/{other.id}/full?k={signature}", f"/media/{made.id}/thumb?k={signature}", f"/media/{made.id}/full"):
+        assert client.get(path).status_code == 403
+    for path in ("/media/..%2f..%2fetc/full", "/studio/..%2fsettings.py", "/studio/studio.js", "/studio/examples.json", "/media/x/../../y"):
+        assert client.get(path).status_code in (403, 404)
+    saved = client.get(f"{link}&save=settings")
+    assert b"a red apple" in saved.content and "attachment" in saved.headers["content-disposition"]
+    assert b"a red apple" not in client.get(f"{link}&save=image").content
+    services.store.delete_generation(made.id, "ann")
+    assert client.get(link).status_code == 404

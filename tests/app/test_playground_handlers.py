@@ -1,0 +1,138 @@
+"""The Playground's handlers as plain functions, the examples, and the About page's texts."""
+
+import random
+from types import SimpleNamespace
+
+import pytest
+from compare_world import make_studio
+from PIL import Image
+
+from app import about
+from app.components.examples import examples_html
+from app.controls import Controls
+from app.examples import ASSETS, draw_examples, load_examples
+from app.identity import COOKIE
+from app.pages.about import delete_everything
+from app.playground_handlers import Handlers
+from app.request import GenerationRequest
+from model.checkpoint import checkpoint_hash
+from model.pipeline import WEIGHTS
+
+CONTROLS = Controls(
+    "please draw a cute red duck", "1:1", 256, 256, 256, 4, "half-linear", 3.0, 0.5, "", 1.0, 0, 1.0, 5, False, 1
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory):
+    running = make_studio(tmp_path_factory.mktemp("handlers"))
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def handlers(services):
+    return Handlers(services)
+
+
+@pytest.fixture
+def visitor(services):
+    return request_with(services.identity.new_token())
+
+
+def request_with(token, query=None):
+    return SimpleNamespace(headers={"cookie": f"{COOKIE}={token}"}, query_params=query or {}, client=None, request=None)
+
+
+def changed(**changes):
+    return Controls(**{**vars(CONTROLS), **changes})
+
+
+def test_both_the_typed_and_the_rewritten_prompt_are_kept(services, handlers, visitor):
+    owner = handlers.owner(visitor, None)
+    job = services.store.get_job(handlers.start(CONTROLS, None, visitor), owner)
+    assert (job.request["typed"], job.request["prompt"]) == ("please draw a cute red duck", "a red duck")
+    plain = services.store.get_job(handlers.start(changed(rewrite=False), None, visitor), owner)
+    assert plain.request["prompt"] == plain.request["typed"] == "please draw a cute red duck"
+
+
+@pytest.mark.parametrize("rewriting", [True, False])
+def test_using_the_settings_again_sends_the_same_text(handlers, rewriting):
+    wanted = changed(rewrite=rewriting)
+    request = wanted.request(handlers.sent(wanted))
+    again = handlers.controls_of(request)
+    assert again.rewrite is rewriting and again.request(handlers.sent(again)) == request
+
+
+def test_words_are_escaped_and_say_what_will_be_sent(handlers):
+    html = handlers.words("a <script>alert(1)</script> duck", True)
+    assert "<script>" not in html and "Sent as: <b>a duck</b>" in html
+    assert "Sent as" not in handlers.words("a red duck", True) and "Sent as" not in handlers.words("zebra duck", False)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [({"schedule": "custom", "points": "x"}, "no control point"), ({"aspect": "2:1"}, "aspect"), ({"num_images": 9}, "between 1 and 4")],
+)
+def test_what_cannot_be_drawn_is_said_with_the_reason_and_not_offered(handlers, change, text):
+    _, html, drawable = handlers.describe(changed(**change))
+    assert text in html and not drawable
+    assert handlers.describe(CONTROLS)[2]
+
+
+def test_surprises_are_made_of_known_words(handlers):
+    random.seed(1)
+    surprises = [handlers.surprise() for _ in range(20)]
+    assert len(set(surprises)) > 5
+    for text in surprises:
+        assert handlers.words(f"{text} ", True) == "", text
+
+
+def test_an_interrupted_job_is_offered_to_its_owner_only(services, handlers, visitor):
+    owner = handlers.owner(visitor, None)
+    job = services.store.submit_job(owner, GenerationRequest("x", "x", 1024, 1024, 1, seed=1).as_dict(), priority=-9)
+    assert services.store.take_job(job.id, "test") and services.store.interrupt_job(job.id)
+    assert handlers.view(services.store.get_job(job.id, owner), owner).resumable
+    with pytest.raises(Exception, match="no such job"):
+        handlers.resume(job.id, None, request_with(services.identity.new_token()))
+    assert handlers.resume(job.id, None, visitor) == job.id
+    with pytest.raises(Exception, match="only an interrupted job"):
+        handlers.resume(job.id, None, visitor)
+    services.stop(job.id, owner)
+
+
+def test_examples_are_shown_only_for_the_checkpoint_that_drew_them(services, handlers, tmp_path):
+    assert handlers.examples == []
+    draw_examples(services.pipeline, tmp_path, [GenerationRequest("a <duck>", "a <duck>", 256, 256, 4, seed=3)])
+    (example,) = load_examples(services.checkpoint, tmp_path / "examples.json")
+    assert Image.open(tmp_path / example.file).size == (256, 256) and example.steps == 16
+    assert load_examples("another", tmp_path / "examples.json") == []
+    assert "a &lt;duck&gt;" in examples_html([example])
+    handlers.examples = [example]
+    chosen, stage = handlers.example(0)
+    assert (chosen.prompt, chosen.seed, chosen.random_seed, chosen.window) == ("a <duck>", 3, False, 4)
+    assert stage.count("<rect") == 16 and "<duck>" not in stage
+    for forged in (1, -1, "0", None):
+        with pytest.raises(Exception, match="no such example"):
+            handlers.example(forged)
+
+
+def test_the_shipped_examples_were_drawn_by_the_shipped_weights():
+    shown = load_examples(checkpoint_hash(WEIGHTS))
+    assert shown, "new weights? draw the examples again: python -m app.examples"
+    assert sum((ASSETS / example.file).stat().st_size for example in shown) < 1_000_000
+
+
+def test_everything_of_one_visitor_can_go(services, handlers, visitor):
+    owner = handlers.owner(visitor, None)
+    with pytest.raises(Exception, match="tick the box"):
+        delete_everything(services, owner, False)
+    assert "deleted" in delete_everything(services, owner, True)
+    with pytest.raises(Exception, match="tick the box"):
+        delete_everything(services, None, True)
+
+
+def test_the_about_page_says_what_is_loaded_and_how_the_server_is(services):
+    assert "1024 × 1024 px" in about.steps_table() and "4,096" in about.steps_table()
+    assert services.checkpoint in about.checkpoint_html(services) and "duck" in about.checkpoint_html(services)
+    assert "sqlite" in about.server_html(services)

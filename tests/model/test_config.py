@@ -1,0 +1,32 @@
+"""What no model can be made of is refused by name."""
+
+import pytest
+
+from model import TokenShuffleConfig, preset
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_size": "x"}, "hidden_size is 'x'; it must be a whole number from 1"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers is 0"),
+        ({"num_key_value_heads": 4}, "num_key_value_heads is 4; it must be a divisor of 6 heads"),
+        ({"head_dim": 6}, "head_dim is 6; it must be a multiple of 4"),
+        ({"shuffle_windows": (1, 3)}, "shuffle window is 3; it must be 1, 2, 4 or 8"),
+        ({"shuffle_windows": ()}, "shuffle_windows is"),
+        ({"code_width": 0}, "code_width is 0"),
+        ({"code_width": None, "hidden_size": 390, "head_dim": 64}, "hidden_size is 390; it must be a multiple of 4"),
+        ({"positions": "spiral"}, "positions is 'spiral'; it must be one of"),
+        ({"window_head": "deep"}, "window_head is 'deep'; it must be one of"),
+        ({"end_of_image_id": 2048}, "end_of_image_id is 2048; it must be None or a text id, 0 to 2047"),
+        ({"trained_cells": [{"window": 2}]}, "a trained cell is"),
+    ],
+)
+def test_bad_values_are_named(changes, message):
+    with pytest.raises(ValueError, match=message):
+        TokenShuffleConfig(**changes)
+
+
+def test_unknown_preset():
+    with pytest.raises(ValueError, match=r"preset is 'huge'; it must be one of \['paper-2.7b', 'small'\]"):
+        preset("huge")
