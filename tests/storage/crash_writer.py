@@ -14,7 +14,7 @@ store = open_store(Path(sys.argv[1]), sys.argv[2] or None, journal_dir=Path(sys.
 study = store.create_study("s", prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1)
 store.set_study_state(study.id, "open")
 rater = store.get_or_create_rater("r" * 32)
-job = store.submit_job(OWNER, {})
+job = store.submit_job(OWNER, {}, study_id=study.id)
 store.claim_job("w")
 before = None
 for number in range(10_000):

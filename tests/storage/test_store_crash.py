@@ -31,7 +31,7 @@ def killed_after(data_dir: Path, database_url: str | None, lines: int, *, journa
     time.sleep(0.013 * (lines % 5))  # not always at the same place
     process.send_signal(signal.SIGKILL)
     process.wait()
-    return seen + [line for line in process.stdout.read().split("\n")[:-1] if line]
+    return [line for line in seen + process.stdout.read().split("\n")[:-1] if line]
 
 
 @pytest.mark.parametrize("lines", [1, 7, 23])
@@ -44,7 +44,7 @@ def test_acknowledged_rows_survive_kill_9(tmp_path, database_url, lines):
     found = store.generations_by_id(pictures)
     assert sorted(found) == sorted(pictures)
     assert all(store.images.exists(one.image) for one in found.values())
-    assert votes <= {row["vote"] for row in store.votes_frame()}
+    assert votes <= {row["vote"] for row in store.votes_frame()} and (votes or lines == 1)
     assert store.check_images(rehash=True).missing == [] == store.check_images(rehash=True).damaged
     assert [job.state for job in store.recover_jobs()] == ["queued"]
     assert store.submit_job(OWNER, {}).state == "queued"

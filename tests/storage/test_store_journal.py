@@ -124,7 +124,7 @@ def test_a_failed_commit_takes_its_line_back(store, tmp_path, bucket):
 
 def test_deleting_reaches_the_bucket(arena, tmp_path, bucket):
     arena.store.delete_generation(arena.a.id, OWNER)
-    arena.store.delete_my_data(arena.rater.id)
+    arena.store.delete_my_data(arena.rater.id, "visitor")
     assert not list((bucket / "images").rglob(f"{arena.a.image}*"))
     again = reopened(arena.store, tmp_path, bucket)
     assert [one.id for one in again.list_generations(GenerationFilter(viewer=OWNER)).items] == [arena.b.id]

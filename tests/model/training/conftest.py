@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 import pytest
+from accelerate.state import AcceleratorState
 from PIL import Image, ImageDraw
 
 from model.training import art
@@ -35,6 +36,12 @@ def painted_art(tmp_path_factory):
         art.raster.cache_clear()
         art.sprite.cache_clear()
         yield
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerator():
+    """A process has one accelerator, and its precision is fixed when it is first made."""
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="session")
