@@ -25,13 +25,13 @@ log = logging.getLogger(__name__)
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = ASSETS / "examples.json"
 WEBP_QUALITY = 82
-WANTED = (
-    GenerationRequest("a red apple on a cream background", "a red apple on a cream background", seed=3),
-    GenerationRequest("two green cars", "two green cars", seed=1, shuffle_window=4),
-    GenerationRequest("a yellow duck and a blue cup", "a yellow duck and a blue cup", seed=2),
-    GenerationRequest("a penguin", "a penguin", seed=4, shuffle_window=4),
-    GenerationRequest("a pink balloon on a navy background", "a pink balloon on a navy background", seed=5),
-    GenerationRequest("a cat left of a clock", "a cat left of a clock", seed=6),
+WANTED = (  # chosen among a few seeds; what the weights get wrong is on the contact sheets of docs/training.md
+    GenerationRequest("a sunflower", "a sunflower", seed=3),
+    GenerationRequest("a turtle on a cream background", "a turtle on a cream background", seed=3, shuffle_window=4),
+    GenerationRequest("a guitar on a navy background", "a guitar on a navy background", seed=3, shuffle_window=4),
+    GenerationRequest("a blue car", "a blue car", seed=3, shuffle_window=4),
+    GenerationRequest("two green cars", "two green cars", seed=5, shuffle_window=4),
+    GenerationRequest("a laptop and a gift", "a laptop and a gift", seed=5, shuffle_window=4),
 )
 
 
