@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from model import TokenShuffleForImageGeneration, preset
 from model.settings import check_shape
-from model.training.generator import GeneratorTrainer, make_optimizers
+from model.training.generator import SHEET_PROMPTS, GeneratorTrainer, make_optimizers
 from model.training.precision import mixed_precision
+from tests.model.conftest import tiny_image_tokenizer
 
 ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "model/training/configs").glob("*.json"))
@@ -60,6 +62,15 @@ def test_a_new_leg_goes_on_counting(recipe, shards, tmp_path):
     leg.train()
     after = TokenShuffleForImageGeneration.from_pretrained(tmp_path / "two" / "export").config.trained_cells
     assert sum(c["samples"] for c in after) == sum(c["samples"] for c in before) + 4 * leg.step
+
+
+def test_a_sheet_shows_every_fixed_prompt(recipe, shards, tmp_path):
+    tiny_image_tokenizer().save_pretrained(tmp_path / "pixels")
+    given = arguments(recipe, shards, tmp_path / "leg", 0.02)
+    given.image_tokenizer = str(tmp_path / "pixels")
+    GeneratorTrainer(given).draw_sheet()
+    (sheet,) = (tmp_path / "leg" / "sheets").glob("*.webp")
+    assert Image.open(sheet).size == (64 * len(SHEET_PROMPTS), 64)
 
 
 def test_a_curriculum_is_not_claimed_as_trained(recipe, shards, tmp_path):
