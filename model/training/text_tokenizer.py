@@ -6,11 +6,11 @@ Byte-level, so every prompt has an encoding, unknown words and scripts included.
 import random
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from model.prompt import PAD, special_tokens
-from model.training.captions import POSITIONS, caption
+from model.training.captions import POSITIONS, caption, plural
 from model.training.scenes import KINDS, draw_items
 from model.training.vocabulary import COLOURS, CONCEPTS, GROUNDS
 
@@ -30,11 +30,21 @@ def sample_captions(count: int, seed: int = 0) -> list[str]:
     return texts
 
 
+def plural_endings() -> pre_tokenizers.Split:
+    """Cuts ``apples`` into ``apple`` and ``s``: who knows one apple then knows several.
+
+    Only endings of our own nouns, so that ``bus``, ``scissors`` and ``tennis`` stay whole.
+    """
+    pairs = [(name.split()[-1], plural(name).split()[-1]) for name in CONCEPTS]
+    nouns = sorted({one for one, several in pairs if several in (f"{one}s", f"{one}es")})
+    return pre_tokenizers.Split(Regex(f"(?<={'|'.join(f'Ġ{noun}' for noun in nouns)})e?s$"), "isolated")
+
+
 def train_text_tokenizer() -> PreTrainedTokenizerFast:
     """Learn the vocabulary; the result is the same in every run."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase(), normalizers.Strip()])
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.ByteLevel(add_prefix_space=True), plural_endings()])
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=VOCABULARY,

@@ -1,0 +1,38 @@
+"""A plural is the noun that training knows and an ending, and nothing else is cut."""
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from model.training.captions import plural
+from model.training.text_tokenizer import load_or_train, train_text_tokenizer
+from model.training.vocabulary import CONCEPTS
+
+IRREGULAR = {"person", "knife", "butterfly", "cactus", "strawberry"}
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return train_text_tokenizer()
+
+
+@pytest.mark.parametrize("name", [name for name in CONCEPTS if name not in IRREGULAR and plural(name) != name])
+def test_a_regular_plural_begins_with_its_noun(tokenizer, name):
+    noun, several = tokenizer.tokenize(name), tokenizer.tokenize(plural(name))
+    assert several[: len(noun)] == noun
+    assert several[len(noun) :] in (["s"], ["es"])
+
+
+@pytest.mark.parametrize("word", ["scissors", "skis", "bus", "octopus", "tennis racket", "sports ball"])
+def test_a_word_that_merely_ends_like_a_plural_stays_whole(tokenizer, word):
+    assert tokenizer.tokenize(word)[-1] not in ("s", "es")
+    assert "s" not in tokenizer.tokenize(word)
+
+
+def test_text_comes_back(tokenizer):
+    text = "a photo of four wine glasses on a blue background"
+    assert tokenizer.decode(tokenizer.encode(text)).strip() == text
+
+
+def test_a_run_folder_keeps_its_vocabulary(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    assert load_or_train(tmp_path).tokenize("three apples") == tokenizer.tokenize("three apples")
