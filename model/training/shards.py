@@ -26,10 +26,10 @@ from model.training.scenes import CODE, Scene, compose
 SHARD_SCENES = 256
 BUFFER_SHARDS = 4  # shards that are shuffled together
 HASH_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, CODE * CODE * 3 // 8, np.uint64) * 2 + 1
-# Shares within the scenes of one object, which teach what things look like, and of several.
-# Coloured ones get more, since there are five times as many of them to learn.
+# Shares within the scenes of one object, which teach what things look like, and of several, which teach which one is where.
+# Coloured single ones get more, since there are five times as many of them to learn.
 ONE_OBJECT = {"single_object": 0.35, "colors": 0.65}
-SEVERAL = {"two_object": 0.24, "counting": 0.18, "position": 0.2, "color_attr": 0.38}
+SEVERAL = {"two_object": 0.3, "counting": 0.14, "position": 0.28, "color_attr": 0.28}
 
 
 def kind_shares(one_object: float) -> dict[str, float]:
