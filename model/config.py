@@ -31,7 +31,7 @@ class TokenShuffleConfig(PreTrainedConfig):
             very small causal block of width `window_head_width` that decodes them one after the other.
         end_of_image_id: joint id of <|end_of_image|>, which the last fused token predicts; None: nothing does.
         text_loss_weight, z_loss_weight: weights of the two losses beside the cross-entropy of the image codes.
-        max_pixels: largest width × height that may be asked for.
+        max_pixels: largest width × height that may be asked for; a side ends at 2048 px, where size tokens do.
         trained_cells: what was really trained, one dict per (size range, window) with keys `min_pixels`,
             `max_pixels`, `window`, `samples`, `loss`, and `max_aspect` (long side over short side, 1 when
             left out) where more than squares were seen; everything else is labelled untrained.

@@ -16,11 +16,11 @@ from model import costs
 from model.checkpoint import (
     check_parts,
     checkpoint_hash,
-    load_defaults,
     load_model,
     load_tokenizer,
     local_folder,
     save_checkpoint,
+    usable_defaults,
 )
 from model.decoder import Decoder, Plan
 from model.guidance import guidance_weights
@@ -28,7 +28,7 @@ from model.image_tokenizer import ImageTokenizer
 from model.noise import code_noise
 from model.packing import activation_dtype, weight_bytes
 from model.prompt import DOWNSAMPLE, PAD, pad_left, prompt_ids
-from model.settings import Settings, covers, resolve
+from model.settings import Settings, check_defaults, covers, resolve
 from model.transformer import TokenShuffleForImageGeneration
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -95,6 +95,7 @@ class TokenShufflePipeline:
         checkpoint: str = "",
     ):
         check_parts(model, image_tokenizer, tokenizer)
+        check_defaults(defaults or {}, model.config)
         self.model, self.image_tokenizer, self.tokenizer = model.eval(), image_tokenizer.eval(), tokenizer
         self.config, self.device = model.config, model.device
         self.defaults, self.threads, self.checkpoint = defaults or {}, threads, checkpoint
@@ -119,7 +120,7 @@ class TokenShufflePipeline:
         image_tokenizer = load_model(ImageTokenizer, folder / "image_tokenizer").to(device)
         tokenizer = load_tokenizer(folder)
         extra = {"engine": engine, "threads": threads, "checkpoint": checkpoint_hash(folder)}
-        return cls(model, image_tokenizer, tokenizer, load_defaults(folder), **extra)
+        return cls(model, image_tokenizer, tokenizer, usable_defaults(folder, model.config), **extra)
 
     def __call__(self, prompt: str | list[str], **settings: Any) -> Result:
         """Draw pictures; the same arguments as `stream`."""
@@ -269,8 +270,6 @@ class TokenShufflePipeline:
         return prompts
 
     def _check_text(self, name: str, text: str) -> None:
-        if not isinstance(text, str):
-            raise ValueError(f"{name} is {text!r}; it must be a text")
         length = len(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
         if length > self.config.max_text_tokens:
             raise ValueError(f"{name} has {length} tokens; at most {self.config.max_text_tokens} are allowed")
