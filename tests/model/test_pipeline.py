@@ -82,8 +82,8 @@ def test_closing_the_stream_frees_the_caches(pipe, monkeypatch):
     born = []
     original = Cache.__init__
 
-    def remember(self, keys, values):
-        original(self, keys, values)
+    def remember(self, both):
+        original(self, both)
         born.append(weakref.ref(self))
 
     monkeypatch.setattr(Cache, "__init__", remember)
@@ -122,7 +122,7 @@ def test_inpainting_starts_where_the_mask_does(pipe):
 def test_unconditional_rows_leave_when_no_weight_needs_them(pipe, monkeypatch):
     seen = []
     original = Cache.write
-    monkeypatch.setattr(Cache, "write", lambda self, *a: (seen.append(len(self.keys)), original(self, *a))[1])
+    monkeypatch.setattr(Cache, "write", lambda self, *a: (seen.append(len(self.both)), original(self, *a))[1])
     arguments = {"shuffle_window": 1, "width": 64, "height": 64, "guidance_schedule": "constant", "seed": 1}
     early = pipe("a cat", guidance_range=(0.0, 0.5), **arguments)
     assert set(seen) == {1, 2} and seen[-1] == 1
