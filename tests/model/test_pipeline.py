@@ -185,6 +185,14 @@ def test_threads_are_those_asked_for():
         torch.set_num_threads(before)
 
 
+def test_a_pipeline_of_parts_checks_its_machine_and_defaults():
+    with pytest.raises(ValueError, match="unknown setting 'top_q'"):
+        tiny_pipeline({"top_q": 1})
+    parts = tiny_pipeline()
+    with pytest.raises(ValueError, match="threads is 0; it must be a whole number from 1"):
+        TokenShufflePipeline(parts.model, parts.image_tokenizer, parts.tokenizer, threads=0)
+
+
 def test_encode_undoes_a_picture_size(pipe):
     assert pipe.encode([Image.new("RGB", (64, 32), "red")]).shape == (1, 2, 4)
 
