@@ -24,7 +24,8 @@ def strips(run: Run, x: Tensor, places: int, reach: int, scale: int = 1) -> Iter
     above = x[..., :0, :]
     for top in range(0, height, rows):
         bottom, margin = min(top + rows, height), above.shape[-2]
-        strip = torch.cat((above, x[..., top : bottom + reach, :]), dim=-2)
+        here = x[..., top : bottom + reach, :]
+        strip = torch.cat((above, here), dim=-2) if margin else here.clone()  # an empty part would undo channels-last
         known = margin + bottom - top
         above = strip[..., max(0, known - reach) : known, :]
         yield slice(scale * top, scale * bottom), run(strip)[..., scale * margin : scale * known, :]
