@@ -13,7 +13,9 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from model.config import TokenShuffleConfig
 from model.prompt import special_tokens
+from model.settings import check_defaults
 
 DEFAULTS_FILE = "generation_config.json"
 SHARD_SIZE = "9MB"  # hosts refuse plain files above 10 MB
@@ -38,6 +40,16 @@ def load_defaults(folder: Path) -> dict[str, Any]:
     """The checkpoint's tuned settings; empty when it has none."""
     path = folder / DEFAULTS_FILE
     return read_object(path) if path.exists() else {}
+
+
+def usable_defaults(folder: Path, config: TokenShuffleConfig) -> dict[str, Any]:
+    """`load_defaults`, refusing what no call could use; ValueError names file, value and what is allowed."""
+    defaults = load_defaults(folder)
+    try:
+        check_defaults(defaults, config)
+    except ValueError as error:
+        raise ValueError(f"{folder / DEFAULTS_FILE}: {error}") from error
+    return defaults
 
 
 def read_object(path: Path) -> dict[str, Any]:

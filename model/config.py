@@ -19,7 +19,11 @@ class TokenShuffleConfig(PreTrainedConfig):
     The vocabulary is joint: text ids (special tokens included) first, then the image codes, so that image
     code `c` has the joint id `text_vocab_size + c`.
 
+    Sizes not named below are Llama's.
+
     Args:
+        text_vocab_size, image_vocab_size: number of text ids and of image codes.
+        max_text_tokens: longest prompt, special tokens left out.
         shuffle_windows: window sizes s that the checkpoint can run; s=1 is a plain language model over codes.
         code_width: channels that one code keeps inside a window. None is the paper's d/s²; a number is a
             floor, so that large windows do not squeeze a code through a handful of channels.
@@ -31,7 +35,7 @@ class TokenShuffleConfig(PreTrainedConfig):
             very small causal block of width `window_head_width` that decodes them one after the other.
         end_of_image_id: joint id of <|end_of_image|>, which the last fused token predicts; None: nothing does.
         text_loss_weight, z_loss_weight: weights of the two losses beside the cross-entropy of the image codes.
-        max_pixels: largest width × height that may be asked for.
+        max_pixels: largest width × height that may be asked for; a side ends at 2048 px, where size tokens do.
         trained_cells: what was really trained, one dict per (size range, window) with keys `min_pixels`,
             `max_pixels`, `window`, `samples`, `loss`, and `max_aspect` (long side over short side, 1 when
             left out) where more than squares were seen; everything else is labelled untrained.
@@ -72,7 +76,9 @@ class TokenShuffleConfig(PreTrainedConfig):
             _require(not given or (isinstance(value, int) and value >= 1), name, value, "a whole number from 1")
         self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
         self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
-        self.shuffle_windows = [int(s) for s in self.shuffle_windows]
+        for name in ("shuffle_windows", "trained_cells"):
+            _require(isinstance(getattr(self, name) or [], (list, tuple)), name, getattr(self, name), "a list")
+        self.shuffle_windows = list(self.shuffle_windows or [])
         self.trained_cells = list(self.trained_cells or [])
         super().__post_init__(**kwargs)
         self._check()
@@ -94,7 +100,8 @@ class TokenShuffleConfig(PreTrainedConfig):
             "end_of_image_id", self.end_of_image_id, f"None or a text id, 0 to {self.text_vocab_size - 1}",
         )
         for cell in self.trained_cells:
-            _require(set(cell) >= CELL_KEYS, "a trained cell", cell, f"a dict with {sorted(CELL_KEYS)}")
+            named = isinstance(cell, dict) and set(cell) >= CELL_KEYS
+            _require(named, "a trained cell", cell, f"a dict with {sorted(CELL_KEYS)}")
         _require(self.positions in POSITIONS, "positions", self.positions, f"one of {POSITIONS}")
         _require(self.window_head in WINDOW_HEADS, "window_head", self.window_head, f"one of {WINDOW_HEADS}")
         _require(
@@ -106,7 +113,7 @@ class TokenShuffleConfig(PreTrainedConfig):
             "num_key_value_heads", self.num_key_value_heads, f"a divisor of {self.num_attention_heads} heads",
         )
         for s in self.shuffle_windows:
-            _require(s in (1, 2, 4, 8), "shuffle window", s, "1, 2, 4 or 8")
+            _require(isinstance(s, int) and s in (1, 2, 4, 8), "shuffle window", s, "1, 2, 4 or 8")
             _require(
                 self.code_width is not None or self.hidden_size % s**2 == 0,
                 "hidden_size", self.hidden_size, f"a multiple of {s**2} when code_width is None",

@@ -59,6 +59,11 @@ def image_flops(config: TokenShuffleConfig, height: int, width: int, window: int
     return branches * per_branch + head_flops(config, height, width)
 
 
+def training_flops(config: TokenShuffleConfig, height: int, width: int, window: int) -> float:
+    """FLOPs of learning from one picture, forward and backward, with every code scored."""
+    return 3 * image_flops(config, height, width, window, branches=1)
+
+
 def head_flops(config: TokenShuffleConfig, height: int, width: int) -> float:
     return 2.0 * height * width * head_parameters(config)
 

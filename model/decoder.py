@@ -197,14 +197,9 @@ class Run:
     def _new_caches(self, device: torch.device) -> list[Cache]:
         config = self.decoder.config
         length = self.prompt_length + self.steps - 1  # the last window is never looked at
-        shape = (self.rows, config.num_key_value_heads, length, config.head_dim)
-
+        shape = (self.rows, 2 * config.num_key_value_heads, length, config.head_dim)
         new = torch.empty if self.graphs is None else torch.zeros  # a graph also reads places that are masked
-
-        def cache() -> Tensor:
-            return new(shape, dtype=self.decoder.cache_dtype, device=device)
-
-        return [Cache(cache(), cache()) for _ in self.decoder.blocks]
+        return [Cache(new(shape, dtype=self.decoder.cache_dtype, device=device)) for _ in self.decoder.blocks]
 
     def _mask_at(self, where: Tensor, span: int) -> Tensor | None:
         """What to add to the scores of the first `span` places; a graph's `span` reaches past the step at `where`."""

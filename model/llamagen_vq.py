@@ -4,10 +4,15 @@ Module names follow the public checkpoint's keys, so that its weights load as th
 the coarsest size uses the fused kernel: at 2048 px a written-out map would have 16,384² entries.
 """
 
+from itertools import zip_longest
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from model.strips import Run, fill, frozen_norm, strips
+
 RES_BLOCKS = 2
+STRIP_PIXELS = 2**17  # 64 rows of a 2048 px picture
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -25,9 +30,21 @@ class ResnetBlock(nn.Module):
             self.nin_shortcut = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.conv1(F.silu(self.norm1(x)))
-        h = self.conv2(F.silu(self.norm2(h)))
+        return self.normed_by(x, self.norm1, self.norm2)
+
+    def normed_by(self, x: Tensor, norm1: Run, norm2: Run) -> Tensor:
+        h = self.conv2(F.silu(norm2(self.first_half(x, norm1))))
         return h + (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
+
+    def first_half(self, x: Tensor, norm1: Run) -> Tensor:
+        return self.conv1(F.silu(norm1(x)))
+
+    def in_strips(self, x: Tensor) -> Tensor:
+        """`forward` in little memory: x becomes the result where it has room for it."""
+        norm1 = frozen_norm(self.norm1, strips(lambda part: part, x, STRIP_PIXELS, reach=0))
+        norm2 = frozen_norm(self.norm2, strips(lambda part: self.first_half(part, norm1), x, STRIP_PIXELS, reach=1))
+        out = x.new_empty(len(x), self.conv2.out_channels, *x.shape[2:]) if hasattr(self, "nin_shortcut") else x
+        return fill(out, strips(lambda part: self.normed_by(part, norm1, norm2), x, STRIP_PIXELS, reach=2))
 
 
 class AttnBlock(nn.Module):
@@ -40,7 +57,8 @@ class AttnBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.norm(x)
-        q, k, v = (conv(h).flatten(2).transpose(1, 2).unsqueeze(1) for conv in (self.q, self.k, self.v))
+        # the fused kernel wants the channels of a place side by side
+        q, k, v = (conv(h).flatten(2).transpose(1, 2).unsqueeze(1).contiguous() for conv in (self.q, self.k, self.v))
         mixed = F.scaled_dot_product_attention(q, k, v).squeeze(1).transpose(1, 2)
         return x + self.proj_out(mixed.reshape(x.shape))
 
@@ -66,6 +84,11 @@ class Upsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))
 
+    def in_strips(self, x: Tensor) -> Tensor:
+        """`forward` in little memory."""
+        out = x.new_empty(*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
+        return fill(out, strips(self, x, STRIP_PIXELS // 4, reach=1, scale=2))
+
 
 class Level(nn.Module):
     """Residual blocks of one size, each followed by attention if asked for, then a change of size."""
@@ -77,14 +100,14 @@ class Level(nn.Module):
         )
         self.attn = nn.ModuleList(AttnBlock(out_channels) for _ in range(blocks if attention else 0))
 
+    def stages(self) -> list[nn.Module]:
+        """All parts in the order of their use."""
+        blocks = [part for pair in zip_longest(self.res, self.attn) for part in pair if part is not None]
+        return blocks + [getattr(self, name) for name in ("downsample", "upsample") if hasattr(self, name)]
+
     def forward(self, x: Tensor) -> Tensor:
-        for index, block in enumerate(self.res):
-            x = block(x)
-            if self.attn:
-                x = self.attn[index](x)
-        for name in ("downsample", "upsample"):
-            if hasattr(self, name):
-                x = getattr(self, name)(x)
+        for stage in self.stages():
+            x = stage(x)
         return x
 
 
@@ -117,7 +140,7 @@ class LlamaGenEncoder(nn.Module):
 
 
 class LlamaGenDecoder(nn.Module):
-    """[B, z_channels, H/16, W/16] → [B, 3, H, W]."""
+    """[B, z_channels, H/16, W/16] → [B, 3, H, W]; norms and attention see the whole picture."""
 
     def __init__(self, channels: int, multipliers: tuple[int, ...], z_channels: int):
         super().__init__()
@@ -137,6 +160,33 @@ class LlamaGenDecoder(nn.Module):
         for module in (*self.mid, *self.conv_blocks):
             x = module(x)
         return self.conv_out(F.silu(self.norm_out(x)))
+
+    def in_strips(self, z: Tensor) -> Tensor:
+        """`forward` up to the rounding of its sums, never holding more than 1¼ maps of the picture's size.
+
+        What has attention is small, 1/16 of the picture's sides, and takes one pass.
+        Norms need all of a map before any of it, so the first half of every block is computed twice.
+        """
+        x = self.conv_in(z)
+        for module in (*self.mid, self.conv_blocks[0]):
+            x = module(x)
+        for stage in (stage for level in self.conv_blocks[1:] for stage in level.stages()):
+            x = stage.in_strips(x)
+        norm_out = frozen_norm(self.norm_out, strips(lambda part: part, x, STRIP_PIXELS, reach=0))
+        pixels = x.new_empty(len(x), self.conv_out.out_channels, *x.shape[2:])
+        return fill(pixels, strips(lambda part: self.conv_out(F.silu(norm_out(part))), x, STRIP_PIXELS, reach=1))
+
+
+class LlamaGenFromCode(nn.Sequential):
+    """The 1 × 1 convolution from the code and the decoder: [B, code_dim, H/16, W/16] → [B, 3, H, W]."""
+
+    one_pass_codes = 32**2  # 512 × 512 px
+
+    def __init__(self, code_dim: int, channels: int, multipliers: tuple[int, ...], z_channels: int):
+        super().__init__(nn.Conv2d(code_dim, z_channels, 1), LlamaGenDecoder(channels, multipliers, z_channels))
+
+    def in_strips(self, codes: Tensor) -> Tensor:
+        return self[1].in_strips(self[0](codes))
 
 
 def rename(key: str) -> str | None:

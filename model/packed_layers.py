@@ -44,17 +44,19 @@ def complex_rotation(coordinates: Tensor, head_dim: int, theta: float) -> Tensor
 
 @dataclass
 class Cache:
-    """Keys and values of one block, [rows, kv heads, length, head_dim] each."""
+    """Keys and, behind them, values of one block in one tensor, [rows, 2 · kv heads, length, head_dim]."""
 
-    keys: Tensor
-    values: Tensor
+    both: Tensor
 
-    def write(self, where: Tensor, keys: Tensor, values: Tensor) -> None:
-        self.keys.index_copy_(2, where, keys.to(self.keys.dtype))
-        self.values.index_copy_(2, where, values.to(self.values.dtype))
+    def write(self, where: Tensor, both: Tensor) -> None:
+        self.both.index_copy_(2, where, both.to(self.both.dtype))
+
+    def until(self, end: int) -> tuple[Tensor, Tensor]:
+        """Keys and values of the places before `end`, [rows, kv heads, end, head_dim] each."""
+        return self.both.narrow(2, 0, end).chunk(2, dim=1)
 
     def rows(self, count: int) -> "Cache":
-        return Cache(self.keys[:count], self.values[:count])
+        return Cache(self.both[:count])
 
 
 class PackedBlock:
@@ -86,13 +88,13 @@ class PackedBlock:
 
         where: its place, int64 [1]. span: how much of the cache is filled then. mask: added to scores [R, 1, 1, span].
         """
-        q, k, v = self._project(x, turn)
-        cache.write(where, k.unsqueeze(2), v.unsqueeze(2))
+        q, both = self._project(x, turn)
+        cache.write(where, both.unsqueeze(2))
         return self.look(x, q, cache, span, mask)
 
     def look(self, x: Tensor, q: Tensor, cache: Cache, span: int, mask: Tensor | None = None) -> Tensor:
         """All of a step that follows the cache: rotated queries [R, heads, head_dim] -> [R, D]."""
-        keys, values = cache.keys[:, :, :span], cache.values[:, :, :span]
+        keys, values = cache.until(span)
         # query heads of a group lie side by side: to attention they are queries of one head
         q = q.to(keys.dtype).reshape(len(x), self.kv_heads, -1, self.head_dim)
         mixed = F.scaled_dot_product_attention(q, keys, values, attn_mask=mask, scale=1.0)
@@ -105,23 +107,23 @@ class PackedBlock:
         """
         rows, length, _ = x.shape
         parts = self._project(x.flatten(0, 1), turn.repeat(rows, 1, 1))
-        q, k, v = (part.unflatten(0, (rows, length)).transpose(1, 2) for part in parts)
-        keys, values = (whole[:, :, : start + length] for whole in (cache.keys, cache.values))
-        keys[:, :, start:], values[:, :, start:] = k, v
+        q, both = (part.unflatten(0, (rows, length)).transpose(1, 2) for part in parts)
+        cache.both[:, :, start : start + length] = both
+        keys, values = cache.until(start + length)
         mixed = F.scaled_dot_product_attention(
             q.to(keys.dtype), keys, values, attn_mask=mask, is_causal=mask is None, scale=1.0,
             enable_gqa=self.heads != self.kv_heads,
         )  # fmt: skip
         return self._finish(x.flatten(0, 1), mixed.transpose(1, 2).flatten(2).flatten(0, 1)).view_as(x)
 
-    def _project(self, x: Tensor, turn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """[rows, D] -> rotated q, k and v, [rows, heads, head_dim] float32 each."""
-        heads = self.qkv(self.unit(x).to(self.dtype)).float().view(len(x), -1, self.head_dim)
-        turned = heads[:, : self.heads + self.kv_heads]
+    def _project(self, x: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
+        """[rows, D] -> rotated q [rows, heads, head_dim], and what the cache holds [rows, 2 kv heads, head_dim], float32."""
+        projected = self.qkv(self.unit(x).to(self.dtype)).float().view(len(x), -1, self.head_dim)
+        turned = projected.narrow(1, 0, self.heads + self.kv_heads)
         if self.qk_norm:
-            turned = self.unit_heads(turned)
-        turned = turn_pairs(turned, turn)
-        return turned[:, : self.heads], turned[:, self.heads :], heads[:, self.heads + self.kv_heads :]
+            turned.div_(self.unit_heads.length(turned, self.unit_heads.floor))
+        turned.view(torch.complex64).mul_(turn)
+        return projected.split((self.heads, 2 * self.kv_heads), dim=1)
 
     def _finish(self, x: Tensor, mixed: Tensor) -> Tensor:
         """Output projection and SwiGLU with their residuals; x stays float32."""

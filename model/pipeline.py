@@ -16,11 +16,11 @@ from model import costs
 from model.checkpoint import (
     check_parts,
     checkpoint_hash,
-    load_defaults,
     load_model,
     load_tokenizer,
     local_folder,
     save_checkpoint,
+    usable_defaults,
 )
 from model.decoder import Decoder, Plan
 from model.guidance import guidance_weights
@@ -28,7 +28,7 @@ from model.image_tokenizer import ImageTokenizer
 from model.noise import code_noise
 from model.packing import activation_dtype, weight_bytes
 from model.prompt import DOWNSAMPLE, PAD, pad_left, prompt_ids
-from model.settings import Settings, covers, resolve
+from model.settings import Settings, check_defaults, covers, resolve
 from model.transformer import TokenShuffleForImageGeneration
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -73,7 +73,14 @@ class Event:
 
 
 class TokenShufflePipeline:
-    """Text to picture with one checkpoint and any of its shuffle windows.
+    """Text to picture with one checkpoint and any of its shuffle windows (arXiv 2504.17789, section 3).
+
+    >>> pipe = TokenShufflePipeline.from_pretrained()
+    >>> out = pipe("a red apple", width=512, height=512, shuffle_window=2, seed=7)
+    >>> out.images[0].save("apple.png")
+
+    What is impossible raises ValueError with the value and what is allowed: parts that do not belong together when
+    the pipeline is made, settings when it is called.
 
     Args:
         model, image_tokenizer, tokenizer: the three parts of a checkpoint folder.
@@ -94,12 +101,14 @@ class TokenShufflePipeline:
         threads: int | None = None,
         checkpoint: str = "",
     ):
+        check_machine(engine, threads)
         check_parts(model, image_tokenizer, tokenizer)
+        check_defaults(defaults or {}, model.config)
         self.model, self.image_tokenizer, self.tokenizer = model.eval(), image_tokenizer.eval(), tokenizer
         self.config, self.device = model.config, model.device
         self.defaults, self.threads, self.checkpoint = defaults or {}, threads, checkpoint
         self.decoder = Decoder(model, engine)
-        grey = torch.full((1, 3), 0.0, device=self.device)
+        grey = torch.zeros(1, 3, device=self.device)
         self._palette = _to_bytes(torch.cat((image_tokenizer.mean_colors.to(self.device), grey)))
 
     @classmethod
@@ -111,7 +120,13 @@ class TokenShufflePipeline:
         engine: str | None = None,
         threads: int | None = None,
     ) -> "TokenShufflePipeline":
-        """Load a checkpoint: None is the one shipped here, else a folder or a hub id. Never unpickles."""
+        """Load a checkpoint; nothing is ever unpickled. Raises ValueError for what is no complete, sound checkpoint.
+
+        Args:
+            source: a folder or a hub id ("owner/name"); None: the weights shipped in this repository.
+            device: where to draw; None: the GPU where there is one.
+            engine, threads: see the class.
+        """
         device = usable_device(device)
         check_machine(engine, threads)
         folder = local_folder(WEIGHTS if source is None else source)
@@ -119,10 +134,10 @@ class TokenShufflePipeline:
         image_tokenizer = load_model(ImageTokenizer, folder / "image_tokenizer").to(device)
         tokenizer = load_tokenizer(folder)
         extra = {"engine": engine, "threads": threads, "checkpoint": checkpoint_hash(folder)}
-        return cls(model, image_tokenizer, tokenizer, load_defaults(folder), **extra)
+        return cls(model, image_tokenizer, tokenizer, usable_defaults(folder, model.config), **extra)
 
     def __call__(self, prompt: str | list[str], **settings: Any) -> Result:
-        """Draw pictures; the same arguments as `stream`."""
+        """Draw pictures and return a `Result`; the same arguments as `stream`."""
         for event in self.stream(prompt, **settings):
             result = event.result
         return result
@@ -187,8 +202,8 @@ class TokenShufflePipeline:
     @torch.inference_mode()
     def decode(self, tokens: Tensor) -> list[Image.Image]:
         """Codes int64 [n, h, w] -> PIL pictures, one at a time to bound memory; codes not drawn (-1) become grey."""
-        grey = self.image_tokenizer.mean_colors.square().sum(-1).argmin()
-        complete = torch.where(tokens < 0, grey, tokens.to(self.device))
+        grey, tokens = self.image_tokenizer.mean_colors.square().sum(-1).argmin(), tokens.to(self.device)
+        complete = torch.where(tokens < 0, grey, tokens)
         pixels = (self.image_tokenizer.decode(one[None])[0] for one in complete)
         return [Image.fromarray(_to_bytes(p.permute(1, 2, 0)).cpu().numpy()) for p in pixels]
 
@@ -269,8 +284,6 @@ class TokenShufflePipeline:
         return prompts
 
     def _check_text(self, name: str, text: str) -> None:
-        if not isinstance(text, str):
-            raise ValueError(f"{name} is {text!r}; it must be a text")
         length = len(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
         if length > self.config.max_text_tokens:
             raise ValueError(f"{name} has {length} tokens; at most {self.config.max_text_tokens} are allowed")

@@ -54,9 +54,7 @@ def resolve(given: dict[str, Any], defaults: dict[str, Any], config: TokenShuffl
 
     `defaults` may hold `windows`, a map from window to values tuned for it. Raises ValueError.
     """
-    unknown = set(given) - set(FIELDS)
-    if unknown:
-        raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; settings are {', '.join(FIELDS)}")
+    _check_names(given, FIELDS)
     chosen = {name: value for name, value in given.items() if value is not None}
     window = _plain_number("shuffle_window", chosen.get("shuffle_window", defaults.get("shuffle_window", Settings.shuffle_window)))
     tuned = {**defaults, **defaults.get("windows", {}).get(str(window), {})}
@@ -64,6 +62,28 @@ def resolve(given: dict[str, Any], defaults: dict[str, Any], config: TokenShuffl
     settings = _with_plain_types({"seed": secrets.randbelow(2**32), **tuned, **chosen})
     check(settings, config)
     return settings
+
+
+def check_defaults(defaults: dict[str, Any], config: TokenShuffleConfig) -> None:
+    """Raise ValueError for anything in a checkpoint's defaults that no call could use, also per window."""
+    windows, allowed = defaults.get("windows", {}), [str(window) for window in config.shuffle_windows]
+    if not isinstance(windows, dict) or not set(windows) <= set(allowed):
+        raise ValueError(f"windows is {windows!r}; it must map {', '.join(allowed)} (as texts) to settings")
+    general = {name: value for name, value in defaults.items() if name != "windows"}
+    _check_names(general, (*FIELDS, "windows"))
+    _check_tuned(general, general.get("shuffle_window", config.shuffle_windows[0]), config)
+    for window, tuned in windows.items():
+        if not isinstance(tuned, dict):
+            raise ValueError(f"windows[{window!r}] is {tuned!r}; it must be a JSON object of settings")
+        _check_names(tuned, tuple(name for name in FIELDS if name != "shuffle_window"))
+        _check_tuned({**general, **tuned}, int(window), config)
+
+
+def _check_tuned(values: dict[str, Any], window: Any, config: TokenShuffleConfig) -> None:
+    """Values with the smallest size that the window draws, where they name none."""
+    unit = DOWNSAMPLE * window if window in config.shuffle_windows else DOWNSAMPLE
+    stated = {name: value for name, value in values.items() if value is not None}
+    check(_with_plain_types({"width": unit, "height": unit, **stated, "shuffle_window": window}), config)
 
 
 def check(settings: Settings, config: TokenShuffleConfig) -> None:
@@ -80,6 +100,8 @@ def check(settings: Settings, config: TokenShuffleConfig) -> None:
         raise ValueError(f"top_p is {settings.top_p!r}; it must be above 0 and at most 1")
     _check_number("seed", settings.seed, 0, MAX_SEED, whole=True)
     _check_number("num_images", settings.num_images, 1, MAX_IMAGES, whole=True)
+    if not isinstance(settings.negative_prompt, str):
+        raise ValueError(f"negative_prompt is {settings.negative_prompt!r}; it must be a text")
 
 
 def check_shape(width: int, height: int, window: int, config: TokenShuffleConfig) -> None:
@@ -88,10 +110,10 @@ def check_shape(width: int, height: int, window: int, config: TokenShuffleConfig
         raise ValueError(f"shuffle_window is {window!r}; this checkpoint has {config.shuffle_windows}")
     unit, largest = DOWNSAMPLE * window, DOWNSAMPLE * LARGEST_SIDE
     for name, side in (("width", width), ("height", height)):
-        _check_number(name, side, unit, largest, whole=True)
-        if side % unit:
+        if not 1 <= _number(name, side) <= largest or side % unit:
             raise ValueError(
-                f"{name} is {side}; with shuffle_window={window} it must be a multiple of {unit} from {unit} to {largest}"
+                f"{name} is {side!r}; with shuffle_window={window} it must be a multiple of {unit} up to {largest}, "
+                f"the longest side that the prompt has a token for"
             )
     if width * height > config.max_pixels:
         raise ValueError(f"{width}x{height} is {width * height} pixels; this checkpoint allows {config.max_pixels}")
@@ -102,6 +124,12 @@ def covers(cell: dict[str, Any], width: int, height: int, window: int) -> bool:
     same_size = cell["min_pixels"] <= width * height <= cell["max_pixels"]
     aspect = max(width, height) / min(width, height)
     return cell["window"] == window and same_size and aspect <= cell.get("max_aspect", 1)
+
+
+def _check_names(given: dict[str, Any], allowed: Sequence[str]) -> None:
+    unknown = sorted(set(given) - set(allowed))
+    if unknown:
+        raise ValueError(f"unknown setting {unknown[0]!r}; settings are {', '.join(allowed)}")
 
 
 def _with_plain_types(values: dict[str, Any]) -> Settings:

@@ -67,7 +67,12 @@ class Backbone(nn.Module):
 
 
 class TokenShuffleForImageGeneration(PreTrainedModel):
-    """The trainable model; `model/pipeline.py` samples from it."""
+    """The trainable model, an ordinary `transformers` class; `TokenShufflePipeline` samples from it.
+
+    >>> model = TokenShuffleForImageGeneration(preset("small"))
+    >>> out = model(input_ids, attention_mask, image_ids, shuffle_window=2)  # [B, T], [B, T], [B, H, W]
+    >>> out.logits.shape, out.loss  # [B, H, W, image codes]; scalar
+    """
 
     config_class = TokenShuffleConfig
     base_model_prefix = "model"
@@ -157,6 +162,8 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
             repeat_fraction: share of the windows that repeat their left or upper neighbour to be scored, drawn
                 afresh, the others always (training only). Most of a picture is ground, which is learned in
                 minutes. A drawn repeat counts for those left out, so the mean stays unbiased.
+
+        Raises ValueError for a window that the checkpoint lacks and for H or W that do not divide by it.
         """
         self.check_window(shuffle_window)
         if image_ids is None:

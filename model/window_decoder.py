@@ -103,8 +103,8 @@ class InsideDecoder:
     def start(self, states: Tensor) -> tuple[Tensor, Cache]:
         """States [R, s², code_width] -> rows of all places [s², R, 4 w] and an empty cache."""
         inputs = self.from_state(states.transpose(0, 1).flatten(0, 1).to(self.dtype)).float()
-        shape = (len(states), self.block.kv_heads, self.places, HEAD_DIM)
-        return inputs.unflatten(0, (self.places, -1)), Cache(inputs.new_empty(shape), inputs.new_empty(shape))
+        shape = (len(states), 2 * self.block.kv_heads, self.places, HEAD_DIM)
+        return inputs.unflatten(0, (self.places, -1)), Cache(inputs.new_empty(shape))
 
     def step(self, rows: Tensor, previous: Tensor | None, cache: Cache, place: int) -> Tensor:
         """Rows [R, 4 w] and the codes drawn one place before [n] -> normed state [R, w]."""
@@ -117,8 +117,9 @@ class InsideDecoder:
         norm = self.block.unit_heads  # of what `length` still has to divide
         turned = turn_pairs(qk / norm.length(qk, norm.floor * length), self.turns[place])
         q, k = turned.split(self.heads, dim=1)
-        cache.keys.select(2, place).copy_(k)
-        torch.div(v, length, out=cache.values.select(2, place))
+        keys, values = cache.both.select(2, place).chunk(2, dim=1)
+        keys.copy_(k)
+        torch.div(v, length, out=values)
         return self.unit(self.block.look(x, q, cache, place + 1))
 
 

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from model import costs
 from model.config import preset
 from model.image_tokenizer import ImageTokenizer
 from model.pipeline import TokenShufflePipeline
@@ -96,6 +97,7 @@ class GeneratorTrainer:
         self.model, *self.optimizers = self.accelerator.prepare(self.bare, *optimizers)
         self.average = {name: p.detach().clone() for name, p in self.bare.named_parameters()}
         self.resume()
+        self.flops, self.resumed_at = 0.0, self.seconds
 
     def build_model(self) -> TokenShuffleForImageGeneration:
         if self.arguments.init:
@@ -164,7 +166,9 @@ class GeneratorTrainer:
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        self.samples[cell["size"], cell["window"]] += len(batch["image_ids"]) * self.accelerator.num_processes
+        samples = len(batch["image_ids"]) * self.accelerator.num_processes
+        self.samples[cell["size"], cell["window"]] += samples
+        self.flops += samples * costs.training_flops(self.bare.config, *batch["image_ids"].shape[1:], cell["window"])
         self.update_average()
         return output
 
@@ -179,6 +183,7 @@ class GeneratorTrainer:
         row = {"step": self.step, "seconds": round(self.seconds), "size": cell["size"], "window": cell["window"]}
         row |= {name: round(loss.item(), 4) for name, loss in losses.items()}
         row["samples"] = sum(self.samples.values())
+        row["gflop_per_second"] = round(self.flops / (self.seconds - self.resumed_at) / 1e9, 3)
         self.accelerator.print(json.dumps(row), flush=True)
         cell_name = f"{cell['size']} px, s={cell['window']}"
         self.accelerator.log({f"{name}/{cell_name}": row[name] for name in losses}, step=self.step)

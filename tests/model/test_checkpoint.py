@@ -68,6 +68,38 @@ def change(path, **values):
     path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
 
 
+@pytest.mark.parametrize(
+    ("junk", "message"),
+    [
+        ({"top_q": 3}, "unknown setting 'top_q'; settings are width, height, .*, windows"),
+        ({"shuffle_window": 8}, r"shuffle_window is 8; this checkpoint has \[1, 2, 4\]"),
+        ({"shuffle_window": 0}, "shuffle_window is 0"),
+        ({"width": 72}, "width is 72; with shuffle_window=1 it must be a multiple of 16 up to 2048"),
+        ({"width": 256, "height": 512}, "256x512 is 131072 pixels; this checkpoint allows 65536"),
+        ({"temperature": 9}, "temperature is 9; it must be a number from 0 to 5"),
+        ({"guidance_scale": "strong"}, "guidance_scale is 'strong'; it must be between 1 and 30"),
+        ({"guidance_points": [[0, 1]]}, "guidance_points need guidance_schedule='custom', not 'half-linear'"),
+        ({"negative_prompt": 5}, "negative_prompt is 5; it must be a text"),
+        ({"windows": [2]}, r"windows is \[2\]; it must map 1, 2, 4 \(as texts\) to settings"),
+        ({"windows": {"8": {}}}, "windows is {'8': {}}; it must map 1, 2, 4"),
+        ({"windows": {"2": 0.5}}, "windows.'2'. is 0.5; it must be a JSON object of settings"),
+        ({"windows": {"2": {"shuffle_window": 4}}}, "unknown setting 'shuffle_window'"),
+        ({"windows": {"4": {"width": 96}}}, "width is 96; with shuffle_window=4 it must be a multiple of 64"),
+        ({"windows": {"4": {"top_p": 2}}}, "top_p is 2; it must be above 0 and at most 1"),
+    ],
+)
+def test_defaults_that_no_call_could_use_are_named_when_loading(folder, junk, message):
+    change(folder / "generation_config.json", **junk)
+    with pytest.raises(ValueError, match=rf"generation_config.json: {message}"):
+        load(folder)
+
+
+def test_defaults_of_every_kind_load(folder):
+    tuned = {"windows": {"2": {"guidance_schedule": "custom", "guidance_points": [[0, 1], [1, 3]]}, "4": {"top_k": 9}}}
+    change(folder / "generation_config.json", shuffle_window=2, top_p=None, negative_prompt="a dog", **tuned)
+    assert load(folder).validate(height=64).guidance_points == ((0.0, 1.0), (1.0, 3.0))
+
+
 @pytest.mark.parametrize("name", ["config.json", "generation_config.json", "image_tokenizer/config.json"])
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_damaged_json_is_named(folder, name, content):

@@ -14,12 +14,17 @@ from model import TokenShuffleConfig, preset
         ({"head_dim": 6}, "head_dim is 6; it must be a multiple of 4"),
         ({"shuffle_windows": (1, 3)}, "shuffle window is 3; it must be 1, 2, 4 or 8"),
         ({"shuffle_windows": ()}, "shuffle_windows is"),
+        ({"shuffle_windows": None}, "shuffle_windows is"),
+        ({"shuffle_windows": "124"}, "shuffle_windows is '124'; it must be a list"),
+        ({"shuffle_windows": ["x"]}, "shuffle window is 'x'; it must be 1, 2, 4 or 8"),
         ({"code_width": 0}, "code_width is 0"),
         ({"code_width": None, "hidden_size": 390, "head_dim": 64}, "hidden_size is 390; it must be a multiple of 4"),
         ({"positions": "spiral"}, "positions is 'spiral'; it must be one of"),
         ({"window_head": "deep"}, "window_head is 'deep'; it must be one of"),
         ({"end_of_image_id": 2048}, "end_of_image_id is 2048; it must be None or a text id, 0 to 2047"),
         ({"trained_cells": [{"window": 2}]}, "a trained cell is"),
+        ({"trained_cells": [3]}, "a trained cell is 3; it must be a dict with"),
+        ({"trained_cells": 3}, "trained_cells is 3; it must be a list"),
     ],
 )
 def test_bad_values_are_named(changes, message):

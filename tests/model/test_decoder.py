@@ -53,7 +53,7 @@ def test_equals_uncached_forward(window, engine, window_head, positions):
 
 def test_caches_are_as_long_as_the_picture_needs():
     run = Decoder(tiny_model(), "fp32").start(make_plan(2))
-    assert {cache.keys.shape[2] for cache in run.caches} == {6 + 16 - 1}  # the last window is never looked at
+    assert {cache.both.shape[2] for cache in run.caches} == {6 + 16 - 1}  # the last window is never looked at
 
 
 def test_window_eight(window_head):

@@ -4,12 +4,15 @@ import json
 import time
 
 import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from model import TokenShuffleForImageGeneration, preset
 from model.__main__ import main
 from model.costs import (
     backbone_parameters,
     head_parameters,
+    image_flops,
     step_parameters,
     window_head_parameters,
     window_parameters,
@@ -58,6 +61,20 @@ def test_cost_formulas_count_the_real_matrices():
         shared = 2 * model.shuffles[str(s)].compress.weight.numel()
         whole = matrices(model.shuffles[str(s)]) + matrices(model.unshuffles[str(s)])
         assert window_parameters(config, s) == whole - shared + s**2 * shared
+
+
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_flops_of_a_picture_are_those_that_pytorch_counts(window):
+    config = preset("small")
+    with torch.device("meta"):
+        model = TokenShuffleForImageGeneration(config)
+        prompt, image = torch.zeros(1, 1, dtype=torch.int64), torch.zeros(1, 32, 32, dtype=torch.int64)
+        with FlopCounterMode(display=False) as counter:
+            model(prompt, None, image, window, compute_loss=False)
+    counts = {str(operation): flops for operation, flops in counter.get_flop_counts()["Global"].items()}
+    attention = sum(flops for name, flops in counts.items() if "bmm" in name or "attention" in name)
+    causal = sum(counts.values()) - attention / 2  # what a causal kernel leaves out
+    assert image_flops(config, 32, 32, window, branches=1) == pytest.approx(causal, rel=0.02), counts
 
 
 @pytest.mark.parametrize("window_head", ["independent", "causal"])

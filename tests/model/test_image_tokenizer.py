@@ -1,11 +1,17 @@
-"""Pixels ↔ codes: shapes, tiles, previews, and the public LlamaGen checkpoint's format."""
+"""Pixels ↔ codes: shapes, strips, previews, and the public LlamaGen checkpoint's format."""
+
+import subprocess
+import sys
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from model import image_tokenizer
-from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
+from model import llamagen_vq
+from model.image_tokenizer import Decoder, ImageTokenizer, ImageTokenizerConfig
 from tests.model.conftest import tiny_image_tokenizer
 
 
@@ -23,13 +29,12 @@ def lively(tokenizer: ImageTokenizer) -> ImageTokenizer:
 
 
 @pytest.mark.parametrize("shape", [(13, 40), (32, 32), (20, 17)])
-def test_tiles_equal_one_pass(monkeypatch, shape):
+def test_strips_equal_one_pass(monkeypatch, shape):
     tokenizer = lively(tiny_image_tokenizer())
     grid = ids(*shape)
-    whole = tokenizer._decode(grid)
-    monkeypatch.setattr(image_tokenizer, "TILE_CODES", 8)
-    tiled = tokenizer.decode(grid)
-    assert torch.allclose(tiled, whole, atol=1e-5)
+    whole = tokenizer.decode(grid)
+    monkeypatch.setattr(Decoder, "one_pass_codes", 8 * shape[1])  # eight rows a strip
+    assert torch.allclose(tokenizer.decode(grid), whole, atol=1e-5)
 
 
 def test_a_code_reaches_no_further_than_stated():
@@ -37,9 +42,9 @@ def test_a_code_reaches_no_further_than_stated():
     grid = ids(48, 48)
     changed = grid.clone()
     changed[0, 0, 0] = (changed[0, 0, 0] + 1) % 64
-    difference = (tokenizer._decode(grid) - tokenizer._decode(changed)).abs().amax((0, 1))
+    difference = (tokenizer.decode(grid) - tokenizer.decode(changed)).abs().amax((0, 1))
     reached = difference.nonzero().amax().item() // 16
-    assert 0 < reached <= tokenizer.reach <= reached + 2
+    assert 0 < reached <= tokenizer.decoder.reach <= reached + 2
 
 
 def test_a_code_depends_on_its_own_pixels_only():
@@ -187,6 +192,87 @@ def test_llamagen_gives_the_codes_and_pixels_of_its_description(llamagen_file):
     assert wanted.shape == (1, 3, 64, 48) and wanted.std() > 0.05
     torch.testing.assert_close(tokenizer.decode(grid), wanted, atol=1e-4, rtol=1e-4)
     assert (tokenizer.mean_colors - described.decode(torch.arange(50).view(50, 1, 1)).mean((2, 3))).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (2, 7)])
+@pytest.mark.parametrize("pixels", [1000, 40])  # a strip of some rows, of one row
+def test_llamagen_in_strips_equals_one_pass(monkeypatch, llamagen_file, shape, pixels):
+    tokenizer, grid = ImageTokenizer.from_llamagen(llamagen_file[0]), ids(*shape, 50)
+    whole = tokenizer.decode(grid)
+    monkeypatch.setattr(llamagen_vq, "STRIP_PIXELS", pixels)
+    monkeypatch.setattr(llamagen_vq.LlamaGenFromCode, "one_pass_codes", 1)
+    strips = tokenizer.decode(grid)
+    assert not torch.equal(strips, whole) and whole.std() > 0.05  # really another way to the same pixels
+    assert (strips - whole).abs().max() < 1e-4
+
+
+class LiveBytes(TorchDispatchMode):
+    """The most bytes that tensors made inside held at any one time."""
+
+    def __init__(self):
+        super().__init__()
+        self.live, self.peak = {}, 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, torch.Tensor):
+                storage = tensor.untyped_storage()
+                self.live[StorageWeakRef(storage)] = storage.nbytes()
+        self.live = {reference: size for reference, size in self.live.items() if not reference.expired()}
+        self.peak = max(self.peak, sum(self.live.values()))
+        return out
+
+
+def test_llamagen_at_2048_px_holds_less_than_3_gib(monkeypatch):
+    """On the meta device: every tensor has its size, and nothing is computed."""
+    with torch.device("meta"):
+        tokenizer = ImageTokenizer(ImageTokenizerConfig(architecture="llamagen", codebook_size=16384, channels=(128,)))
+        grid = torch.zeros(1, 128, 128, dtype=torch.int64)
+    with LiveBytes() as strips:
+        assert tokenizer.decode(grid).shape == (1, 3, 2048, 2048)
+    assert 2 * 2**30 < strips.peak < 3 * 2**30
+    monkeypatch.setattr(llamagen_vq.LlamaGenFromCode, "one_pass_codes", 128**2)
+    with LiveBytes() as one_pass:
+        tokenizer.decode(grid)
+    assert one_pass.peak > 2.5 * strips.peak
+
+
+def test_llamagens_attention_writes_out_no_map(monkeypatch):
+    chosen = []
+    original = F.scaled_dot_product_attention
+    monkeypatch.setattr(
+        F, "scaled_dot_product_attention", lambda *qkv: (chosen.append(torch._fused_sdp_choice(*qkv)), original(*qkv))[1]
+    )
+    llamagen_vq.AttnBlock(32)(torch.randn(1, 32, 4, 4))
+    assert chosen == [torch.nn.attention.SDPBackend.FLASH_ATTENTION.value]
+
+
+MEASURE = """
+import re, torch
+from model import llamagen_vq
+from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
+llamagen_vq.STRIP_PIXELS = 2**14
+torch.set_num_threads(1)
+shape = {"channels": (32,), "multipliers": (1, 1, 1, 1, 1), "z_channels": 32, "codebook_size": 64}
+decoder = ImageTokenizer(ImageTokenizerConfig(architecture="llamagen", **shape)).eval().decoder
+decoder(torch.zeros(1, 8, 2, 2))
+def kib(name):
+    return int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+with torch.inference_mode():
+    for decode in (decoder.in_strips, decoder):
+        before = kib("VmRSS")
+        decode(torch.randn(1, 8, 32, 32))
+        print(kib("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_resident_memory_of_llamagens_strips():
+    """512 × 512 px in a process of its own: one map of 32 channels is 32 MiB."""
+    run = subprocess.run([sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True)
+    strips, one_pass = (int(kib) / 1024 / 32 for kib in run.stdout.split())  # in maps
+    assert 1.0 < strips < 2.0 and one_pass > 2 * strips
 
 
 def test_foreign_files_are_refused(tmp_path, llamagen_file):

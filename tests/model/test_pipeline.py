@@ -82,8 +82,8 @@ def test_closing_the_stream_frees_the_caches(pipe, monkeypatch):
     born = []
     original = Cache.__init__
 
-    def remember(self, keys, values):
-        original(self, keys, values)
+    def remember(self, both):
+        original(self, both)
         born.append(weakref.ref(self))
 
     monkeypatch.setattr(Cache, "__init__", remember)
@@ -122,7 +122,7 @@ def test_inpainting_starts_where_the_mask_does(pipe):
 def test_unconditional_rows_leave_when_no_weight_needs_them(pipe, monkeypatch):
     seen = []
     original = Cache.write
-    monkeypatch.setattr(Cache, "write", lambda self, *a: (seen.append(len(self.keys)), original(self, *a))[1])
+    monkeypatch.setattr(Cache, "write", lambda self, *a: (seen.append(len(self.both)), original(self, *a))[1])
     arguments = {"shuffle_window": 1, "width": 64, "height": 64, "guidance_schedule": "constant", "seed": 1}
     early = pipe("a cat", guidance_range=(0.0, 0.5), **arguments)
     assert set(seen) == {1, 2} and seen[-1] == 1
@@ -185,6 +185,14 @@ def test_threads_are_those_asked_for():
         torch.set_num_threads(before)
 
 
+def test_a_pipeline_of_parts_checks_its_machine_and_defaults():
+    with pytest.raises(ValueError, match="unknown setting 'top_q'"):
+        tiny_pipeline({"top_q": 1})
+    parts = tiny_pipeline()
+    with pytest.raises(ValueError, match="threads is 0; it must be a whole number from 1"):
+        TokenShufflePipeline(parts.model, parts.image_tokenizer, parts.tokenizer, threads=0)
+
+
 def test_encode_undoes_a_picture_size(pipe):
     assert pipe.encode([Image.new("RGB", (64, 32), "red")]).shape == (1, 2, 4)
 
@@ -195,8 +203,8 @@ def test_encode_undoes_a_picture_size(pipe):
         ({"width": 100}, r"width is 100; with shuffle_window=2 it must be a multiple of 32"),
         ({"height": 96, "shuffle_window": 4}, r"height is 96; with shuffle_window=4 it must be a multiple of 64"),
         ({"width": 0}, "width is 0"),
-        ({"width": 64.5}, "width is 64.5; it must be a whole number"),
-        ({"width": 4096}, "width is 4096; it must be a whole number from 32 to 2048"),
+        ({"width": 64.5}, "width is 64.5; with shuffle_window=2 it must be a multiple of 32"),
+        ({"width": 4096}, "width is 4096; .* up to 2048, the longest side that the prompt has a token for"),
         ({"width": 512, "height": 512}, "512x512 is 262144 pixels; this checkpoint allows 65536"),
         ({"shuffle_window": 8}, r"shuffle_window is 8; this checkpoint has \[1, 2, 4\]"),
         ({"guidance_schedule": "steep"}, "guidance_schedule is 'steep'"),

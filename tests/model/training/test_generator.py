@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from model import TokenShuffleForImageGeneration, preset
+from model.costs import training_flops
 from model.settings import check_shape
 from model.training.generator import SHEET_PROMPTS, GeneratorTrainer, make_optimizers
 from model.training.precision import mixed_precision
@@ -41,6 +42,9 @@ def test_learns_resumes_and_exports(recipe, shards, tmp_path):
     assert steps > 10 and seconds >= 6
     curve = losses(out, 2)
     assert sum(curve[-4:]) / 4 < sum(curve[:4]) / 4 - 0.3
+    last = json.loads((out / "log.jsonl").read_text().splitlines()[-1])
+    flops = sum(n * training_flops(first.bare.config, 4, 4, window) for (_, window), n in first.samples.items())
+    assert last["gflop_per_second"] == pytest.approx(flops / seconds / 1e9, rel=0.01)
 
     longer = GeneratorTrainer(arguments(recipe, shards, out, 0.15))
     longer.train()
