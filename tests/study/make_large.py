@@ -1,4 +1,4 @@
-"""A large study for measuring: `python tests/study/make_large.py FOLDER [votes] [generations]`.
+"""A large study for measuring: `python -m tests.study.make_large FOLDER [votes] [generations]`.
 
 Writes rows in bulk into an empty scratch database, with random answers that lean to smaller windows. Never point it
 at a studio's own data: its votes are no people's.
