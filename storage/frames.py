@@ -1,6 +1,6 @@
 """The long tables that the rating model, the results page and the exports read.
 
-`votes` gives one row per current vote (practice left out, excluded ones included), answers in terms of the
+`votes` gives one row per current vote (excluded ones included), answers in terms of the
 comparison's pictures a and b:
 
     vote, study, assignment, comparison, rater, criterion, answer, revision
@@ -83,7 +83,7 @@ def flaws(session: Session, study_id: str) -> list[FlawRecord]:
         .join(Comparison, Comparison.id == Assignment.comparison_id)
         .join(Generation, Generation.id == Flaw.generation_id)
         .join(Setting, Setting.id == Generation.setting_id)
-        .where(Assignment.study_id == study_id, Assignment.practice.is_(False))
+        .where(Assignment.study_id == study_id)
         .order_by(Flaw.id)
     )
     return [
@@ -127,7 +127,6 @@ def _vote_query(study_id: str | None, simulated: bool | None) -> Select[Any]:
         current_votes()
         .join(Assignment, Assignment.id == Vote.assignment_id)
         .join(Rater, Rater.id == Assignment.rater_id)
-        .where(Assignment.practice.is_(False))
         .order_by(Vote.id)
     )
     if study_id is not None:

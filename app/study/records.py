@@ -86,9 +86,5 @@ def study_coding(generations: Iterable[Any]) -> tuple[pd.DataFrame, Coding]:
 
 
 def history_of(assignments: Iterable[Any]) -> list[Seen]:
-    """A rater's assignments, oldest first, practice left out."""
-    return [
-        Seen(a.id, a.comparison.id, a.left_side, a.comparison.kind, a.repeat_of)
-        for a in assignments
-        if not a.practice
-    ]
+    """A rater's assignments, oldest first."""
+    return [Seen(a.id, a.comparison.id, a.left_side, a.comparison.kind, a.repeat_of) for a in assignments]

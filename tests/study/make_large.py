@@ -95,7 +95,7 @@ def _ballots(study, votes, pairs, contrasts, raters, random):
             continue
         taken.add((pair, rater))
         when = START + timedelta(seconds=20 * len(assignments))
-        assignments.append({"id": new_id(), "created_at": when, "study_id": study, "rater_id": raters[rater]["id"], "comparison_id": pairs[pair]["id"], "left_side": "ab"[int(random.integers(2))], "criteria": list(criteria), "propensity": 0.01, "chosen_by": "fresh", "repeat": 0, "practice": False, "expires_at": when})
+        assignments.append({"id": new_id(), "created_at": when, "study_id": study, "rater_id": raters[rater]["id"], "comparison_id": pairs[pair]["id"], "left_side": "ab"[int(random.integers(2))], "criteria": list(criteria), "propensity": 0.01, "chosen_by": "fresh", "repeat": 0, "expires_at": when})
         chance = 0.75 / (1 + np.exp(-0.5 * contrasts[pair]))
         for criterion, u in zip(criteria, random.random(3)):
             answer = "a" if u < chance else "b" if u < 0.75 else "both_good" if u < 0.87 else "both_bad"
