@@ -36,11 +36,8 @@ def effect_forest(effects: pd.DataFrame) -> go.Figure:
 
 def _label_rows(figure: go.Figure, labels, positions) -> None:
     """Names above their rows instead of beside them, so that phones keep the width for the data."""
-    for label, y in zip(labels, positions):
-        figure.add_annotation(
-            text=label, xref="paper", x=0, y=y + 0.42, yref="y", xanchor="left", yanchor="middle", showarrow=False,
-            font={"size": 12},
-        )  # fmt: skip
+    shared = {"xref": "paper", "x": 0, "yref": "y", "xanchor": "left", "yanchor": "middle", "showarrow": False, "font": {"size": 12}}
+    figure.update_layout(annotations=[{"text": label, "y": y + 0.42, **shared} for label, y in zip(labels, positions)])
     low, high = min(positions, default=0), max(positions, default=0)
     figure.update_yaxes(
         range=[low - 0.5, high + 0.65], showticklabels=False, showgrid=False, zeroline=False, type="linear"

@@ -191,7 +191,8 @@ def wish_from(services: Services, query: Mapping[str, str]) -> Wish:
     criteria = [name for name in query.get("criteria", "").split(",") if name in CRITERIA] or list(CRITERIA)
     factor = query.get("factor") if query.get("factor") in FACTORS else "window"
     cost = query.get("cost") if query.get("cost") in COSTS else "seconds"
-    rules, raters = suppositions(services, study) if study else ([], [])
+    supposes = study and (query.get("lifted") or query.get("dropped"))
+    rules, raters = suppositions(services, study) if supposes else ([], [])
     lifted = [rule for rule in query.get("lifted", "").split(",") if rule in rules]
     ids = {rater for _, rater in raters}
     return Wish(study, criteria, factor, cost, lifted, [each for each in query.get("dropped", "").split(",") if each in ids])

@@ -13,21 +13,27 @@ SCALE = "Viridis"
 
 
 def schedule_curves(costs: pd.DataFrame) -> go.Figure:
-    """costs: rows with `schedule` (a level such as "half-linear 7.5") and `rating`; one curve a schedule."""
-    mean = costs.groupby("schedule", sort=False).agg(rating=("rating", "mean"), low=("low", "mean"), high=("high", "mean"), settings=("rating", "size"))
+    """costs: rated settings with their `schedule` (a level such as "half-linear 7.5"); one curve a schedule.
+
+    Its rating is the mean over its settings, and so are its bounds: the interval of a mean is no wider than that.
+    """
+    mean = costs.groupby("schedule", sort=False).agg(
+        rating=("rating", "mean"), low=("low", "mean"), high=("high", "mean"), settings=("rating", "size"), pictures=("pictures", "sum")
+    )
     low, high = float(mean["rating"].min()), float(mean["rating"].max())
     figure = go.Figure()
     for row in mean.itertuples():
         share = (row.rating - low) / (high - low) if high > low else 0.5
-        text = f"{row.Index}<br>{row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}]<br>mean over {row.settings} settings"
+        said = f"{row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
+        text = f"{row.Index}<br>{said}<br>mean over {row.settings} settings, n = {row.pictures} pictures"
         figure.add_trace(go.Scatter(
-            x=np.linspace(0, 1, STEPS), y=weights_of(str(row.Index)), mode="lines", name=f"{row.Index}: {row.rating:+.2f}",
+            x=np.linspace(0, 1, STEPS), y=weights_of(str(row.Index)), mode="lines", name=f"{row.Index}: {said}, n = {row.pictures}",
             line={"width": 3, "color": sample_colorscale(SCALE, [share])[0]}, text=[text] * STEPS, hoverinfo="text",
         ))  # fmt: skip
     figure.update_layout(
-        height=340, margin={"l": 56, "r": 16, "t": 16, "b": 50}, xaxis={"title": {"text": "share of the steps"}},
+        height=330 + 20 * len(mean), margin={"l": 56, "r": 16, "t": 16, "b": 50}, xaxis={"title": {"text": "share of the steps"}},
         yaxis={"title": {"text": "guidance weight"}, "rangemode": "tozero"},
-        legend={"title": {"text": "rating (yellow: best)"}},
+        legend={"title": {"text": "rating (yellow: best), n pictures"}, "orientation": "v", "x": 0, "xanchor": "left", "y": -0.25, "yanchor": "top"},
     )  # fmt: skip
     return figure
 

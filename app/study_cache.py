@@ -35,9 +35,10 @@ def material(services: Services, study_id: str) -> Material:
 @lru_cache(maxsize=4)
 def _material(services: Services, study_id: str, version: tuple) -> Material:
     """`version` says when an older reading is out of date."""
-    columns, pairs, rules = services.store.votes_columns(study_id)
+    columns, by_id, rules = services.store.votes_columns(study_id)
     settings = [values for values, _ in services.store.study_settings(study_id)]
-    return Material(joined_frame(columns, pairs, rules), pair_frame(pairs), rules, settings, settings_coding(settings))
+    pairs = pair_frame(by_id)
+    return Material(joined_frame(columns, pairs, rules), pairs, rules, settings, settings_coding(settings))
 
 
 @lru_cache(maxsize=8)

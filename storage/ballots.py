@@ -30,7 +30,7 @@ def check_opening(session: Session, row: schema.Assignment) -> None:
     study = must_find(session, schema.Study, row.study_id)
     rater = must_find(session, schema.Rater, row.rater_id)
     comparison = must_find(session, schema.Comparison, row.comparison_id)
-    if study.state != "open" and not (row.practice and study.state != "closed"):
+    if study.state != "open":
         raise WrongState(f"the study is {study.state}; pairs are handed out while it is open")
     if rater.simulated != study.simulated:
         raise WrongState("simulated raters rate simulated studies only, people rate the others")
@@ -60,7 +60,7 @@ def check_open(session: Session, row: schema.Assignment) -> None:
 
 def check_study_takes_votes(session: Session, row: schema.Assignment) -> None:
     state = must_find(session, schema.Study, row.study_id).state
-    if state not in VOTING_STATES and not (row.practice and state != "closed"):
+    if state not in VOTING_STATES:
         raise WrongState(f"the study is {state}; it takes no answers now")
 
 
@@ -127,7 +127,6 @@ def _to_assignment(row: schema.Assignment, comparison: schema.Comparison, answer
         propensity=row.propensity,
         chosen_by=row.chosen_by,
         repeat_of=row.repeat_of,
-        practice=row.practice,
         shown_at=row.shown_at,
         expires_at=row.expires_at,
         created_at=row.created_at,

@@ -52,7 +52,6 @@ def _assigned(session: Session, study_id: str) -> dict[str, int]:
     answered = exists().where(Vote.assignment_id == Assignment.id)
     counted = (
         Assignment.study_id == study_id,
-        Assignment.practice.is_(False),
         Assignment.repeat == 0,
         or_(Assignment.expires_at > utc_now(), answered),
     )
@@ -63,7 +62,7 @@ def _assigned(session: Session, study_id: str) -> dict[str, int]:
 def _answers(study_id: str) -> Select[tuple[str, str, str]]:
     votes = not_excluded().join(Assignment, Assignment.id == Vote.assignment_id)
     return votes.with_only_columns(Assignment.comparison_id, Assignment.rater_id, Vote.criterion).where(
-        Assignment.study_id == study_id, Assignment.practice.is_(False), Assignment.repeat == 0
+        Assignment.study_id == study_id, Assignment.repeat == 0
     )
 
 

@@ -1,6 +1,6 @@
 """The long tables that the rating model, the results page and the exports read.
 
-`votes` gives one row per current vote (practice left out, excluded ones included), answers in terms of the
+`votes` gives one row per current vote (excluded ones included), answers in terms of the
 comparison's pictures a and b:
 
     vote, study, assignment, comparison, rater, criterion, answer, revision
@@ -52,6 +52,7 @@ COLUMNS = (
     "vote", "assignment", "comparison", "rater", "criterion", "answer", "left_side", "repeat_of", "propensity", "decision_ms",
     "answered_at",
 )  # fmt: skip
+CHUNK = 500  # rows that live at a time; more than 700 objects would wake Python's garbage collector again and again
 
 
 def columns(
@@ -59,8 +60,11 @@ def columns(
 ) -> tuple[dict[str, list[Any]], dict[str, Row], dict[str, list[str]]]:
     """The long table in three parts that join on their ids, for readers of 100k votes: COLUMNS as lists (times as
     text), comparison id -> what all its votes share, vote id -> the rules that exclude it."""
-    found = [tuple(row) for row in session.execute(_column_query(study_id, simulated))]
-    by_name = dict(zip(COLUMNS, map(list, zip(*found, strict=True)), strict=True)) if found else {n: [] for n in COLUMNS}
+    by_name: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    found = session.execute(_column_query(study_id, simulated), execution_options={"yield_per": CHUNK})
+    for rows in found.partitions():
+        for name, values in zip(COLUMNS, zip(*rows, strict=True), strict=True):
+            by_name[name].extend(values)
     return by_name, _pairs(session, study_id, _pictures(session, study_id)), _rules_in_force(session, study_id)
 
 
@@ -79,7 +83,7 @@ def flaws(session: Session, study_id: str) -> list[FlawRecord]:
         .join(Comparison, Comparison.id == Assignment.comparison_id)
         .join(Generation, Generation.id == Flaw.generation_id)
         .join(Setting, Setting.id == Generation.setting_id)
-        .where(Assignment.study_id == study_id, Assignment.practice.is_(False))
+        .where(Assignment.study_id == study_id)
         .order_by(Flaw.id)
     )
     return [
@@ -123,7 +127,6 @@ def _vote_query(study_id: str | None, simulated: bool | None) -> Select[Any]:
         current_votes()
         .join(Assignment, Assignment.id == Vote.assignment_id)
         .join(Rater, Rater.id == Assignment.rater_id)
-        .where(Assignment.practice.is_(False))
         .order_by(Vote.id)
     )
     if study_id is not None:

@@ -139,7 +139,6 @@ class Assignment:
     propensity: float
     chosen_by: str
     repeat_of: str | None
-    practice: bool
     shown_at: datetime | None
     expires_at: datetime
     created_at: datetime
@@ -190,7 +189,7 @@ class Flaw:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often one comparison was shown and answered (not counting practice and expired-unanswered)."""
+    """How often one comparison was shown and answered (not counting expired-unanswered)."""
 
     comparison: Comparison
     assigned: int  # open or answered

@@ -219,7 +219,6 @@ class Assignment(HasId, Base):
     chosen_by: Mapped[str] = mapped_column(String(32))
     repeat: Mapped[int]  # 0 first sight, 1 swapped repeat
     repeat_of: Mapped[str | None] = mapped_column(ForeignKey("assignment.id"))
-    practice: Mapped[bool]
     shown_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
 

@@ -201,8 +201,7 @@ def _enter(row: schema.Study, state: str) -> None:
 
 def _has_votes(session: Session, study_id: str) -> bool:
     votes = select(schema.Vote.id).join(schema.Assignment, schema.Assignment.id == schema.Vote.assignment_id)
-    counted = votes.where(schema.Assignment.study_id == study_id, schema.Assignment.practice.is_(False))
-    return session.scalar(counted.limit(1)) is not None
+    return session.scalar(votes.where(schema.Assignment.study_id == study_id).limit(1)) is not None
 
 
 def _add_comparison(session: Session, study_id: str, new: NewComparison) -> schema.Comparison:

@@ -32,7 +32,6 @@ class Votes(Part):
         expires_at: datetime,
         chosen_by: str = "balanced",
         repeat_of: str | None = None,
-        practice: bool = False,
     ) -> Assignment:
         """Written before anything is shown. The rater's unfinished assignment of the same pair is prolonged and
         returned with its old sides; a finished one raises DuplicateVote."""
@@ -48,7 +47,6 @@ class Votes(Part):
             chosen_by=chosen_by,
             repeat=0 if repeat_of is None else 1,
             repeat_of=repeat_of,
-            practice=practice,
             expires_at=expires_at,
         )
         with self.database.write() as session:
@@ -167,7 +165,7 @@ class Votes(Part):
             return ballots.to_flaw(row, rater_id, left=side == "left")
 
     def flaws(self, study_id: str) -> list[Flaw]:
-        """With the settings of the marked picture; practice left out."""
+        """With the settings of the marked picture."""
         with self.database.read() as session:
             return frames.flaws(session, study_id)
 

@@ -31,7 +31,7 @@ def two_way_meat(scores: np.ndarray, prompt: np.ndarray, rater: np.ndarray) -> n
     variance than one clustering alone shows.
     """
     by_prompt, by_rater = one_way_meat(scores, prompt), one_way_meat(scores, rater)
-    cells = np.unique(np.stack([prompt, rater]), axis=1, return_inverse=True)[1].ravel()
+    cells = np.unique(prompt * (rater.max() + 1) + rater, return_inverse=True)[1]
     both = positive_part(by_prompt + by_rater - one_way_meat(scores, cells))
     floor = np.maximum(np.diag(by_prompt), np.diag(by_rater))
     stretch = np.sqrt(np.maximum(floor / np.maximum(np.diag(both), 1e-12), 1.0))

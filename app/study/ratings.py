@@ -67,7 +67,7 @@ def _fit(used: pd.DataFrame, criterion: str, coding: Coding, contrast: np.ndarra
         naive_covariance=np.linalg.inv(curvature),
         freedom=_freedom(touched, prompt, rater),
         votes_per_term=touched.sum(axis=0),
-        n_votes=len(used), n_prompts=len(np.unique(prompt)), n_raters=len(np.unique(rater)),
+        n_votes=len(used), n_prompts=_distinct(prompt), n_raters=_distinct(rater),
     )  # fmt: skip
 
 
@@ -79,9 +79,11 @@ def ridge(coding: Coding) -> np.ndarray:
 
 def _freedom(touched: np.ndarray, prompt: np.ndarray, rater: np.ndarray) -> np.ndarray:
     """(p,) the smaller number of prompts or raters that speak to a parameter, minus one."""
-    return np.array([
-        min(len(np.unique(prompt[column])), len(np.unique(rater[column]))) - 1 for column in touched.T
-    ])  # fmt: skip
+    return np.array([min(_distinct(prompt[column]), _distinct(rater[column])) - 1 for column in touched.T])
+
+
+def _distinct(codes: np.ndarray) -> int:
+    return int(np.count_nonzero(np.bincount(codes)))
 
 
 def effects(rating: Rating, level: float = 0.95) -> pd.DataFrame:

@@ -39,14 +39,11 @@ def vote_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame[list(COLUMNS)].astype({"excluded": object, "repeat_of": object, "answer": object})
 
 
-def joined_frame(
-    columns: Mapping[str, Sequence[Any]], pairs: Mapping[str, Mapping[str, Any]], excluded: Mapping[str, Sequence[str]]
-) -> pd.DataFrame:
-    """The same vote frame from the store's three parts: what all votes of a pair share is spread by position."""
+def joined_frame(columns: Mapping[str, Sequence[Any]], shared: pd.DataFrame, excluded: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """The same vote frame from parts: what all votes of a pair share (`pair_frame`) is spread by position."""
     votes = pd.DataFrame(dict(columns))
     votes["answered_at"] = pd.to_datetime(votes["answered_at"], format="ISO8601", utc=True)
     votes["excluded"] = votes["vote"].map({vote: rules[0] for vote, rules in excluded.items() if rules}) if excluded else None
-    shared = pair_frame(pairs)
     where = pd.Index(shared["comparison"]).get_indexer(votes["comparison"])
     spread = shared.drop(columns=list(votes.columns)).take(where).reset_index(drop=True)
     frame = pd.concat([votes, spread], axis=1)[list(COLUMNS)]
@@ -89,9 +86,5 @@ def study_coding(generations: Iterable[Any]) -> tuple[pd.DataFrame, Coding]:
 
 
 def history_of(assignments: Iterable[Any]) -> list[Seen]:
-    """A rater's assignments, oldest first, practice left out."""
-    return [
-        Seen(a.id, a.comparison.id, a.left_side, a.comparison.kind, a.repeat_of)
-        for a in assignments
-        if not a.practice
-    ]
+    """A rater's assignments, oldest first."""
+    return [Seen(a.id, a.comparison.id, a.left_side, a.comparison.kind, a.repeat_of) for a in assignments]

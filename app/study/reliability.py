@@ -2,11 +2,14 @@
 
 Only units (comparison x criterion) with at least two raters speak to agreement. Krippendorff's alpha is
 the main figure; Gwet's AC1 (2008) guards it where one answer dominates and alpha collapses.
+
+A measure takes patterns of answers, (patterns, answers) counts of raters, and how many units show each: there are few
+patterns, so that a bootstrap of any number of units is quick. The `krippendorff` package cannot weigh units; a test
+holds our alpha against it.
 """
 
 from __future__ import annotations
 
-import krippendorff
 import numpy as np
 import pandas as pd
 
@@ -16,8 +19,6 @@ from app.study.votes import answered
 OVERLAP_NEEDED = 0.20  # of the assignments; below, agreement stays empty
 CATEGORIES = ("b", "both_bad", "both_good", "a")
 BOOTSTRAP_DRAWS = 200
-DRAWN_UNITS = 500_000  # beyond this many units in all draws, fewer draws are made; such intervals are narrow anyway
-FEWEST_DRAWS = 40
 
 
 def unit_counts(votes: pd.DataFrame) -> np.ndarray:
@@ -31,32 +32,44 @@ def unit_counts(votes: pd.DataFrame) -> np.ndarray:
     return counts[counts.sum(axis=1) >= 2]
 
 
-def alpha_nominal(counts: np.ndarray) -> float:
+def alpha_nominal(counts: np.ndarray, times: np.ndarray) -> float:
     """Krippendorff's alpha over the four answers as they are; nan where only one answer ever occurs."""
-    if (counts.sum(axis=0) > 0).sum() < 2:
-        return float("nan")
-    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+    return _alpha(_coincidences(counts, times), 1 - np.eye(counts.shape[1]))
 
 
-def alpha_ordinal(counts: np.ndarray) -> float:
+def alpha_ordinal(counts: np.ndarray, times: np.ndarray) -> float:
     """Krippendorff's alpha over b < tie < a."""
     ordered = np.stack([counts[:, 0], counts[:, 1] + counts[:, 2], counts[:, 3]], axis=1)
-    if (ordered.sum(axis=0) > 0).sum() < 2:
-        return float("nan")
-    return float(krippendorff.alpha(value_counts=ordered, level_of_measurement="ordinal"))
+    together = _coincidences(ordered, times)
+    values = together.sum(axis=0)
+    rank = values.cumsum() - values / 2
+    return _alpha(together, (rank[:, None] - rank) ** 2)
 
 
-def exact_agreement(counts: np.ndarray) -> float:
+def _coincidences(counts: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """How often two raters of a unit gave each pair of answers; a unit of m raters weighs m."""
+    weighted = counts * (times / (counts.sum(axis=1) - 1))[:, None]
+    return weighted.T @ counts - np.diag(weighted.sum(axis=0))
+
+
+def _alpha(together: np.ndarray, distance: np.ndarray) -> float:
+    """Krippendorff (2011): one minus observed over expected distance."""
+    values = together.sum(axis=0)
+    expected = ((np.outer(values, values) - np.diag(values)) * distance).sum() / (values.sum() - 1)
+    return float(1 - (together * distance).sum() / expected) if expected > 0 else float("nan")
+
+
+def exact_agreement(counts: np.ndarray, times: np.ndarray) -> float:
     """Share of rater pairs inside a unit that gave the same answer, averaged over units."""
     raters = counts.sum(axis=1)
-    return float(((counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1))).mean())
+    return float(np.average((counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1)), weights=times))
 
 
-def gwet_ac1(counts: np.ndarray) -> float:
+def gwet_ac1(counts: np.ndarray, times: np.ndarray) -> float:
     """Gwet's AC1: agreement beyond the chance that AC1 assumes."""
-    prevalence = (counts / counts.sum(axis=1, keepdims=True)).mean(axis=0)
+    prevalence = np.average(counts / counts.sum(axis=1, keepdims=True), axis=0, weights=times)
     chance = (prevalence * (1 - prevalence)).sum() / (counts.shape[1] - 1)
-    return float((exact_agreement(counts) - chance) / (1 - chance))
+    return float((exact_agreement(counts, times) - chance) / (1 - chance))
 
 
 MEASURES = {
@@ -72,16 +85,16 @@ def reliability(votes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     counts = unit_counts(votes)
     if len(counts) < 2:
         return pd.DataFrame(columns=["measure", "value", "low", "high", "units", "ratings"])
-    rows = [(name, measure(counts), *bootstrap(measure, counts, seed)) for name, measure in MEASURES.items()]
+    patterns, times = np.unique(counts, axis=0, return_counts=True)
+    rows = [(name, measure(patterns, times), *bootstrap(measure, patterns, times, seed)) for name, measure in MEASURES.items()]
     frame = pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
     return frame.assign(units=len(counts), ratings=int(counts.sum()))
 
 
-def bootstrap(measure, counts: np.ndarray, seed: int, draws: int = BOOTSTRAP_DRAWS) -> tuple[float, float]:
+def bootstrap(measure, patterns: np.ndarray, times: np.ndarray, seed: int, draws: int = BOOTSTRAP_DRAWS) -> tuple[float, float]:
     """Percentile interval of a measure over resampled units; nan while it is undefined in most resamples."""
-    random = np.random.default_rng(seed)
-    draws = max(min(draws, DRAWN_UNITS // len(counts)), FEWEST_DRAWS)
-    values = np.array([measure(counts[random.integers(0, len(counts), len(counts))]) for _ in range(draws)])
+    often = np.random.default_rng(seed).multinomial(times.sum(), times / times.sum(), size=draws)
+    values = np.array([measure(patterns, each) for each in often])
     if np.isnan(values).mean() > 0.5:
         return float("nan"), float("nan")
     low, high = np.nanquantile(values, [0.025, 0.975])

@@ -156,19 +156,13 @@ def timeline(votes: pd.DataFrame) -> pd.DataFrame:
 def conflicts(votes: pd.DataFrame) -> pd.DataFrame:
     """Where criteria disagree: pair of criteria x contrast -> share of first looks that chose different pictures, among
     those that chose one under both, with Wilson interval and n. Row "all contrasts" comes first."""
-    kept = pd.concat([ratable(votes, name) for name in CRITERIA if name in set(votes["criterion"])])
+    kept = answered(votes[votes["kind"] == "matched"])
     chosen = kept[kept["answer"].isin(["a", "b"])].drop_duplicates(["assignment", "criterion"])
     wide = chosen.pivot(index=["assignment", "block"], columns="criterion", values="answer").reset_index()
     rows = []
     for first, second in combinations([name for name in CRITERIA if name in wide], 2):
         both = wide.dropna(subset=[first, second])
-        differ = both[first] != both[second]
-        blocks = level_order(both["block"])
-        groups = [(ALL_CONTRASTS, differ), *((block, differ[both["block"] == block]) for block in blocks)]
-        rows += [(first, second, block, *_share(some)) for block, some in groups if len(some)]
+        differ = (both[first] != both[second]).groupby(both["block"]).agg(["sum", "size"])
+        groups = [(ALL_CONTRASTS, *differ.sum()), *differ.loc[level_order(differ.index)].itertuples()]
+        rows += [(first, second, block, hits / n, *share_interval(hits, n), n) for block, hits, n in groups if n]
     return pd.DataFrame(rows, columns=["first", "second", "block", "share", "low", "high", "n"])
-
-
-def _share(hits: pd.Series) -> tuple[float, float, float, int]:
-    """Share of true ones, Wilson interval, n."""
-    return (float(hits.mean()), *share_interval(int(hits.sum()), len(hits)), len(hits))

@@ -28,11 +28,6 @@ def services(tmp_path, database_url):
     built.close()
 
 
-@pytest.fixture
-def study(services):
-    return make_study(services.store)
-
-
 class Browser:
     """A visitor with a cookie, who has agreed, and has practised before the first pair."""
 

@@ -9,7 +9,6 @@ from app import drawing as module
 from app.drawing import Drawing
 from app.live import LiveJobs
 from app.request import GenerationRequest
-from storage.store import open_store
 
 STEP_SECONDS = 0.01
 REQUEST = GenerationRequest("a red apple", "a red apple", 256, 256, 1, seed=1).as_dict()
@@ -50,13 +49,6 @@ class Slow:
         self.previews.append(self.clock.now)
         self.clock.now += self.preview_seconds
         return [Image.new("RGB", (16, 16))]
-
-
-@pytest.fixture
-def store(tmp_path):
-    opened = open_store(tmp_path)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

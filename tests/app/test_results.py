@@ -6,23 +6,17 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pandas as pd
 import pytest
-from arena_world import make_services, make_study
+from arena_world import make_study
 
 from app import arena, results_view
 from app.pages.results import FIGURES, pictures_behind
 from app.results_text import trained_text
 from app.results_view import Wish, wish_from
+from app.schedule_plot import schedule_curves
 from app.study.ratings import rate
 from app.study.votes import CRITERIA
 
 ALL = list(CRITERIA)
-
-
-@pytest.fixture
-def services(tmp_path):
-    built = make_services(tmp_path)
-    yield built
-    built.close()
 
 
 def sit(services, study, owner, pairs, seed=0):
@@ -169,3 +163,13 @@ def test_a_due_look_at_a_primary_contrast_is_written_once(services):
     assert looks[0]["result"]["fraction"] == pytest.approx(first["fraction"])
     results_view.judge(services, study, rating)
     assert services.store.looks(study.id) == looks  # nothing new was learnt: no second look
+
+
+def test_every_schedule_names_its_interval_and_n():
+    costs = pd.DataFrame({
+        "schedule": ["constant 4", "constant 4", "half-linear 7.5"], "rating": [0.0, 0.2, 0.9], "low": [-0.2, 0.0, 0.5],
+        "high": [0.2, 0.4, 1.3], "pictures": [3, 4, 5],
+    })  # fmt: skip
+    names = {trace.name: trace.text[0] for trace in schedule_curves(costs).data}
+    assert list(names) == ["constant 4: +0.10 [-0.10, +0.30], n = 7", "half-linear 7.5: +0.90 [+0.50, +1.30], n = 5"]
+    assert all("[" in hover and "n = " in hover for hover in names.values())

@@ -1,6 +1,7 @@
 """Every past revision must grow into exactly the tables that schema.py describes, and strangers are refused."""
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, text
@@ -48,6 +49,16 @@ def test_upgrade_from_every_revision_equals_the_fresh_schema(database, revision)
         assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata) == []
         assert described(connection) == fresh
         assert revisions.current(connection) == revisions.head()
+
+
+def test_votes_outlive_the_migrations(arena):
+    arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
+    before = arena.store.votes_frame(arena.study.id)
+    with arena.store.database.writer.begin() as connection:
+        command.downgrade(revisions.config(connection), revisions.all_revisions()[0])
+        assert "practice" in {column["name"] for column in inspect(connection).get_columns("assignment")}
+        revisions.upgrade(connection)
+    assert arena.store.votes_frame(arena.study.id) == before != []
 
 
 def test_the_description_sees_check_constraints(database):

@@ -220,14 +220,6 @@ def test_coverage_counts_who_was_asked_and_who_answered(arena):
     assert (found.assigned, found.raters, found.votes, found.available) == (2, 1, {"flaws": 1}, True)
 
 
-def test_practice_is_kept_apart(arena):
-    given = arena.assign(practice=True)
-    arena.store.record_vote(given.id, arena.rater.id, "flaws", "a")
-    assert arena.store.votes_frame(arena.study.id) == []
-    (found,) = arena.store.coverage(arena.study.id)
-    assert (found.assigned, found.raters) == (0, 0)
-
-
 def test_flaws_map_sides_to_pictures(arena):
     given = arena.assign(left_side="b")
     arena.store.record_flaw(given.id, arena.rater.id, "left", x0=0.1, y0=0.2, x1=0.3, y1=0.4)

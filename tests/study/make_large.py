@@ -1,4 +1,4 @@
-"""A large study for measuring: `python tests/study/make_large.py FOLDER [votes] [generations]`.
+"""A large study for measuring: `python -m tests.study.make_large FOLDER [votes] [generations]`.
 
 Writes rows in bulk into an empty scratch database, with random answers that lean to smaller windows. Never point it
 at a studio's own data: its votes are no people's.
@@ -95,7 +95,7 @@ def _ballots(study, votes, pairs, contrasts, raters, random):
             continue
         taken.add((pair, rater))
         when = START + timedelta(seconds=20 * len(assignments))
-        assignments.append({"id": new_id(), "created_at": when, "study_id": study, "rater_id": raters[rater]["id"], "comparison_id": pairs[pair]["id"], "left_side": "ab"[int(random.integers(2))], "criteria": list(criteria), "propensity": 0.01, "chosen_by": "fresh", "repeat": 0, "practice": False, "expires_at": when})
+        assignments.append({"id": new_id(), "created_at": when, "study_id": study, "rater_id": raters[rater]["id"], "comparison_id": pairs[pair]["id"], "left_side": "ab"[int(random.integers(2))], "criteria": list(criteria), "propensity": 0.01, "chosen_by": "fresh", "repeat": 0, "expires_at": when})
         chance = 0.75 / (1 + np.exp(-0.5 * contrasts[pair]))
         for criterion, u in zip(criteria, random.random(3)):
             answer = "a" if u < chance else "b" if u < 0.75 else "both_good" if u < 0.87 else "both_bad"

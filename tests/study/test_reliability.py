@@ -1,5 +1,6 @@
 """Agreement measures against published values, and the controls."""
 
+import krippendorff
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +25,11 @@ def make_votes(answers, **more):
     return pd.DataFrame(rows).assign(**(shared | more))
 
 
+def once(counts):
+    """Units as patterns that occur once each."""
+    return counts, np.ones(len(counts), dtype=int)
+
+
 def test_units_with_one_rater_do_not_count():
     votes = make_votes({("1", "x"): "a", ("1", "y"): "a", ("2", "x"): "b"})
     assert r.unit_counts(votes).tolist() == [[0, 0, 0, 2]]
@@ -39,24 +45,38 @@ def test_alpha_matches_krippendorffs_nominal_example():
         [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, None],
     ]
     counts = np.array([[sum(row[u] == value for row in table) for value in range(1, 6)] for u in range(12)])
-    assert r.alpha_nominal(counts[counts.sum(axis=1) >= 2]) == pytest.approx(0.743, abs=5e-4)
+    assert r.alpha_nominal(*once(counts[counts.sum(axis=1) >= 2])) == pytest.approx(0.743, abs=5e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_alpha_over_patterns_is_that_of_the_krippendorff_package_over_units(seed):
+    random = np.random.default_rng(seed)
+    counts = random.multinomial(1, [0.3, 0.2, 0.1, 0.4], size=(80, 3)).sum(axis=1) + random.multinomial(1, [0.7, 0.1, 0.1, 0.1], size=80)
+    patterns, times = np.unique(counts, axis=0, return_counts=True)
+    assert len(patterns) < len(counts)
+    expected = krippendorff.alpha(value_counts=counts, level_of_measurement="nominal")
+    assert r.alpha_nominal(patterns, times) == pytest.approx(expected)
+    ordered = np.stack([counts[:, 0], counts[:, 1] + counts[:, 2], counts[:, 3]], axis=1)
+    expected = krippendorff.alpha(value_counts=ordered, level_of_measurement="ordinal")
+    assert r.alpha_ordinal(patterns, times) == pytest.approx(expected)
 
 
 def test_ac1_survives_the_paradox_that_sinks_alpha():
     """118 + 5 + 2 + 0 of two raters: Gwet (2008), table 2: AC1 = 0.940, while kappa and alpha are below zero."""
-    counts = np.array([[2, 0]] * 118 + [[1, 1]] * 7)
-    assert r.gwet_ac1(counts) == pytest.approx(0.940, abs=1e-3)
-    assert r.alpha_nominal(counts) < 0.01
-    assert r.exact_agreement(counts) == pytest.approx(118 / 125)
+    counts, times = np.array([[2, 0], [1, 1]]), np.array([118, 7])
+    assert r.gwet_ac1(counts, times) == pytest.approx(0.940, abs=1e-3)
+    assert r.alpha_nominal(counts, times) < 0.01
+    assert r.exact_agreement(counts, times) == pytest.approx(118 / 125)
 
 
 def test_guessing_raters_have_an_interval_around_zero():
     covered = 0
-    for seed in range(20):
+    for seed in range(100):
         first = np.random.default_rng(seed).binomial(3, 0.5, 120)
-        low, high = r.bootstrap(r.alpha_nominal, np.stack([first, 3 - first], axis=1), seed, draws=150)
+        units = once(np.stack([first, 3 - first], axis=1))
+        low, high = r.bootstrap(r.alpha_nominal, *units, seed=1000 + seed, draws=150)
         covered += low < 0 < high
-    assert covered >= 16
+    assert covered >= 80
 
 
 def test_raters_of_one_mind_agree_in_every_measure():
@@ -67,7 +87,7 @@ def test_raters_of_one_mind_agree_in_every_measure():
 def test_ordinal_alpha_forgives_a_tie_more_than_a_reversal():
     near = np.array([[0, 1, 0, 1], [1, 1, 0, 0]] * 20 + [[0, 0, 0, 2], [2, 0, 0, 0]] * 20)
     far = np.array([[1, 0, 0, 1], [1, 0, 0, 1]] * 20 + [[0, 0, 0, 2], [2, 0, 0, 0]] * 20)
-    assert r.alpha_ordinal(near) > r.alpha_ordinal(far) + 0.2
+    assert r.alpha_ordinal(*once(near)) > r.alpha_ordinal(*once(far)) + 0.2
 
 
 def test_overlap_share_counts_pairs_of_other_raters():
