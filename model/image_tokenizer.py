@@ -9,6 +9,7 @@ large picture can be decoded in tiles without any seam.
 
 import math
 import pickle
+from collections.abc import Generator, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -186,25 +187,36 @@ class ImageTokenizer(PreTrainedModel):
         within :attr:`reach`, so the result is that of one pass, in a fraction of its memory. LlamaGen's norms
         and attention see the whole picture, so its shape always takes one pass: no seams, but some 14 GiB at 2048 px.
         """
+        *_, pixels = self.decoding(ids)
+        return pixels
+
+    @torch.inference_mode()
+    def decoding(self, ids: Tensor) -> Iterator[Tensor | None]:
+        """`decode` with moments to stop at: None after every layer of every tile, at last the pixels."""
         if self.config.architecture != "small" or ids.shape[1] * ids.shape[2] <= TILE_CODES**2:
-            return self._decode(ids)
+            yield (yield from self._one_pass(ids))
+            return
         height, width = ids.shape[1:]
         pixels = torch.empty(len(ids), 3, height * self.downsample, width * self.downsample, device=ids.device)
         for top in range(0, height, TILE_CODES):
             for left in range(0, width, TILE_CODES):
-                self._decode_tile(ids, top, left, pixels)
-        return pixels
+                yield from self._decode_tile(ids, top, left, pixels)
+        yield pixels
 
-    def _decode(self, ids: Tensor) -> Tensor:
-        codes = F.embedding(ids, self.codebook).permute(0, 3, 1, 2).to(self.dtype)
-        return self.decoder(codes).float().clamp(-1, 1)
+    def _one_pass(self, ids: Tensor) -> Generator[None, None, Tensor]:
+        """Pauses after every layer and returns the pixels."""
+        x = F.embedding(ids, self.codebook).permute(0, 3, 1, 2).to(self.dtype)
+        for layer in self.decoder.layers if self.config.architecture == "small" else self.decoder:
+            x = layer(x)
+            yield None
+        return x.float().clamp(-1, 1)
 
-    def _decode_tile(self, ids: Tensor, top: int, left: int, pixels: Tensor) -> None:
+    def _decode_tile(self, ids: Tensor, top: int, left: int, pixels: Tensor) -> Generator[None, None, None]:
         """Decode one tile with a margin of ``reach`` codes and keep its inside."""
         scale, reach = self.downsample, self.reach
         bottom, right = min(top + TILE_CODES, ids.shape[1]), min(left + TILE_CODES, ids.shape[2])
         y, x = max(top - reach, 0), max(left - reach, 0)
-        tile = self._decode(ids[:, y : bottom + reach, x : right + reach])
+        tile = yield from self._one_pass(ids[:, y : bottom + reach, x : right + reach])
         inside = tile[:, :, (top - y) * scale : (bottom - y) * scale, (left - x) * scale : (right - x) * scale]
         pixels[:, :, top * scale : bottom * scale, left * scale : right * scale] = inside
 
@@ -223,7 +235,7 @@ class ImageTokenizer(PreTrainedModel):
         side = 3 if self.config.architecture == "small" else 1
         inside = slice(side // 2 * self.downsample, (side // 2 + 1) * self.downsample)
         for ids in torch.arange(self.config.codebook_size, device=self.codebook.device).split(256):
-            patches = self._decode(ids[:, None, None].expand(-1, side, side))
+            patches = self.decode(ids[:, None, None].expand(-1, side, side))
             self.mean_colors[ids] = patches[:, :, inside, inside].mean((2, 3))
 
     @classmethod

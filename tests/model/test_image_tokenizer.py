@@ -26,10 +26,13 @@ def lively(tokenizer: ImageTokenizer) -> ImageTokenizer:
 def test_tiles_equal_one_pass(monkeypatch, shape):
     tokenizer = lively(tiny_image_tokenizer())
     grid = ids(*shape)
-    whole = tokenizer._decode(grid)
+    whole = tokenizer.decode(grid)
     monkeypatch.setattr(image_tokenizer, "TILE_CODES", 8)
     tiled = tokenizer.decode(grid)
     assert torch.allclose(tiled, whole, atol=1e-5)
+    *moments, pixels = tokenizer.decoding(grid)
+    tiles = -(-shape[0] // 8) * -(-shape[1] // 8)
+    assert moments == [None] * (tiles * (len(tokenizer.decoder.layers))) and torch.equal(pixels, tiled)
 
 
 def test_a_code_reaches_no_further_than_stated():
@@ -37,7 +40,7 @@ def test_a_code_reaches_no_further_than_stated():
     grid = ids(48, 48)
     changed = grid.clone()
     changed[0, 0, 0] = (changed[0, 0, 0] + 1) % 64
-    difference = (tokenizer._decode(grid) - tokenizer._decode(changed)).abs().amax((0, 1))
+    difference = (tokenizer.decode(grid) - tokenizer.decode(changed)).abs().amax((0, 1))
     reached = difference.nonzero().amax().item() // 16
     assert 0 < reached <= tokenizer.reach <= reached + 2
 
