@@ -56,6 +56,7 @@ class Wish:
     column_levels: str
     sheets: str
     sheet_levels: str
+    allow_untrained: bool = False
 
     def crossing(self) -> Crossing:
         text = " ".join((self.prompt or "").split())
@@ -69,6 +70,7 @@ class Wish:
             prompt=text, typed=text, width=int(self.resolution), height=int(self.resolution),
             shuffle_window=int(self.window), guidance_schedule=self.schedule, guidance_scale=float(self.scale),
             temperature=float(self.temperature), seed=int(self.seed or 0),
+            allow_untrained=self.allow_untrained,
         )  # fmt: skip
         return Crossing(base, axes)
 

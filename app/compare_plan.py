@@ -4,7 +4,6 @@ The work belongs to a row of `study`: its jobs, its pictures and later its compa
 says so; it becomes open for rating when somebody queues two of its cells.
 """
 
-import json
 import secrets
 from collections import Counter
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from app.compare_axes import Cell, Crossing, crossing_from
 from app.estimate import Estimate
+from app.request import request_from
 from app.services import Services
 from app.study.votes import CRITERIA
 from storage.errors import NotFound, WrongState
@@ -153,14 +153,11 @@ def progress(services: Services, study: Study) -> Progress:
 
 def pictures(services: Services, study: Study) -> list[tuple[Cell, Job | None, Generation | None]]:
     """Every cell in order, with its job and its picture as far as they exist."""
-    jobs = {_key(job.request): job for job in services.store.jobs_of_study(study.id)}
+    jobs = {request_from(job.request): job for job in services.store.jobs_of_study(study.id)}
     made = {each.job_id: each for each in services.store.study_generations(study.id) if each.source == "model"}
     found = []
     for cell in crossing_of(study).cells():
-        job = jobs.get(_key(cell.request.as_dict()))
+        job = jobs.get(cell.request)
         found.append((cell, job, made.get(job.id) if job else None))
     return found
 
-
-def _key(request: Any) -> str:
-    return json.dumps(dict(request), sort_keys=True)

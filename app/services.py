@@ -14,7 +14,7 @@ from typing import Any
 
 from app.deployment import lacks, settle_journal
 from app.drawing import Drawing, Drive
-from app.estimate import Estimate, estimate
+from app.estimate import Estimate, check_trained, estimate
 from app.identity import Identity
 from app.live import LiveJobs
 from app.record import request_of
@@ -112,6 +112,7 @@ class Services:
         if self.pipeline is None:
             raise ValueError(f"nothing can be drawn: {self.problem}")
         self.pipeline.validate(**request.arguments())
+        check_trained(self.pipeline.supported_cells(), request)
         if self.lent:
             check_seconds(self._drawing_seconds(request.arguments()))
 

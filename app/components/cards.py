@@ -28,6 +28,8 @@ def card_html(services: Services, generation: Generation, picked: Sequence[str])
     prompt = escape(generation.prompt or "")
     window = f"s={generation.window}" if generation.window else "other system"
     note = f"{generation.width} × {generation.height} · {window} · {schedule_text(generation.settings)}"
+    if generation.settings.get("trained") is False:
+        note += " · untrained"
     return (
         f'<button type="button" class="card{" picked" if chosen else ""}" data-id="{escape(generation.id)}" '
         f'aria-pressed="{"true" if chosen else "false"}">{side}'

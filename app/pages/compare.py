@@ -8,6 +8,7 @@ from app.compare_axes import AXES, EXAMPLES
 from app.compare_grid import CSS, JS_ON_LOAD
 from app.compare_handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
+from app.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.playground_handlers import EXAMPLES as EXAMPLE_PROMPTS
 from app.services import Services
 from model import SCHEDULES
@@ -52,6 +53,7 @@ def input_panel(services: Services) -> list[Any]:
     """In the order of `Wish`."""
     tuned = services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()
     windows = sorted(services.pipeline.config.shuffle_windows) if services.pipeline is not None else [1, 2, 4]
+    trained = [s for s in windows if services.pipeline is not None and services.pipeline.is_trained(tuned.width, tuned.height, s)]
     prompt = gr.Textbox(EXAMPLE_PROMPTS[0], label="Prompt", placeholder="What should the pictures show?", max_length=services.settings.max_prompt_chars, elem_id="grid-prompt")
     with gr.Row():
         resolution = gr.Number(tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100)
@@ -68,18 +70,19 @@ def input_panel(services: Services) -> list[Any]:
                     choices = [*AXES] if title != "Sheets" else [NO_AXIS, *AXES]
                     axis = gr.Dropdown(choices, value=name, label=title, elem_id=f"axis-{title.lower()}")
                     levels = gr.Textbox(
-                        start_levels(name, windows, tuned.guidance_scale), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
+                        start_levels(name, trained or windows, tuned.guidance_scale), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
                         info=hint(name), max_length=4000,
                     )  # fmt: skip
                 axis.input(lambda chosen: gr.update(value="", info=hint(chosen)), axis, levels, **PRIVATE, queue=False)
                 axes += [axis, levels]
-    return [prompt, resolution, window, schedule, scale, temperature, seed, *axes]
+    untrained = gr.Checkbox(False, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="grid-untrained", interactive=True)
+    return [prompt, resolution, window, schedule, scale, temperature, seed, *axes, untrained]
 
 
 def start_levels(name: str, windows: list[int], scale: float) -> str:
-    """Around what the checkpoint was tuned for."""
+    """Around what the checkpoint was trained and tuned for."""
     if name == "window":
-        return ", ".join(str(window) for window in windows if window > 1)
+        return ", ".join(str(window) for window in windows)
     if name == "scale":
         return f"1, {scale:g}, {2 * scale:g}"
     return "" if name == NO_AXIS else EXAMPLES[name]

@@ -41,8 +41,16 @@ def ids(services, grid):
 def test_the_plan_counts_before_anything_starts(services, handlers):
     jobs = services.store.stats()["rows"]["job"]
     html = handlers.describe(replace(WISH, sheets="seed", sheet_levels="1..3"))
-    assert "2 window × 2 scale × 3 seed = 12 pictures" in html and "untrained" in html
+    assert "2 window × 2 scale × 3 seed = 12 pictures" in html and "untrained" not in html
     assert services.store.stats()["rows"]["job"] == jobs
+
+
+def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handlers):
+    untrained = replace(WISH, row_levels="1, 2")
+    assert "window 1 was not trained" in handlers.describe(untrained)
+    with pytest.raises(Exception, match="allow untrained"):
+        handlers.start(untrained, "bob")
+    assert "4 pictures" in (plan := handlers.describe(replace(untrained, allow_untrained=True))) and "untrained" in plan
 
 
 @pytest.mark.parametrize(
