@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from arena_world import finish_practice, make_services, make_study
+from arena_world import finish_practice, make_study
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -12,13 +12,6 @@ from app.identity import COOKIE
 from app.study.risk import RULE, risk_scores
 from app.study_sweep import sweep
 from storage.records import NewComparison
-
-
-@pytest.fixture
-def services(tmp_path):
-    built = make_services(tmp_path)
-    yield built
-    built.close()
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from compare_world import make_studio, wait_for
+from compare_world import wait_for
 
 from app import arena, results_view
 from app.compare_handlers import CompareHandlers, Wish
@@ -16,10 +16,8 @@ WISH = Wish("a red apple", 256, 4, "half-linear", 3, 1, 7, "window", "2, 4", "sc
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    running = make_studio(tmp_path_factory.mktemp("compare"))
-    yield running
-    running.close()
+def services(drawing_studio):
+    return drawing_studio
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,9 @@ from starlette.testclient import TestClient
 
 from app import media
 from app.gallery_handlers import GalleryHandlers, Wish
-from app.services import Services
-from app.settings import Settings
-from storage.store import open_store
 
 ALL = Wish("", "Everything", [], [], [], None, None)
 NOBODY = SimpleNamespace(headers={}, request=None)
-
-
-@pytest.fixture
-def services(tmp_path):
-    built = Services(Settings(tmp_path, "s" * 32, admin_key="the key"), open_store(tmp_path), None, "none in this test")
-    yield built
-    built.close()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import io
 
 import numpy as np
 import pytest
-from arena_world import finish_practice, make_services, make_study
+from arena_world import finish_practice, make_study
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -15,13 +15,6 @@ from app.arena_routes import routes
 from app.identity import COOKIE
 from app.study.votes import CRITERIA
 from storage.errors import WrongState
-
-
-@pytest.fixture
-def services(tmp_path):
-    built = make_services(tmp_path)
-    yield built
-    built.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 import numpy as np
 import pandas as pd
 import pytest
-from arena_world import make_services, make_study
+from arena_world import make_study
 
 from app import arena, results_view
 from app.pages.results import FIGURES, pictures_behind
@@ -16,13 +16,6 @@ from app.study.ratings import rate
 from app.study.votes import CRITERIA
 
 ALL = list(CRITERIA)
-
-
-@pytest.fixture
-def services(tmp_path):
-    built = make_services(tmp_path)
-    yield built
-    built.close()
 
 
 def sit(services, study, owner, pairs, seed=0):

@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from arena_world import PROMPTS, make_services, make_study, png
+from arena_world import PROMPTS, make_study, png
 
 from app import arena, results_view, study_cache
 from app.results_view import Wish
@@ -11,13 +11,6 @@ from app.study.ratings import rate
 from app.study.tables import rival_table
 from app.study_rivals import LIST, bring_in
 from storage.errors import WrongState
-
-
-@pytest.fixture
-def services(tmp_path):
-    built = make_services(tmp_path / "data")
-    yield built
-    built.close()
 
 
 @pytest.fixture
