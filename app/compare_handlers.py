@@ -99,10 +99,10 @@ class CompareHandlers:
         except (ValueError, TypeError, OverflowError) as error:
             return f'<p class="cost cost-bad">{escape(str(error))}</p>'
 
-    def start(self, wish: Wish, owner: str | None) -> str:
-        """Queue a grid; its id."""
+    def start(self, wish: Wish, owner: str | None, address: str | None = None) -> str:
+        """Queue a grid; its id. Its pictures count in the address's hourly quota."""
         try:
-            return start_grid(self.services, known(owner), wish.crossing()).id
+            return start_grid(self.services, known(owner), wish.crossing(), address).id
         except (ValueError, TypeError, OverflowError) as error:
             raise refuse(error) from error
 
@@ -154,11 +154,6 @@ class CompareHandlers:
         return replace(
             shown, generation=made.id, source=link(made, "thumb"), full=link(made), steps=made.steps, seconds=made.seconds
         )
-
-    def pick(self, picked: Sequence[str], generation_id: str) -> list[str]:
-        """Toggle; the third pick replaces the second."""
-        kept = [each for each in picked if each != generation_id]
-        return kept if len(kept) < len(picked) else [*kept[:1], str(generation_id)[:64]]
 
     def slider(self, picked: Sequence[str], owner: str | None) -> str:
         """Both picked cells on top of each other."""

@@ -76,12 +76,14 @@ def _summed(estimates: list[Estimate], count: int) -> Plan:
     )
 
 
-def start_grid(services: Services, owner: str, crossing: Crossing) -> Study:
-    """Queue every cell as an ordinary job. One unfinished grid a visitor."""
-    plan(services, crossing)
+def start_grid(services: Services, owner: str, crossing: Crossing, address: str | None = None) -> Study:
+    """Queue every cell as an ordinary job. One unfinished grid a visitor, and the hourly quota of an address."""
+    pictures_wanted = plan(services, crossing).pictures
     for study in grids_of(services, owner):
         if not progress(services, study).finished:
             raise WrongState("your last grid is not finished; wait for it, go on with it, or stop it")
+    if address is not None:
+        services.spend_starts(address, pictures_wanted)
     study = services.store.create_study(
         f"Grid {secrets.token_hex(5)}", owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(CRITERIA),
         raters_per_pair=GRID_RATERS, plan={"grid": crossing.as_dict()},

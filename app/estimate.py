@@ -49,7 +49,7 @@ def training_text(cells: Sequence[dict[str, Any]], request: GenerationRequest) -
             samples = f"{cell['samples']:,} samples" if cell.get("samples") else "this size and window"
             return f"trained on {samples}"
     if not of_window:
-        windows = sorted({cell["window"] for cell in cells})
+        windows = ", ".join(str(window) for window in sorted({cell["window"] for cell in cells}))
         return f"window {request.shuffle_window} was not trained; trained windows: {windows or 'none'}"
     ranges = ", ".join(dict.fromkeys(range_text(cell) for cell in of_window))
     return f"this size was not trained with window {request.shuffle_window}; trained: {ranges}"

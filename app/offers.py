@@ -13,7 +13,7 @@ from app.controls import ASPECTS, CUSTOM_ASPECT, LARGEST, SMALLEST, STEP, Contro
 from model.settings import covers
 
 UNTRAINED_LABEL = "Allow untrained sizes and windows"
-UNTRAINED_INFO = "The checkpoint never saw them: expect noise. Their pictures are labelled."
+UNTRAINED_INFO = "The checkpoint never saw them, so expect worse pictures, or noise. Each is labelled untrained."
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,10 @@ class Combination:
 
 @dataclass(frozen=True)
 class Offer:
-    """What can be set. least, most, step: of the resolution in px; locked: windows that cannot be chosen."""
+    """What can be set. least, most: of the resolution in px; locked: windows that cannot be chosen."""
 
     least: int
     most: int
-    step: int
     aspects: tuple[str, ...]
     locked: tuple[int, ...]
 
@@ -51,13 +50,12 @@ def combinations(cells: Sequence[dict[str, Any]]) -> list[Combination]:
 def offered(trained: Sequence[Combination], windows: Sequence[int], allow_untrained: bool) -> Offer:
     """Everything where that is allowed, or where no control could be set to what was trained."""
     if allow_untrained or not trained:
-        return Offer(SMALLEST, LARGEST, STEP, (*ASPECTS, CUSTOM_ASPECT), ())
+        return Offer(SMALLEST, LARGEST, (*ASPECTS, CUSTOM_ASPECT), ())
     resolutions = sorted({each.resolution for each in trained})
     seen = {each.aspect for each in trained}
     aspects = tuple(name for name in ASPECTS if name in seen) + ((CUSTOM_ASPECT,) if len(seen) > 1 else ())
     locked = tuple(sorted(set(windows) - {each.window for each in trained}))
-    step = math.gcd(*(each - resolutions[0] for each in resolutions)) or STEP
-    return Offer(resolutions[0], resolutions[-1], step, aspects, locked)
+    return Offer(resolutions[0], resolutions[-1], aspects, locked)
 
 
 def settled(trained: Sequence[Combination], controls: Controls, moved: str = "window") -> Controls:

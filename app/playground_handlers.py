@@ -32,8 +32,8 @@ EXAMPLES = ("a red apple", "two green cars", "a yellow duck and a blue cup", "a 
 
 
 def refuse(error: Exception) -> gr.Error:
-    """A refusal that the visitor sees; no traceback in the log."""
-    return gr.Error(str(error), print_exception=False)
+    """A refusal that the visitor sees, in a message that is HTML; no traceback in the log."""
+    return gr.Error(escape(str(error), quote=False), print_exception=False)
 
 
 class Handlers:

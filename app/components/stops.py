@@ -44,7 +44,7 @@ input { width: 100%; accent-color: var(--color-accent); margin: 8px 0 2px; }
 .ticks span { cursor: pointer; width: 2px; display: flex; justify-content: center; white-space: nowrap; }
 .ticks span:first-child { justify-content: flex-start; } .ticks span:last-child { justify-content: flex-end; }
 .ticks .on { color: var(--body-text-color); font-weight: 600; }
-.ticks .locked { opacity: .5; cursor: not-allowed; text-decoration: line-through; }
+.ticks .locked { opacity: .55; cursor: not-allowed; }
 """
 
 

@@ -7,9 +7,11 @@ import gradio as gr
 from app.compare_axes import AXES, EXAMPLES
 from app.compare_grid import CSS, JS_ON_LOAD
 from app.compare_handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
+from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
 from app.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.playground_handlers import EXAMPLES as EXAMPLE_PROMPTS
+from app.playground_handlers import address_of
 from app.services import Services
 from model import SCHEDULES
 from model.settings import Settings as PictureSettings
@@ -131,21 +133,21 @@ def wire(
         return shown_values(handlers.view(grid_id, who, criterion))
 
     def tick(grid_id: str | None, who: str | None, criterion: str, chosen: list[str], last: str) -> list[Any]:
-        return shown_values(handlers.view(grid_id, who, criterion, chosen), last)
+        return shown_values(handlers.view(grid_id, who, criterion, picks(chosen)), last)
 
     def start(request: gr.Request, visitor: str, *values: Any) -> list[Any]:
         who = handlers.services.identity.owner(request, visitor)
-        made = handlers.start(Wish(*values), who)
+        made = handlers.start(Wish(*values), who, address_of(request))
         return [who, made, gr.update(choices=handlers.recent(who), value=made), []]
 
     def pick(event: gr.EventData, chosen: list[str]) -> list[str]:
-        return handlers.pick(chosen, str(getattr(event, "id", "")))
+        return toggled(chosen, getattr(event, "id", ""))
 
     def compare(chosen: list[str], who: str | None) -> list[Any]:
-        return [handlers.slider(chosen, who), gr.update(visible=len(chosen) == 2)]
+        return [handlers.slider(picks(chosen), who), gr.update(visible=len(picks(chosen)) == 2)]
 
     def send(grid_id: str | None, who: str | None, chosen: list[str]) -> None:
-        gr.Success(handlers.queue(grid_id, who, chosen))
+        gr.Success(handlers.queue(grid_id, who, picks(chosen)))
 
     reshow = {"fn": show, "inputs": [grid, owner, criterion], "outputs": outputs, **PRIVATE}
     page.load(arrive, [token, criterion], [owner, grid, recent, *outputs], **PRIVATE)

@@ -151,7 +151,7 @@ def resolution_range(offer: Offer) -> dict[str, Any]:
     """Arguments of the slider; one size alone leaves nothing to move, but shows where it lies."""
     if offer.least == offer.most:
         return {"minimum": SMALLEST, "maximum": LARGEST, "step": STEP, "interactive": False}
-    return {"minimum": offer.least, "maximum": offer.most, "step": offer.step, "interactive": True}
+    return {"minimum": offer.least, "maximum": offer.most, "step": STEP, "interactive": True}
 
 
 def aspect_choices(offer: Offer) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from app import arena, results_view
 from app.compare_handlers import CompareHandlers, Wish
 from app.compare_plan import crossing_of, grids_of, pictures, progress
 from app.compare_rating import win_shares
+from app.components.cards import toggled
 from storage.errors import NotFound
 
 WISH = Wish("a red apple", 256, 4, "half-linear", 3, 1, 7, "window", "2, 4", "scale", "2, 3", "–", "")
@@ -108,7 +109,7 @@ def test_pause_go_on_and_stop(services, handlers):
 
 def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
     a, b, c, _ = ids(services, grid)
-    assert handlers.pick([a], a) == [] and handlers.pick([a, b], c) == [a, c]
+    assert toggled([a], a) == [] and toggled([a, b], c) == [a, c]
     assert 'class="compare"' in handlers.slider([a, b], "ann") and handlers.slider([a], "ann") == ""
     with pytest.raises(Exception, match="no such picture"):
         handlers.slider([a, b], "bob")

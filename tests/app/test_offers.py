@@ -33,9 +33,9 @@ def test_ranges_with_aspects_open_what_they_cover():
 
 def test_only_trained_positions_can_be_set_until_more_is_allowed(trained):
     offer = offered(trained, [1, 2, 4, 8], allow_untrained=False)
-    assert (offer.least, offer.most, offer.step, offer.aspects, offer.locked) == (512, 1024, 512, ("1:1",), (8,))
+    assert (offer.least, offer.most, offer.aspects, offer.locked) == (512, 1024, ("1:1",), (8,))
     free = offered(trained, [1, 2, 4, 8], allow_untrained=True)
-    assert (free.least, free.most, free.step, free.locked) == (256, 2048, 64, ()) and len(free.aspects) == 6
+    assert (free.least, free.most, free.locked) == (256, 2048, ()) and len(free.aspects) == 6
 
 
 def test_a_checkpoint_without_trained_cells_locks_nothing_and_says_so():
