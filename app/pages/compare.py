@@ -41,7 +41,7 @@ def build(services: Services) -> gr.Blocks:
         buttons = button_row()
         with gr.Row():
             recent = gr.Dropdown([], label="My grids", elem_id="grid-recent", scale=3)
-            criterion = gr.Dropdown(CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1)
+            criterion = gr.Dropdown(CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1, min_width=200)
         status = gr.HTML(elem_id="grid-status")
         slider = gr.HTML(elem_id="grid-slider", js_on_load=SLIDER_JS)
         rate = gr.Button("Queue these two for rating", visible=False, elem_id="grid-rate")
@@ -60,7 +60,7 @@ def input_panel(services: Services) -> list[Any]:
     with gr.Row():
         resolution = gr.Number(tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100)
         window = gr.Dropdown(windows, value=tuned.shuffle_window, label="Window", min_width=90)
-        schedule = gr.Dropdown([s for s in SCHEDULES if s != "custom"], value="half-linear", label="Schedule", min_width=120)
+        schedule = gr.Dropdown([s for s in SCHEDULES if s != "custom"], value="half-linear", label="Schedule", min_width=160)
         scale = gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90)
         temperature = gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)

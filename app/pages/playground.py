@@ -60,9 +60,10 @@ def build(services: Services) -> gr.Blocks:
         describe = wire_describing(handlers, page, controls, shown)
         buttons = (go, stop, resume, replay, prompt)
         wire_running(handlers, page, controls, (token, owner, job, generation), outputs, buttons, describe)
-        gr.on([reuse.click], reuse_values(handlers), [generation, owner], controls, api_visibility="private")
-        wire_offers(handlers, controls)
-        wire_examples(handlers, shown["examples"], controls, outputs)
+        reused = gr.on([reuse.click], reuse_values(handlers), [generation, owner], controls, api_visibility="private")
+        set_by_server = [reused, wire_examples(handlers, shown["examples"], controls, outputs), *wire_offers(handlers, controls)]
+        for event in set_by_server:  # a window that the server sets fires no change of its own
+            event.then(**describe)
         add_api(services)
     return page
 
@@ -271,7 +272,7 @@ def wire_running(
         event.success(**following).then(**describe)  # the expected time is measured anew with every picture
     stop.click(handlers.stop, [job, token], None, queue=False, **quiet)
     arrived = page.load(arriving(handlers, len(controls), len(outputs)), token, [*states[:3], *controls, *outputs], **quiet)
-    arrived.then(**following)
+    arrived.then(**describe).then(**following)
 
 
 def arriving(handlers: Handlers, control_count: int, output_count: int) -> Any:
@@ -305,17 +306,17 @@ def reuse_values(handlers: Handlers) -> Any:
     return reuse
 
 
-def wire_examples(handlers: Handlers, examples: gr.HTML, controls: list[Any], outputs: list[Any]) -> None:
+def wire_examples(handlers: Handlers, examples: gr.HTML, controls: list[Any], outputs: list[Any]) -> Any:
     """A chosen example fills the controls and the stage; what was drawn before stays in the gallery."""
 
     def choose(event: gr.EventData) -> list[Any]:
         chosen, stage = handlers.example(getattr(event, "index", None))
         return [*values_of(handlers, chosen), *show(View(stage, busy=False))]
 
-    examples.choose(choose, None, [*controls, *outputs], queue=False, show_progress="hidden", api_visibility="private")
+    return examples.choose(choose, None, [*controls, *outputs], queue=False, show_progress="hidden", api_visibility="private")
 
 
-def wire_offers(handlers: Handlers, controls: list[Any]) -> None:
+def wire_offers(handlers: Handlers, controls: list[Any]) -> list[Any]:
     """The limited controls follow each other, and open where untrained sizes and windows are allowed."""
     by_name = dict(zip(CONTROL_NAMES, controls, strict=True))
     limited = [by_name[name] for name in ("resolution", "aspect", "window")]
@@ -335,9 +336,9 @@ def wire_offers(handlers: Handlers, controls: list[Any]) -> None:
         return [*offer_updates(handlers, chosen).values()]
 
     light = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
-    for name, event in (("resolution", "input"), ("aspect", "input"), ("window", "change")):
-        getattr(by_name[name], event)(following(name), controls, limited, **light)
-    by_name["allow_untrained"].input(allow, controls, limited, **light)
+    moves = (("resolution", "input"), ("aspect", "input"), ("window", "change"))
+    followed = [getattr(by_name[name], event)(following(name), controls, limited, **light) for name, event in moves]
+    return [*followed, by_name["allow_untrained"].input(allow, controls, limited, **light)]
 
 
 def wire_describing(
