@@ -180,9 +180,9 @@ def test_everything_of_one_owner_can_go(store, generate):
 
 def test_measured_history_by_cell(store, generate):
     job = store.submit_job(OWNER, {"prompt": "p"}).id
-    for window, seconds in ((1, 4.0), (2, 1.0), (2, 0.0)):
-        generate(window=window, seconds=seconds, job_id=job)
-    generate(window=2, seconds=9.0, job_id=job, source="rival"), generate(window=2, seconds=7.0)  # one was brought in
+    for index, (window, seconds) in enumerate(((1, 4.0), (2, 1.0), (2, 0.0))):
+        generate(window=window, seconds=seconds, job_id=job, image_index=index)
+    generate(window=2, seconds=9.0, source="rival"), generate(window=2, seconds=7.0)  # brought in from elsewhere
     assert [found.seconds for found in store.measured_seconds(64, 64, 2)] == [1.0]
     assert [(found.window, found.steps) for found in store.measured_seconds()] == [(2, 64), (1, 64)]
 
