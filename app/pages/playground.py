@@ -95,7 +95,8 @@ def control_panel(handlers: Handlers, start: Controls) -> tuple[list[Any], dict[
     services, offer = handlers.services, handlers.offered(start.allow_untrained)
     with gr.Group(elem_classes="panel"):
         resolution = gr.Slider(
-            value=start.resolution, label="Resolution (px)", info=handlers.training_note, elem_id="resolution",
+            value=start.resolution, label="Resolution (px)", info=f"{handlers.training_note} Others: allow them below, beside the seed.",
+            elem_id="resolution",
             **resolution_range(offer),
         )  # fmt: skip
         aspect = gr.Radio(
