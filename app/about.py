@@ -79,7 +79,7 @@ def checkpoint_html(services: Services) -> str:
     )
     return (
         f"<h2>This checkpoint</h2><p>Weights <code>{escape(str(services.checkpoint))}</code>, trained at these sizes and "
-        f"windows; everything else runs but is marked untrained.</p>"
+        f"windows; everything else has to be allowed first, and is marked untrained.</p>"
         f"{table_html(('size', 'window', 'training samples'), cells)}{words}"
     )
 

@@ -26,12 +26,14 @@ def add_api(services: Services) -> None:
         temperature: float = 1.0,
         seed: int = -1,
         num_images: int = 1,
+        allow_untrained: bool = False,
         visitor: str = "",
         request: gr.Request = None,
     ) -> dict[str, Any]:
         """Draw pictures of a prompt and wait for them.
 
-        Sizes are multiples of 16 · shuffle_window; seed -1 picks one, which the answer names. Give the answer's
+        Sizes are multiples of 16 · shuffle_window; those that the checkpoint was not trained for need allow_untrained.
+        Seed -1 picks one, which the answer names. Give the answer's
         `visitor` back to keep owning what you made. Returns visitor, job, seed and per picture id, url and settings;
         a url is relative to this server and valid for a week.
         """
@@ -42,7 +44,7 @@ def add_api(services: Services) -> None:
         wish = GenerationRequest(
             prompt=prompt, typed=prompt, width=width, height=height, shuffle_window=shuffle_window,
             guidance_schedule=guidance_schedule, guidance_scale=guidance_scale, temperature=temperature,
-            seed=None if seed == -1 else seed, num_images=num_images,
+            seed=None if seed == -1 else seed, num_images=num_images, allow_untrained=allow_untrained,
         )  # fmt: skip
         try:
             job = services.submit(owner, wish, address=address_of(request))

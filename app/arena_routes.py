@@ -1,5 +1,6 @@
 """HTTP routes of the arena: plain Starlette, beside Gradio's queue, so that a vote takes milliseconds."""
 
+import json
 import logging
 import threading
 import time
@@ -152,10 +153,12 @@ async def _body(request: Request) -> dict[str, Any]:
     """The JSON object that was sent; the content type keeps other sites' forms out."""
     if "application/json" not in request.headers.get("content-type", ""):
         raise ValueError("send application/json")
-    raw = await request.body()
-    if len(raw) > MAX_BODY_BYTES:
-        raise ValueError(f"the message has {len(raw)} bytes; at most {MAX_BODY_BYTES} are allowed")
-    message = await request.json()
+    raw = b""
+    async for part in request.stream():  # a flood is refused before it is in memory
+        raw += part
+        if len(raw) > MAX_BODY_BYTES:
+            raise ValueError(f"the message is too long; at most {MAX_BODY_BYTES} bytes are allowed")
+    message = json.loads(raw)
     if not isinstance(message, dict):
         raise ValueError("send a JSON object")
     return message

@@ -56,6 +56,7 @@ class Wish:
     column_levels: str
     sheets: str
     sheet_levels: str
+    allow_untrained: bool = False
 
     def crossing(self) -> Crossing:
         text = " ".join((self.prompt or "").split())
@@ -69,6 +70,7 @@ class Wish:
             prompt=text, typed=text, width=int(self.resolution), height=int(self.resolution),
             shuffle_window=int(self.window), guidance_schedule=self.schedule, guidance_scale=float(self.scale),
             temperature=float(self.temperature), seed=int(self.seed or 0),
+            allow_untrained=self.allow_untrained,
         )  # fmt: skip
         return Crossing(base, axes)
 
@@ -97,10 +99,10 @@ class CompareHandlers:
         except (ValueError, TypeError, OverflowError) as error:
             return f'<p class="cost cost-bad">{escape(str(error))}</p>'
 
-    def start(self, wish: Wish, owner: str | None) -> str:
-        """Queue a grid; its id."""
+    def start(self, wish: Wish, owner: str | None, address: str | None = None) -> str:
+        """Queue a grid; its id. Its pictures count in the address's hourly quota."""
         try:
-            return start_grid(self.services, known(owner), wish.crossing()).id
+            return start_grid(self.services, known(owner), wish.crossing(), address).id
         except (ValueError, TypeError, OverflowError) as error:
             raise refuse(error) from error
 
@@ -152,11 +154,6 @@ class CompareHandlers:
         return replace(
             shown, generation=made.id, source=link(made, "thumb"), full=link(made), steps=made.steps, seconds=made.seconds
         )
-
-    def pick(self, picked: Sequence[str], generation_id: str) -> list[str]:
-        """Toggle; the third pick replaces the second."""
-        kept = [each for each in picked if each != generation_id]
-        return kept if len(kept) < len(picked) else [*kept[:1], str(generation_id)[:64]]
 
     def slider(self, picked: Sequence[str], owner: str | None) -> str:
         """Both picked cells on top of each other."""

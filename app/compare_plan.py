@@ -4,7 +4,6 @@ The work belongs to a row of `study`: its jobs, its pictures and later its compa
 says so; it becomes open for rating when somebody queues two of its cells.
 """
 
-import json
 import secrets
 from collections import Counter
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from app.compare_axes import Cell, Crossing, crossing_from
 from app.estimate import Estimate
+from app.request import request_from
 from app.services import Services
 from app.study.votes import CRITERIA
 from storage.errors import NotFound, WrongState
@@ -76,12 +76,14 @@ def _summed(estimates: list[Estimate], count: int) -> Plan:
     )
 
 
-def start_grid(services: Services, owner: str, crossing: Crossing) -> Study:
-    """Queue every cell as an ordinary job. One unfinished grid a visitor."""
-    plan(services, crossing)
+def start_grid(services: Services, owner: str, crossing: Crossing, address: str | None = None) -> Study:
+    """Queue every cell as an ordinary job. One unfinished grid a visitor, and the hourly quota of an address."""
+    pictures_wanted = plan(services, crossing).pictures
     for study in grids_of(services, owner):
         if not progress(services, study).finished:
             raise WrongState("your last grid is not finished; wait for it, go on with it, or stop it")
+    if address is not None:
+        services.spend_starts(address, pictures_wanted)
     study = services.store.create_study(
         f"Grid {secrets.token_hex(5)}", owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(CRITERIA),
         raters_per_pair=GRID_RATERS, plan={"grid": crossing.as_dict()},
@@ -153,14 +155,11 @@ def progress(services: Services, study: Study) -> Progress:
 
 def pictures(services: Services, study: Study) -> list[tuple[Cell, Job | None, Generation | None]]:
     """Every cell in order, with its job and its picture as far as they exist."""
-    jobs = {_key(job.request): job for job in services.store.jobs_of_study(study.id)}
+    jobs = {request_from(job.request): job for job in services.store.jobs_of_study(study.id)}
     made = {each.job_id: each for each in services.store.study_generations(study.id) if each.source == "model"}
     found = []
     for cell in crossing_of(study).cells():
-        job = jobs.get(_key(cell.request.as_dict()))
+        job = jobs.get(cell.request)
         found.append((cell, job, made.get(job.id) if job else None))
     return found
 
-
-def _key(request: Any) -> str:
-    return json.dumps(dict(request), sort_keys=True)

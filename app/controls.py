@@ -9,7 +9,7 @@ from app.request import GenerationRequest, format_points, parse_points
 
 ASPECTS = {"1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "16:9": 16 / 9, "9:16": 9 / 16}
 CUSTOM_ASPECT = "free"
-SMALLEST, LARGEST = 256, 2048
+SMALLEST, LARGEST, STEP = 256, 2048, 64  # px of the resolution
 CODE_PX = 16
 RAMPED = ("half-linear",)
 
@@ -44,6 +44,7 @@ class Controls:
     seed: float | None
     random_seed: bool
     num_images: float
+    allow_untrained: bool = False
     rewrite: bool = True
 
     def size(self) -> tuple[int, int]:
@@ -71,6 +72,7 @@ class Controls:
             top_p=float(self.top_p) if self.top_p and self.top_p < 1 else None,
             seed=None if self.random_seed or self.seed is None else int(self.seed),
             num_images=int(self.num_images),
+            allow_untrained=self.allow_untrained,
         )
 
 
@@ -120,7 +122,7 @@ def size_of(resolution: float, aspect: str, window: int) -> tuple[int, int]:
 
 def aspect_of(width: int, height: int, window: int) -> tuple[str, int]:
     """The preset that gives exactly this size, else "free"."""
-    resolution = round(math.sqrt(width * height) / 64) * 64
+    resolution = round(math.sqrt(width * height) / STEP) * STEP
     resolution = min(max(resolution, SMALLEST), LARGEST)
     for aspect in ASPECTS:
         if size_of(resolution, aspect, window) == (width, height):

@@ -29,6 +29,7 @@ ROW_SECONDS = 1.0
 PREVIEW_SECONDS = 1 / 8
 SETTLE_SECONDS = 1.0
 PREVIEW_SHARE = 0.05  # of the running time
+DECODING = "decoding the picture"
 
 
 class Generator(Protocol):
@@ -151,10 +152,13 @@ class _Watcher:
         self._check_stop(now)
         if event.result is not None:
             return
-        self.live.advance(event.step, event.total_steps, event.tokens.numel() // event.total_steps)
-        self._preview(event, now)
-        if event.step >= event.total_steps - 1:
-            self.live.enter("decoding the picture")
+        if event.step < event.total_steps:
+            self.live.advance(event.step, event.total_steps, event.tokens.numel() // event.total_steps)
+            self._preview(event, now)
+        elif self.live.phase != DECODING:
+            self.live.step = event.total_steps
+            self._preview(event, now)
+            self.live.enter(DECODING)
         if now - self.row_written >= ROW_SECONDS:
             self.row_written = now
             self.store.update_progress(self.job_id, event.step, event.total_steps)

@@ -49,15 +49,24 @@ def training_text(cells: Sequence[dict[str, Any]], request: GenerationRequest) -
             samples = f"{cell['samples']:,} samples" if cell.get("samples") else "this size and window"
             return f"trained on {samples}"
     if not of_window:
-        windows = sorted({cell["window"] for cell in cells})
+        windows = ", ".join(str(window) for window in sorted({cell["window"] for cell in cells}))
         return f"window {request.shuffle_window} was not trained; trained windows: {windows or 'none'}"
-    ranges = ", ".join(sorted({range_text(cell) for cell in of_window}))
-    return f"this size was not trained with window {request.shuffle_window}; trained: about {ranges} px"
+    ranges = ", ".join(dict.fromkeys(range_text(cell) for cell in of_window))
+    return f"this size was not trained with window {request.shuffle_window}; trained: {ranges}"
+
+
+def check_trained(cells: Sequence[dict[str, Any]], request: GenerationRequest) -> None:
+    """ValueError for a size and window that the checkpoint was not trained for, unless they were allowed deliberately."""
+    shape = request.width, request.height, request.shuffle_window
+    if not request.allow_untrained and not any(covers(cell, *shape) for cell in cells):
+        raise ValueError(f"{training_text(cells, request)}; to draw it all the same, allow untrained sizes and windows")
 
 
 def range_text(cell: dict[str, Any]) -> str:
     low, high = round(cell["min_pixels"] ** 0.5), round(cell["max_pixels"] ** 0.5)
-    return f"{low}²" if low == high else f"{low}²–{high}²"
+    sizes = str(low) if low == high else f"{low}–{high}"
+    aspect = cell.get("max_aspect", 1)
+    return f"squares of {sizes} px" if aspect == 1 else f"the area of squares of {sizes} px, sides up to {aspect:g}:1"
 
 
 def expected_seconds(steps: int, same_cell: Sequence[Measured], store: Store) -> tuple[float | None, int]:

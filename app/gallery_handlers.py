@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.cards import cards_html
+from app.components.cards import cards_html, picks
 from app.components.compare_slider import Side, compare_html
 from app.components.details import details_html, schedule_text
 from app.playground_handlers import refuse
@@ -50,26 +50,21 @@ class GalleryHandlers:
         """Cards of one page as HTML, and the cursor of the next."""
         try:
             found = self.store.list_generations(filter_of(wish, viewer, admin), cursor=cursor or None, limit=PAGE_SIZE)
-        except ValueError as error:
+        except (ValueError, TypeError, OverflowError, OSError) as error:  # OSError: dates that no clock has
             raise refuse(error) from error
         if viewer is not None:  # seen with their settings, so never to be rated blind
             self.store.note_sightings(viewer, [each.id for each in found.items if each.owner != viewer])
         empty = "Nothing here yet. Pictures appear as soon as they are drawn."
-        return cards_html(self.services, found.items, list(picked), empty), found.next_cursor
+        return cards_html(self.services, found.items, picks(picked), empty), found.next_cursor
 
     def choices(self, viewer: str | None) -> dict[str, list[Any]]:
         found = self.store.filter_choices(GenerationFilter(viewer=viewer))
         return {**found, "sizes": [f"{width} × {height}" for width, height in found["sizes"]]}
 
-    def pick(self, picked: Sequence[str], generation_id: str) -> list[str]:
-        """Toggle; the third pick replaces the second."""
-        kept = [each for each in picked if each != generation_id]
-        return kept if len(kept) < len(picked) else [*kept[:1], str(generation_id)[:64]]
-
     def shown(self, picked: Sequence[str], viewer: str | None, admin: bool = False) -> tuple[str, str, Generation | None]:
         """Comparison, details, and the picture that the buttons act on (the last picked)."""
         made = []
-        for generation_id in picked:
+        for generation_id in picks(picked):
             try:
                 made.append(self.store.get_generation(generation_id, viewer, admin=admin))
             except NotFound as error:

@@ -34,10 +34,10 @@ class Identity:
     def token_of(self, owner: str) -> str:
         return self._tokens.dumps(owner)
 
-    def owner_of_token(self, token: str | None) -> str | None:
-        """The owner that a token names; None for a missing, foreign or forged token."""
+    def owner_of_token(self, token: Any) -> str | None:
+        """The owner that a token names; None for a missing, foreign or forged token, or what is no text at all."""
         try:
-            owner = self._tokens.loads(token) if token and len(token) < 500 else None
+            owner = self._tokens.loads(token) if isinstance(token, str) and 0 < len(token) < 500 else None
         except BadSignature:
             return None
         return owner if isinstance(owner, str) else None
@@ -61,12 +61,15 @@ class Identity:
     def has_admin_key(self) -> bool:
         return self._admin_key is not None
 
-    def sign_link(self, generation_id: str, kind: str) -> str:
-        return self._links.dumps([generation_id, kind])
+    def sign_link(self, generation_id: str, kind: str, published: bool = False) -> str:
+        """published: given to everybody, so good only as long as the picture stays published."""
+        return self._links.dumps([generation_id, kind, published])
 
-    def link_is_good(self, signature: str, generation_id: str, kind: str) -> bool:
+    def link_is_good(self, signature: str, generation_id: str, kind: str, published: bool = False) -> bool:
+        """published: whether the picture is so now."""
         try:
-            return self._links.loads(signature, max_age=LINK_SECONDS) == [generation_id, kind]
+            signed = self._links.loads(signature, max_age=LINK_SECONDS)
+            return signed in ([generation_id, kind, False], [generation_id, kind, published])
         except BadSignature:  # expired links are a kind of it
             return False
 

@@ -1,7 +1,7 @@
 """HTTP routes beside Gradio's own: pictures by signed link, the plot script, page assets, health.
 
 A picture's link names a generation and carries a signature that only those who may see the picture are given; paths
-never come from a request. What was deleted is gone for every link.
+never come from a request. What was deleted is gone for every link, what is not published any more for links of then.
 """
 
 import io
@@ -55,11 +55,13 @@ def serve_picture(services: Services, request: Request) -> Response:
     """`?save=image` sends a download without, `?save=settings` one with the settings in PNG text."""
     generation_id, kind = request.path_params["generation"], request.path_params["kind"]
     signature = request.query_params.get("k", "")
-    if kind not in KINDS or not services.identity.link_is_good(signature, generation_id, kind):
+    if kind not in KINDS or not services.identity.link_is_good(signature, generation_id, kind, published=True):
         return Response("this link is not valid (any more)", 403)
     generation = services.store.generations_by_id([generation_id]).get(generation_id)
     if generation is None or generation.deleted or not generation.image or not generation.thumbnail:
         return Response("this picture was deleted", 404)
+    if not services.identity.link_is_good(signature, generation_id, kind, generation.published):
+        return Response("this picture is not published any more", 403)
     name = generation.image if kind == "full" else generation.thumbnail
     data = services.store.images.read(name, KINDS[kind])
     save = request.query_params.get("save")

@@ -15,6 +15,7 @@ from app.controls import PRESETS, Controls, controls_of
 from app.estimate import Estimate
 from app.examples import Example, load_examples
 from app.live import LiveJob
+from app.offers import Offer, combinations, offered, settled, training_note
 from app.record import request_of
 from app.request import GenerationRequest, parse_points, request_from
 from app.rewrite import rewrite
@@ -31,8 +32,8 @@ EXAMPLES = ("a red apple", "two green cars", "a yellow duck and a blue cup", "a 
 
 
 def refuse(error: Exception) -> gr.Error:
-    """A refusal that the visitor sees; no traceback in the log."""
-    return gr.Error(str(error), print_exception=False)
+    """A refusal that the visitor sees, in a message that is HTML; no traceback in the log."""
+    return gr.Error(escape(str(error), quote=False), print_exception=False)
 
 
 class Handlers:
@@ -41,6 +42,9 @@ class Handlers:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.examples = load_examples(services.checkpoint)
+        cells = services.pipeline.supported_cells() if services.pipeline is not None else []
+        self.trained = combinations(cells)
+        self.training_note = training_note(self.trained)
 
     def owner(self, request: gr.Request, token: str | None) -> str:
         owner = self.services.identity.owner(request, token)
@@ -195,9 +199,23 @@ class Handlers:
         return Arrival(token, owner, view=self.result_view([generation], owner), controls=controls)
 
     def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
-        """Controls that add up to this request; the rewriting is on where it leads to what was sent."""
+        """Controls that add up to this request; the switches are on where it needs them."""
         same = rewrite(request.typed, self.services.vocabulary) == request.prompt
-        return replace(controls_of(request, fixed_seed=fixed_seed), rewrite=same)
+        shape = request.width, request.height, request.shuffle_window
+        untrained = self.services.pipeline is not None and not self.services.pipeline.is_trained(*shape)
+        return replace(controls_of(request, fixed_seed=fixed_seed), rewrite=same, allow_untrained=untrained)
+
+    def offered(self, allow_untrained: bool) -> Offer:
+        """What the controls can be set to."""
+        windows = self.services.pipeline.config.shuffle_windows if self.services.pipeline is not None else ()
+        return offered(self.trained, windows, allow_untrained)
+
+    def settle(self, controls: Controls, moved: str) -> Controls:
+        """Controls that the checkpoint was trained for, where untrained ones are not allowed; says what followed."""
+        chosen = settled(self.trained, controls, moved)
+        if chosen != controls:
+            gr.Info(f"Now {chosen.resolution} px, {chosen.aspect}, window {chosen.window}. {self.training_note}", duration=6)
+        return chosen
 
     def example(self, index: Any) -> tuple[Controls, str]:
         """The controls that draw an example again, and the stage with its picture."""

@@ -69,6 +69,7 @@ def request_of(generation: Generation, **changes: Any) -> GenerationRequest:
         "top_p": settings.get("top_p"),
         "seed": generation.seed,
         "num_images": generation.image_index + 1,
+        "allow_untrained": True,  # it was drawn once
     }
     return GenerationRequest(**{**values, **changes})
 

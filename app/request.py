@@ -14,6 +14,7 @@ from typing import Any
 from app.settings import Settings
 
 MAX_SEED = 2**53 - 1  # what a browser's number holds exactly
+NOT_OF_THE_PICTURE = ("typed", "allow_untrained", "replay_of")
 _POINT = re.compile(r"\s*([0-9.]+)\s*:\s*([0-9.]+)\s*")
 
 
@@ -33,6 +34,7 @@ class GenerationRequest:
     top_p: float | None = None
     seed: int | None = None
     num_images: int = 1
+    allow_untrained: bool = False  # whoever asks knows that this size and window were not trained
     replay_of: str | None = None  # a generation that is drawn again, to see whether the tokens are the same
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,7 +46,7 @@ class GenerationRequest:
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of the pipeline; what was left open is left out."""
-        values = {key: value for key, value in asdict(self).items() if value is not None and key not in ("typed", "replay_of")}
+        values = {key: value for key, value in asdict(self).items() if value is not None and key not in NOT_OF_THE_PICTURE}
         if self.guidance_points is not None:
             values["guidance_points"] = [tuple(point) for point in self.guidance_points]
         return values
@@ -72,6 +74,8 @@ def check_request(request: GenerationRequest, limits: Settings) -> None:
         value = getattr(request, name)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise ValueError(f"{name} is {value!r}; it must be a whole number from 1")
+    if not isinstance(request.allow_untrained, bool):
+        raise ValueError(f"allow_untrained is {request.allow_untrained!r}; it must be true or false")
     if request.width * request.height > limits.max_pixels:
         raise ValueError(
             f"{request.width} × {request.height} is {request.width * request.height} pixels; "

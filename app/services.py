@@ -14,7 +14,7 @@ from typing import Any
 
 from app.deployment import lacks, settle_journal
 from app.drawing import Drawing, Drive
-from app.estimate import Estimate, estimate
+from app.estimate import Estimate, check_trained, estimate
 from app.identity import Identity
 from app.live import LiveJobs
 from app.record import request_of
@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 
 PERSON_PRIORITY = 10  # a person who waits goes before a grid
 GRID_PRIORITY = 0
+TRACKED_ADDRESSES = 10_000
 
 
 class TooMany(ValueError):
@@ -112,6 +113,7 @@ class Services:
         if self.pipeline is None:
             raise ValueError(f"nothing can be drawn: {self.problem}")
         self.pipeline.validate(**request.arguments())
+        check_trained(self.pipeline.supported_cells(), request)
         if self.lent:
             check_seconds(self._drawing_seconds(request.arguments()))
 
@@ -144,7 +146,7 @@ class Services:
         if grid and self.lent:
             raise ValueError("grids and studies are drawn by a worker; here a GPU is lent to one request at a time")
         if address is not None:
-            self._spend_start(address)
+            self.spend_starts(address)
         if request.seed is None:
             request = request.with_seed(secrets.randbelow(2**31))
         job = self.store.submit_job(
@@ -160,16 +162,19 @@ class Services:
             self.worker.wake()
         return job
 
-    def _spend_start(self, address: str) -> None:
+    def spend_starts(self, address: str, count: int = 1) -> None:
+        """TooMany where an address has started its hour's pictures, whatever names its visitors take."""
         now, allowed = time.monotonic(), self.settings.max_starts_per_hour
         with self._starts_lock:
+            if len(self._starts) > TRACKED_ADDRESSES:
+                self._starts = defaultdict(deque, {a: s for a, s in self._starts.items() if s and now - s[-1] <= 3600})
             starts = self._starts[address]
             while starts and now - starts[0] > 3600:
                 starts.popleft()
-            if len(starts) >= allowed:
-                minutes = int((3600 - (now - starts[0])) / 60) + 1
-                raise TooMany(f"{allowed} pictures an hour are allowed here; try again in {minutes} minutes")
-            starts.append(now)
+            if len(starts) + count > allowed:
+                wait = f"try again in {int((3600 - (now - starts[0])) / 60) + 1} minutes" if starts else "ask for fewer"
+                raise TooMany(f"{allowed} pictures an hour are allowed here; {wait}")
+            starts.extend([now] * count)
 
     def replay(self, generation_id: str, owner: str, *, address: str | None = None) -> Job:
         """Draw an own or published picture again, in the same batch, to see whether the tokens are the same."""
@@ -197,10 +202,10 @@ class Services:
             raise ValueError(f"nothing can be drawn: {self.problem}")
         return estimate(self.pipeline, self.store, request)
 
-    def picture_url(self, generation: Generation | str, kind: str = "full", save: str | None = None) -> str:
+    def picture_url(self, generation: Generation, kind: str = "full", save: str | None = None) -> str:
         """Root-relative signed link of a picture ("full" PNG or "thumb" WebP). The caller has checked who may see it."""
-        generation_id = generation if isinstance(generation, str) else generation.id
-        link = f"/media/{generation_id}/{kind}?k={self.identity.sign_link(generation_id, kind)}"
+        signature = self.identity.sign_link(generation.id, kind, generation.published)
+        link = f"/media/{generation.id}/{kind}?k={signature}"
         return f"{link}&save={save}" if save else link
 
     def generations_of_job(self, job: Job) -> list[Generation]:

@@ -65,7 +65,8 @@ class StudyForm:
         prompts = [" ".join(text.split()) for text in self.prompts if text.strip()]
         if len(prompts) < 2:
             raise ValueError(f"{len(prompts)} prompts; at least 2 are needed, or there can be no interval")
-        base = GenerationRequest(prompt=prompts[0], typed=prompts[0], seed=0)
+        # An administrator means it: the plan names what is untrained, and the report says it again.
+        base = GenerationRequest(prompt=prompts[0], typed=prompts[0], seed=0, allow_untrained=True)
         axes = [("prompt", "\n".join(prompts)), ("seed", f"1..{self.seeds}"), ("window", self.windows)]
         axes += [("schedule", self.schedules), ("resolution", self.resolutions)]
         return Crossing(base, tuple(Axis(*axis) for axis in axes))

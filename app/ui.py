@@ -16,7 +16,7 @@ def build_ui(services: Services) -> gr.Blocks:
     """All pages under one queue; `/` is the Playground."""
     main = playground.build(services)
     others = {name: (title, build(name, services)) for name, title in PAGES if exists(name)}
-    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(3600, 86400)) as demo:
+    with gr.Blocks(title=TITLE, fill_width=True, analytics_enabled=False, delete_cache=(600, 3600)) as demo:
         gr.Navbar(main_page_name="Playground")
         main.render()
     for name, (title, page) in others.items():

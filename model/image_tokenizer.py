@@ -9,7 +9,7 @@ large picture can be decoded in strips without any seam. So can LlamaGen's, with
 
 import math
 import pickle
-from collections.abc import Callable
+from collections.abc import Generator, Iterator
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from model.llamagen_vq import LlamaGenEncoder, LlamaGenFromCode, rename
-from model.strips import fill, strips
+from model.strips import cut
 
 
 class ImageTokenizerConfig(PreTrainedConfig):
@@ -121,11 +121,21 @@ class Decoder(nn.Module):
     def forward(self, codes: Tensor) -> Tensor:
         return self.layers(codes)
 
-    def in_strips(self, codes: Tensor) -> Tensor:
+    def in_one_pass(self, codes: Tensor) -> Generator[None, None, Tensor]:
+        """`forward` that pauses after every layer."""
+        for layer in self.layers:
+            codes = layer(codes)
+            yield
+        return codes
+
+    def in_strips(self, codes: Tensor) -> Generator[None, None, Tensor]:
         """The same in a fraction of the memory."""
         scale = ImageTokenizer.downsample
         pixels = codes.new_empty(len(codes), 3, scale * codes.shape[2], scale * codes.shape[3])
-        return fill(pixels, strips(self, codes, self.one_pass_codes, self.reach, scale))
+        for rows, strip, inside in cut(codes, self.one_pass_codes, self.reach, scale):
+            piece = yield from self.in_one_pass(strip)
+            pixels[..., rows, :] = piece[..., inside, :]
+        return pixels
 
 
 def small_networks(config: ImageTokenizerConfig) -> tuple[nn.Module, nn.Module]:
@@ -195,12 +205,16 @@ class ImageTokenizer(PreTrainedModel):
         Large pictures are decoded in strips. Those of the small network give what one pass would; those of LlamaGen's
         shape too, up to the rounding of its norms' sums: float32 pixels within 1e-4, in 1.5 times the work.
         """
-        large = ids.shape[1] * ids.shape[2] > self.decoder.one_pass_codes
-        return self._pixels(self.decoder.in_strips if large else self.decoder, ids)
+        *_, pixels = self.decoding(ids)
+        return pixels
 
-    def _pixels(self, decode: Callable[[Tensor], Tensor], ids: Tensor) -> Tensor:
+    @torch.inference_mode()
+    def decoding(self, ids: Tensor) -> Iterator[Tensor | None]:
+        """`decode` with moments to stop at: None after every layer of every strip, at last the pixels."""
         codes = F.embedding(ids, self.codebook).permute(0, 3, 1, 2).to(self.dtype)
-        return decode(codes).float().clamp(-1, 1)
+        large = ids.shape[1] * ids.shape[2] > self.decoder.one_pass_codes
+        pixels = yield from (self.decoder.in_strips if large else self.decoder.in_one_pass)(codes)
+        yield pixels.float().clamp(-1, 1)
 
     @torch.no_grad()
     def measure_mean_colors(self) -> None:
@@ -211,7 +225,7 @@ class ImageTokenizer(PreTrainedModel):
         side = 3 if self.config.architecture == "small" else 1
         inside = slice(side // 2 * self.downsample, (side // 2 + 1) * self.downsample)
         for ids in torch.arange(self.config.codebook_size, device=self.codebook.device).split(256):
-            patches = self._pixels(self.decoder, ids[:, None, None].expand(-1, side, side))
+            patches = self.decode(ids[:, None, None].expand(-1, side, side))
             self.mean_colors[ids] = patches[:, :, inside, inside].mean((2, 3))
 
     @classmethod

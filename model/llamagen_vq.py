@@ -4,6 +4,7 @@ Module names follow the public checkpoint's keys, so that its weights load as th
 the coarsest size uses the fused kernel: at 2048 px a written-out map would have 16,384² entries.
 """
 
+from collections.abc import Generator
 from itertools import zip_longest
 
 import torch.nn.functional as F
@@ -161,8 +162,16 @@ class LlamaGenDecoder(nn.Module):
             x = module(x)
         return self.conv_out(F.silu(self.norm_out(x)))
 
-    def in_strips(self, z: Tensor) -> Tensor:
-        """`forward` up to the rounding of its sums, never holding more than 1¼ maps of the picture's size.
+    def in_one_pass(self, z: Tensor) -> Generator[None, None, Tensor]:
+        """`forward` that pauses after every block and level."""
+        x = self.conv_in(z)
+        for module in (*self.mid, *self.conv_blocks):
+            x = module(x)
+            yield
+        return self.conv_out(F.silu(self.norm_out(x)))
+
+    def in_strips(self, z: Tensor) -> Generator[None, None, Tensor]:
+        """The same up to the rounding of its sums, never holding more than 1¼ maps of the picture's size.
 
         What has attention is small, 1/16 of the picture's sides, and takes one pass.
         Norms need all of a map before any of it, so the first half of every block is computed twice.
@@ -170,8 +179,10 @@ class LlamaGenDecoder(nn.Module):
         x = self.conv_in(z)
         for module in (*self.mid, self.conv_blocks[0]):
             x = module(x)
+            yield
         for stage in (stage for level in self.conv_blocks[1:] for stage in level.stages()):
             x = stage.in_strips(x)
+            yield
         norm_out = frozen_norm(self.norm_out, strips(lambda part: part, x, STRIP_PIXELS, reach=0))
         pixels = x.new_empty(len(x), self.conv_out.out_channels, *x.shape[2:])
         return fill(pixels, strips(lambda part: self.conv_out(F.silu(norm_out(part))), x, STRIP_PIXELS, reach=1))
@@ -185,7 +196,10 @@ class LlamaGenFromCode(nn.Sequential):
     def __init__(self, code_dim: int, channels: int, multipliers: tuple[int, ...], z_channels: int):
         super().__init__(nn.Conv2d(code_dim, z_channels, 1), LlamaGenDecoder(channels, multipliers, z_channels))
 
-    def in_strips(self, codes: Tensor) -> Tensor:
+    def in_one_pass(self, codes: Tensor) -> Generator[None, None, Tensor]:
+        return self[1].in_one_pass(self[0](codes))
+
+    def in_strips(self, codes: Tensor) -> Generator[None, None, Tensor]:
         return self[1].in_strips(self[0](codes))
 
 

@@ -51,7 +51,10 @@ class Result:
 
 @dataclass
 class Event:
-    """One decoding step: `step` of `total_steps` windows are drawn; the last event has the `result`."""
+    """One decoding step: `step` of `total_steps` windows are drawn; the last event has the `result`.
+
+    Between the last step and the result come events at `total_steps`, while the codes become a picture.
+    """
 
     step: int
     total_steps: int
@@ -150,7 +153,8 @@ class TokenShufflePipeline:
         mask: Tensor | None = None,
         **settings: Any,
     ) -> Iterator[Event]:
-        """Yield an `Event` per step; closing the iterator frees everything. Bad values raise here, at once.
+        """Yield an `Event` per step and some while the codes become pictures; closing the iterator, at any of them,
+        frees everything. Bad values raise here, at once.
 
         Args:
             prompt: what to draw; a list draws `num_images` of each in one batch, with the same noise for each.
@@ -199,13 +203,24 @@ class TokenShufflePipeline:
         """Whether a size and window lie in one of the trained cells."""
         return any(covers(cell, width, height, shuffle_window) for cell in self.config.trained_cells)
 
-    @torch.inference_mode()
     def decode(self, tokens: Tensor) -> list[Image.Image]:
         """Codes int64 [n, h, w] -> PIL pictures, one at a time to bound memory; codes not drawn (-1) become grey."""
+        *_, images = self._decoding(tokens)
+        return images
+
+    @torch.inference_mode()
+    def _decoding(self, tokens: Tensor) -> Iterator[list[Image.Image] | None]:
+        """`decode` with moments to stop at: None, a few a second, at last the pictures."""
         grey, tokens = self.image_tokenizer.mean_colors.square().sum(-1).argmin(), tokens.to(self.device)
         complete = torch.where(tokens < 0, grey, tokens)
-        pixels = (self.image_tokenizer.decode(one[None])[0] for one in complete)
-        return [Image.fromarray(_to_bytes(p.permute(1, 2, 0)).cpu().numpy()) for p in pixels]
+        images = []
+        for one in complete:
+            for pixels in self.image_tokenizer.decoding(one[None]):
+                if pixels is None:
+                    yield None
+                else:
+                    images.append(Image.fromarray(_to_bytes(pixels[0].permute(1, 2, 0)).cpu().numpy()))
+        yield images
 
     @torch.inference_mode()
     def encode(self, pictures: list[Image.Image]) -> Tensor:
@@ -232,7 +247,9 @@ class TokenShufflePipeline:
         tokens, total = run.tokens.cpu(), run.steps
         del run  # caches go before the picture's memory comes
         coded = time.perf_counter()
-        images = self.decode(tokens)
+        for images in self._decoding(tokens):
+            if images is None:
+                yield Event(total, total, tokens, _palette=self._palette)
         ended = time.perf_counter()
         timings = {"prompt": prompted - started, "codes": coded - prompted, "picture": ended - coded, "total": ended - started}
         record = self._record(prompts, settings, rows)

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 Run = Callable[[Tensor], Tensor]
 
 
-def strips(run: Run, x: Tensor, places: int, reach: int, scale: int = 1) -> Iterator[tuple[slice, Tensor]]:
-    """`run(x)` in strips of about `places` places, each with the rows that it belongs to.
+def cut(x: Tensor, places: int, reach: int, scale: int = 1) -> Iterator[tuple[slice, Tensor, slice]]:
+    """Strips of about `places` places, each with the rows of the result that it gives, and where these lie in its own.
 
-    x: [..., H, W]; run(x) has `scale` times as many rows. No row of the result may depend on a row of x farther than
+    x: [..., H, W]; the result has `scale` times as many rows. No row of it may depend on a row of x farther than
     `reach` away. A strip is a copy that still holds what it needs of the rows above, so it may be written into x.
     """
     height, width = x.shape[-2:]
@@ -28,7 +28,13 @@ def strips(run: Run, x: Tensor, places: int, reach: int, scale: int = 1) -> Iter
         strip = torch.cat((above, here), dim=-2) if margin else here.clone()  # an empty part would undo channels-last
         known = margin + bottom - top
         above = strip[..., max(0, known - reach) : known, :]
-        yield slice(scale * top, scale * bottom), run(strip)[..., scale * margin : scale * known, :]
+        yield slice(scale * top, scale * bottom), strip, slice(scale * margin, scale * known)
+
+
+def strips(run: Run, x: Tensor, places: int, reach: int, scale: int = 1) -> Iterator[tuple[slice, Tensor]]:
+    """`run(x)` in strips as :func:`cut` makes them, each with the rows that it belongs to."""
+    for rows, strip, inside in cut(x, places, reach, scale):
+        yield rows, run(strip)[..., inside, :]
 
 
 def fill(out: Tensor, pieces: Iterator[tuple[slice, Tensor]]) -> Tensor:

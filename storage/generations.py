@@ -170,8 +170,12 @@ class Generations(Part):
     def measured_seconds(
         self, width: int | None = None, height: int | None = None, window: int | None = None, *, limit: int = 200
     ) -> list[Measured]:
-        """The newest finished model pictures (optionally of one cell) with steps, seconds and memory."""
-        query = joined().where(schema.Generation.source == "model", schema.Generation.seconds > 0)
+        """The newest pictures that were drawn here (optionally of one cell) with steps, seconds and memory.
+
+        What was brought in from elsewhere has no job, and says nothing of this machine.
+        """
+        drawn_here = schema.Generation.job_id.is_not(None)
+        query = joined().where(drawn_here, schema.Generation.source == "model", schema.Generation.seconds > 0)
         for column, value in (("width", width), ("height", height), ("window", window)):
             if value is not None:
                 query = query.where(schema.Setting.__table__.c[column] == value)

@@ -2,17 +2,31 @@
 
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
 from app.components.details import schedule_text
 from app.services import Services
 from storage.records import Generation
 
+MAX_ID_CHARS = 64
 JS_ON_LOAD = """
 element.addEventListener('click', e => {
   const card = e.target.closest('.card');
   if (card) trigger('pick', {id: card.dataset.id});
 });
 """
+
+
+def picks(value: Any) -> list[str]:
+    """The ids of at most two picked cards, from whatever a browser sent."""
+    return [each[:MAX_ID_CHARS] for each in value if isinstance(each, str)][:2] if isinstance(value, list) else []
+
+
+def toggled(picked: Any, card_id: Any) -> list[str]:
+    """Pick, or put back; a third pick replaces the second."""
+    before, card_id = picks(picked), str(card_id)[:MAX_ID_CHARS]
+    kept = [each for each in before if each != card_id]
+    return kept if len(kept) < len(before) else [*kept[:1], card_id]
 
 
 def cards_html(services: Services, made: Sequence[Generation], picked: Sequence[str], empty: str) -> str:
@@ -28,6 +42,8 @@ def card_html(services: Services, generation: Generation, picked: Sequence[str])
     prompt = escape(generation.prompt or "")
     window = f"s={generation.window}" if generation.window else "other system"
     note = f"{generation.width} × {generation.height} · {window} · {schedule_text(generation.settings)}"
+    if generation.settings.get("trained") is False:
+        note += " · untrained"
     return (
         f'<button type="button" class="card{" picked" if chosen else ""}" data-id="{escape(generation.id)}" '
         f'aria-pressed="{"true" if chosen else "false"}">{side}'

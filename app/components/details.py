@@ -19,9 +19,16 @@ def details_html(services: Services, generation: Generation, *, own: bool) -> st
         state = f"taken down: {generation.taken_down_reason}"
     return (
         f'<article class="details"><p class="prompt">{escape(generation.prompt or "")}</p>{rewritten}'
-        f'<dl>{rows}</dl><nav class="links">{links_html(services, generation)}'
+        f'{untrained_html(generation)}<dl>{rows}</dl><nav class="links">{links_html(services, generation)}'
         f"{f'<span class=chip>{escape(state)}</span>' if own else ''}</nav></article>"
     )
+
+
+def untrained_html(generation: Generation) -> str:
+    """A label for what the checkpoint was not trained for; nothing where that is not known."""
+    if generation.settings.get("trained") is not False:
+        return ""
+    return '<p class="cost-note"><span class="badge">untrained</span>the checkpoint was not trained for this size and window</p>'
 
 
 def facts(generation: Generation) -> list[tuple[str, str]]:

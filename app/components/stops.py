@@ -10,21 +10,27 @@ import gradio as gr
 JS_ON_LOAD = """
 const input = () => element.querySelector('input');
 const stops = () => JSON.parse(element.querySelector('.stops').dataset.values);
+const locked = index => (props.locked || []).includes(stops()[index]);
+const mark = index => {
+  element.querySelectorAll('.ticks span').forEach((tick, i) => { tick.classList.toggle('on', i === index); tick.classList.toggle('locked', locked(i)); });
+  element.querySelector('.now').textContent = stops()[index];
+};
 const show = () => {
   const values = stops(), index = Math.max(values.indexOf(Number(props.value)), 0);
-  if (input()) { input().value = index; input().setAttribute('aria-valuetext', 'window ' + values[index]); }
-  element.querySelectorAll('.ticks span').forEach((tick, i) => tick.classList.toggle('on', i === index));
-  element.querySelector('.now').textContent = values[index];
+  if (input()) {
+    input().value = index; input().setAttribute('aria-valuetext', 'window ' + values[index]);
+    input().disabled = values.every((_, i) => i === index || locked(i));
+  }
+  mark(index);
 };
-const choose = index => { props.value = stops()[index]; show(); trigger('change'); };
-element.addEventListener('input', () => {
-  const values = stops();
-  element.querySelectorAll('.ticks span').forEach((tick, i) => tick.classList.toggle('on', i === Number(input().value)));
-  element.querySelector('.now').textContent = values[Number(input().value)];
-});
+const choose = index => {
+  if (locked(index)) return show();
+  props.value = stops()[index]; show(); trigger('change');
+};
+element.addEventListener('input', () => mark(Number(input().value)));
 element.addEventListener('change', e => { e.stopPropagation(); choose(Number(input().value)); });
 element.addEventListener('click', e => { const tick = e.target.closest('.ticks span'); if (tick) choose(Number(tick.dataset.index)); });
-watch('value', show);
+watch(['value', 'locked'], show);
 show();
 """
 
@@ -38,6 +44,7 @@ input { width: 100%; accent-color: var(--color-accent); margin: 8px 0 2px; }
 .ticks span { cursor: pointer; width: 2px; display: flex; justify-content: center; white-space: nowrap; }
 .ticks span:first-child { justify-content: flex-start; } .ticks span:last-child { justify-content: flex-end; }
 .ticks .on { color: var(--body-text-color); font-weight: 600; }
+.ticks .locked { opacity: .55; cursor: not-allowed; }
 """
 
 
@@ -49,11 +56,18 @@ class Stop:
 
 
 class StopSlider(gr.HTML):
-    """Value: one of the stops' numbers. Event `change`. The value comes from the browser: check it."""
+    """Value: one of the stops' numbers. Event `change`. The value comes from the browser: check it.
 
-    def __init__(self, stops: Sequence[Stop] = (), value: int | None = None, *, label: str = "", **kwargs: Any) -> None:
+    locked: stops that cannot be chosen now; an update may change them.
+    """
+
+    def __init__(
+        self, stops: Sequence[Stop] = (), value: int | None = None, *, label: str = "", locked: Sequence[int] = (), **kwargs: Any
+    ) -> None:
         self.stops = {stop.value for stop in stops}
-        super().__init__(value, html_template=template(stops, label), css_template=CSS, js_on_load=JS_ON_LOAD, **kwargs)
+        super().__init__(
+            value, html_template=template(stops, label), css_template=CSS, js_on_load=JS_ON_LOAD, locked=list(locked), **kwargs
+        )
 
     def preprocess(self, payload: Any) -> int:
         try:

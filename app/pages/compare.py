@@ -7,8 +7,11 @@ import gradio as gr
 from app.compare_axes import AXES, EXAMPLES
 from app.compare_grid import CSS, JS_ON_LOAD
 from app.compare_handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
+from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
+from app.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.playground_handlers import EXAMPLES as EXAMPLE_PROMPTS
+from app.playground_handlers import address_of
 from app.services import Services
 from model import SCHEDULES
 from model.settings import Settings as PictureSettings
@@ -38,7 +41,7 @@ def build(services: Services) -> gr.Blocks:
         buttons = button_row()
         with gr.Row():
             recent = gr.Dropdown([], label="My grids", elem_id="grid-recent", scale=3)
-            criterion = gr.Dropdown(CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1)
+            criterion = gr.Dropdown(CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1, min_width=200)
         status = gr.HTML(elem_id="grid-status")
         slider = gr.HTML(elem_id="grid-slider", js_on_load=SLIDER_JS)
         rate = gr.Button("Queue these two for rating", visible=False, elem_id="grid-rate")
@@ -52,11 +55,12 @@ def input_panel(services: Services) -> list[Any]:
     """In the order of `Wish`."""
     tuned = services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()
     windows = sorted(services.pipeline.config.shuffle_windows) if services.pipeline is not None else [1, 2, 4]
+    trained = [s for s in windows if services.pipeline is not None and services.pipeline.is_trained(tuned.width, tuned.height, s)]
     prompt = gr.Textbox(EXAMPLE_PROMPTS[0], label="Prompt", placeholder="What should the pictures show?", max_length=services.settings.max_prompt_chars, elem_id="grid-prompt")
     with gr.Row():
         resolution = gr.Number(tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100)
         window = gr.Dropdown(windows, value=tuned.shuffle_window, label="Window", min_width=90)
-        schedule = gr.Dropdown([s for s in SCHEDULES if s != "custom"], value="half-linear", label="Schedule", min_width=120)
+        schedule = gr.Dropdown([s for s in SCHEDULES if s != "custom"], value="half-linear", label="Schedule", min_width=160)
         scale = gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90)
         temperature = gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)
@@ -68,18 +72,19 @@ def input_panel(services: Services) -> list[Any]:
                     choices = [*AXES] if title != "Sheets" else [NO_AXIS, *AXES]
                     axis = gr.Dropdown(choices, value=name, label=title, elem_id=f"axis-{title.lower()}")
                     levels = gr.Textbox(
-                        start_levels(name, windows, tuned.guidance_scale), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
+                        start_levels(name, trained or windows, tuned.guidance_scale), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
                         info=hint(name), max_length=4000,
                     )  # fmt: skip
                 axis.input(lambda chosen: gr.update(value="", info=hint(chosen)), axis, levels, **PRIVATE, queue=False)
                 axes += [axis, levels]
-    return [prompt, resolution, window, schedule, scale, temperature, seed, *axes]
+    untrained = gr.Checkbox(False, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="grid-untrained", interactive=True)
+    return [prompt, resolution, window, schedule, scale, temperature, seed, *axes, untrained]
 
 
 def start_levels(name: str, windows: list[int], scale: float) -> str:
-    """Around what the checkpoint was tuned for."""
+    """Around what the checkpoint was trained and tuned for."""
     if name == "window":
-        return ", ".join(str(window) for window in windows if window > 1)
+        return ", ".join(str(window) for window in windows)
     if name == "scale":
         return f"1, {scale:g}, {2 * scale:g}"
     return "" if name == NO_AXIS else EXAMPLES[name]
@@ -128,21 +133,21 @@ def wire(
         return shown_values(handlers.view(grid_id, who, criterion))
 
     def tick(grid_id: str | None, who: str | None, criterion: str, chosen: list[str], last: str) -> list[Any]:
-        return shown_values(handlers.view(grid_id, who, criterion, chosen), last)
+        return shown_values(handlers.view(grid_id, who, criterion, picks(chosen)), last)
 
     def start(request: gr.Request, visitor: str, *values: Any) -> list[Any]:
         who = handlers.services.identity.owner(request, visitor)
-        made = handlers.start(Wish(*values), who)
+        made = handlers.start(Wish(*values), who, address_of(request))
         return [who, made, gr.update(choices=handlers.recent(who), value=made), []]
 
     def pick(event: gr.EventData, chosen: list[str]) -> list[str]:
-        return handlers.pick(chosen, str(getattr(event, "id", "")))
+        return toggled(chosen, getattr(event, "id", ""))
 
     def compare(chosen: list[str], who: str | None) -> list[Any]:
-        return [handlers.slider(chosen, who), gr.update(visible=len(chosen) == 2)]
+        return [handlers.slider(picks(chosen), who), gr.update(visible=len(picks(chosen)) == 2)]
 
     def send(grid_id: str | None, who: str | None, chosen: list[str]) -> None:
-        gr.Success(handlers.queue(grid_id, who, chosen))
+        gr.Success(handlers.queue(grid_id, who, picks(chosen)))
 
     reshow = {"fn": show, "inputs": [grid, owner, criterion], "outputs": outputs, **PRIVATE}
     page.load(arrive, [token, criterion], [owner, grid, recent, *outputs], **PRIVATE)

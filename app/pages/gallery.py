@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from app.components.cards import JS_ON_LOAD as CARDS_JS
+from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as COMPARE_JS
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
 from app.services import Services
@@ -92,7 +93,7 @@ def wire(
         return [who, *menus, *listed(handlers, Wish(*values), who, None, [])]
 
     def pick(event: gr.EventData, chosen: list[str]) -> list[str]:
-        return handlers.pick(chosen, str(getattr(event, "id", "")))
+        return toggled(chosen, getattr(event, "id", ""))
 
     def show(chosen: list[str], who: str | None) -> list[Any]:
         return shown_values(handlers, chosen, who)
@@ -138,7 +139,7 @@ def mark_picked(picked: list[str]) -> None:
 def acting(handlers: GalleryHandlers, action: str) -> Any:
     def act(generation_id: str | None, who: str | None, chosen: list[str]) -> list[str]:
         gr.Success(handlers.act(action, generation_id, who))
-        return [each for each in chosen if action != "delete" or each != generation_id]
+        return [each for each in picks(chosen) if action != "delete" or each != generation_id]
 
     return act
 
@@ -150,6 +151,7 @@ def listed(handlers: GalleryHandlers, wish: Wish, who: str | None, at: str | Non
 
 def shown_values(handlers: GalleryHandlers, chosen: list[str], who: str | None) -> list[Any]:
     """The buttons act on the picture picked last, and say so where there are two."""
+    chosen = picks(chosen)
     compare, details, last = handlers.shown(chosen, who)
     own = last is not None and who is not None and last.owner == who
     which = " B" if len(chosen) == 2 else ""

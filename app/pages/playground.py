@@ -14,17 +14,17 @@ from app.components.sign_in import sign_in
 from app.components.stage import Stage, stage_html
 from app.components.stops import Stop, StopSlider
 from app.controls import (
-    ASPECTS,
     CONTROL_NAMES,
     CUSTOM_ASPECT,
     LARGEST,
     PRESETS,
     SMALLEST,
+    STEP,
     Controls,
     controls_from,
-    controls_of,
 )
-from app.playground_handlers import EXAMPLES, Arrival, Handlers, View, example_stage
+from app.offers import UNTRAINED_INFO, UNTRAINED_LABEL, Offer
+from app.playground_handlers import EXAMPLES, Handlers, View, example_stage
 from app.request import GenerationRequest, format_points, request_from
 from app.services import Services
 from model import SCHEDULES
@@ -35,7 +35,7 @@ WINDOW_NOTES = {1: "1 · plain"}
 
 def build(services: Services) -> gr.Blocks:
     handlers = Handlers(services)
-    defaults = default_controls(services)
+    defaults = default_controls(handlers)
     with gr.Blocks(title="Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         owner, job, generation = gr.State(None), gr.State(None), gr.State(None)
@@ -53,15 +53,17 @@ def build(services: Services) -> gr.Blocks:
                     reuse = gr.Button("Use these settings", size="sm", elem_id="reuse")
                 details = gr.HTML(elem_id="details")
             with gr.Column(scale=4, min_width=320, elem_id="controls"):
-                inputs, shown = control_panel(services, defaults)
+                inputs, shown = control_panel(handlers, defaults)
                 shown |= ideas | {"go": go}
         controls = [prompt, *inputs, ideas["rewrite"]]
         outputs = [stage, details, actions, go, stop, resume, generation]
         describe = wire_describing(handlers, page, controls, shown)
         buttons = (go, stop, resume, replay, prompt)
         wire_running(handlers, page, controls, (token, owner, job, generation), outputs, buttons, describe)
-        gr.on([reuse.click], reuse_values(handlers), [generation, owner], controls, api_visibility="private")
-        wire_examples(handlers, shown["examples"], controls, outputs)
+        reused = gr.on([reuse.click], reuse_values(handlers), [generation, owner], controls, api_visibility="private")
+        set_by_server = [reused, wire_examples(handlers, shown["examples"], controls, outputs), *wire_offers(handlers, controls)]
+        for event in set_by_server:  # a window that the server sets fires no change of its own
+            event.then(**describe)
         add_api(services)
     return page
 
@@ -88,19 +90,24 @@ def prompt_row(services: Services) -> tuple[gr.Textbox, gr.Button, gr.Button, gr
     return prompt, go, stop, resume
 
 
-def control_panel(services: Services, start: Controls) -> tuple[list[Any], dict[str, Any]]:
-    """Components in the order of `Controls` (the prompt apart), and what only shows."""
+def control_panel(handlers: Handlers, start: Controls) -> tuple[list[Any], dict[str, Any]]:
+    """Components in the order of `Controls` (prompt and rewriting apart), and what only shows."""
+    services, offer = handlers.services, handlers.offered(start.allow_untrained)
     with gr.Group(elem_classes="panel"):
         resolution = gr.Slider(
-            SMALLEST, LARGEST, start.resolution, step=64, label="Resolution (px)", elem_id="resolution", interactive=True
-        )
+            value=start.resolution, label="Resolution (px)", info=f"{handlers.training_note} Others: allow them below, beside the seed.",
+            elem_id="resolution",
+            **resolution_range(offer),
+        )  # fmt: skip
         aspect = gr.Radio(
-            [*ASPECTS, CUSTOM_ASPECT], value=start.aspect, label="Aspect", elem_id="aspect", elem_classes="segmented"
+            value=start.aspect, label="Aspect", elem_id="aspect", elem_classes="segmented", **aspect_choices(offer)
         )
         with gr.Row(visible=start.aspect == CUSTOM_ASPECT) as free:
             width = gr.Slider(64, LARGEST, start.width, step=16, label="Width (px)", elem_id="width", interactive=True)
             height = gr.Slider(64, LARGEST, start.height, step=16, label="Height (px)", elem_id="height", interactive=True)
-        window = StopSlider(window_stops(services), start.window, label="Shuffle window s", elem_id="window", padding=True)
+        window = StopSlider(
+            window_stops(services), start.window, label="Shuffle window s", locked=offer.locked, elem_id="window", padding=True
+        )
     with gr.Group(elem_classes="panel"):
         preset = gr.Radio(list(PRESETS), value=None, label="Guidance presets", elem_id="preset", elem_classes="segmented")
         curve = ScheduleCurve(elem_id="curve", padding=True)
@@ -134,9 +141,33 @@ def sampling_panel(services: Services, start: Controls) -> list[Any]:
         images = gr.Slider(
             1, services.settings.max_images, start.num_images, step=1, label="Pictures", elem_id="images", interactive=True
         )
+        untrained = gr.Checkbox(
+            start.allow_untrained, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="untrained", interactive=True
+        )
         overlay = gr.Checkbox(True, label="Show the fused windows while drawing", elem_id="overlay", interactive=True)
     overlay.change(None, overlay, None, js="(on) => { document.body.classList.toggle('no-windows', !on); }")
-    return [temperature, top_k, top_p, seed, random_seed, images]
+    return [temperature, top_k, top_p, seed, random_seed, images, untrained]
+
+
+def resolution_range(offer: Offer) -> dict[str, Any]:
+    """Arguments of the slider; one size alone leaves nothing to move, but shows where it lies."""
+    if offer.least == offer.most:
+        return {"minimum": SMALLEST, "maximum": LARGEST, "step": STEP, "interactive": False}
+    return {"minimum": offer.least, "maximum": offer.most, "step": STEP, "interactive": True}
+
+
+def aspect_choices(offer: Offer) -> dict[str, Any]:
+    return {"choices": [(name, name) for name in offer.aspects], "interactive": len(offer.aspects) > 1}
+
+
+def offer_updates(handlers: Handlers, controls: Controls) -> dict[str, Any]:
+    """Updates of the three controls that the checkpoint limits, with their values."""
+    offer = handlers.offered(controls.allow_untrained)
+    return {
+        "resolution": gr.update(value=controls.resolution, **resolution_range(offer)),
+        "aspect": gr.update(value=controls.aspect, **aspect_choices(offer)),
+        "window": gr.update(value=controls.window, locked=list(offer.locked)),
+    }
 
 
 def idea_row(handlers: Handlers) -> dict[str, Any]:
@@ -165,14 +196,15 @@ def window_stops(services: Services) -> list[Stop]:
         Stop(
             s,
             WINDOW_NOTES.get(s, str(s)) + ("" if s in trained else " (untrained)"),
-            f"{s} × {s} codes are one token" + ("" if s in trained else "; this checkpoint was not trained for it"),
+            f"{s} × {s} codes are one token" + ("" if s in trained else f"; not trained, see “{UNTRAINED_LABEL}”"),
         )
         for s in sorted(services.pipeline.config.shuffle_windows)
     ]
 
 
-def default_controls(services: Services) -> Controls:
+def default_controls(handlers: Handlers) -> Controls:
     """The checkpoint's own tuned settings."""
+    services = handlers.services
     tuned = services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()
     request = GenerationRequest(
         prompt="", typed="", width=tuned.width, height=tuned.height, shuffle_window=tuned.shuffle_window,
@@ -180,7 +212,7 @@ def default_controls(services: Services) -> Controls:
         guidance_points=tuned.guidance_points, ramp_end=tuned.ramp_end, temperature=tuned.temperature,
         top_k=tuned.top_k, top_p=tuned.top_p, num_images=tuned.num_images,
     )  # fmt: skip
-    return controls_of(request)
+    return handlers.controls_of(request)
 
 
 def first_stage(handlers: Handlers, start: Controls) -> str:
@@ -241,24 +273,23 @@ def wire_running(
         event.success(**following).then(**describe)  # the expected time is measured anew with every picture
     stop.click(handlers.stop, [job, token], None, queue=False, **quiet)
     arrived = page.load(arriving(handlers, len(controls), len(outputs)), token, [*states[:3], *controls, *outputs], **quiet)
-    arrived.then(**following)
+    arrived.then(**describe).then(**following)
 
 
 def arriving(handlers: Handlers, control_count: int, output_count: int) -> Any:
     def arrive(visitor: str, request: gr.Request) -> list[Any]:
         found = handlers.arrive(visitor, request)
         shown = show(found.view) if found.view else [gr.skip()] * output_count
-        return [found.token, found.owner, found.job_id, *control_values(found, control_count), *shown]
+        values = [gr.skip()] * control_count if found.controls is None else values_of(handlers, found.controls)
+        return [found.token, found.owner, found.job_id, *values, *shown]
 
     return arrive
 
 
-def control_values(found: Arrival, count: int) -> list[Any]:
-    return [gr.skip()] * count if found.controls is None else values_of(found.controls)
-
-
-def values_of(controls: Controls) -> list[Any]:
-    return [getattr(controls, name) for name in CONTROL_NAMES]
+def values_of(handlers: Handlers, controls: Controls) -> list[Any]:
+    """What sets the page's inputs to these controls, and to what can be chosen beside them."""
+    values = {name: getattr(controls, name) for name in CONTROL_NAMES} | offer_updates(handlers, controls)
+    return [values[name] for name in CONTROL_NAMES]
 
 
 def reuse_values(handlers: Handlers) -> Any:
@@ -271,19 +302,44 @@ def reuse_values(handlers: Handlers) -> Any:
         request = GenerationRequest(prompt="", typed="")
         if made.job_id:
             request = request_from(handlers.services.store.get_job(made.job_id, None).request)
-        return values_of(handlers.controls_of(request))
+        return values_of(handlers, handlers.controls_of(request))
 
     return reuse
 
 
-def wire_examples(handlers: Handlers, examples: gr.HTML, controls: list[Any], outputs: list[Any]) -> None:
+def wire_examples(handlers: Handlers, examples: gr.HTML, controls: list[Any], outputs: list[Any]) -> Any:
     """A chosen example fills the controls and the stage; what was drawn before stays in the gallery."""
 
     def choose(event: gr.EventData) -> list[Any]:
         chosen, stage = handlers.example(getattr(event, "index", None))
-        return [*values_of(chosen), *show(View(stage, busy=False))]
+        return [*values_of(handlers, chosen), *show(View(stage, busy=False))]
 
-    examples.choose(choose, None, [*controls, *outputs], queue=False, show_progress="hidden", api_visibility="private")
+    return examples.choose(choose, None, [*controls, *outputs], queue=False, show_progress="hidden", api_visibility="private")
+
+
+def wire_offers(handlers: Handlers, controls: list[Any]) -> list[Any]:
+    """The limited controls follow each other, and open where untrained sizes and windows are allowed."""
+    by_name = dict(zip(CONTROL_NAMES, controls, strict=True))
+    limited = [by_name[name] for name in ("resolution", "aspect", "window")]
+
+    def following(moved: str) -> Any:
+        def follow(*values: Any) -> list[Any]:
+            given = controls_from(values)
+            chosen = handlers.settle(given, moved)
+            return updates(chosen) if chosen != given else [gr.skip()] * len(limited)
+
+        return follow
+
+    def allow(*values: Any) -> list[Any]:
+        return updates(handlers.settle(controls_from(values), "window"))
+
+    def updates(chosen: Controls) -> list[Any]:
+        return [*offer_updates(handlers, chosen).values()]
+
+    light = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
+    moves = (("resolution", "input"), ("aspect", "input"), ("window", "change"))
+    followed = [getattr(by_name[name], event)(following(name), controls, limited, **light) for name, event in moves]
+    return [*followed, by_name["allow_untrained"].input(allow, controls, limited, **light)]
 
 
 def wire_describing(
@@ -301,7 +357,7 @@ def wire_describing(
             gr.update(interactive=given.schedule == "half-linear"), gr.update(interactive=drawable),
         )  # fmt: skip
 
-    watched = ("aspect", "resolution", "width", "height", "window", "schedule", "scale", "ramp_end", "points", "num_images")
+    watched = ("aspect", "resolution", "width", "height", "window", "schedule", "scale", "ramp_end", "points", "num_images", "allow_untrained")
     targets = [shown["curve"], shown["cost"], shown["free"], by_name["points"], by_name["ramp_end"], shown["go"]]
     again = {"fn": describe, "inputs": controls, "outputs": targets, **light}
     gr.on([page.load, *(by_name[name].change for name in watched)], **again)

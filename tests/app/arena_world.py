@@ -32,7 +32,8 @@ def png(seed: int, px: int) -> bytes:
 
 
 def make_services(folder: Path, database_url: str | None = None) -> Services:
-    settings = Settings(data_dir=folder, secret="s" * 32)
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = Settings(data_dir=folder, secret="s" * 32, admin_key="the key")
     return Services(settings, open_store(folder, database_url), None, "no generator in this test")
 
 

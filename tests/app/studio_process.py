@@ -16,7 +16,7 @@ def main(data_dir: Path, weights: Path) -> None:
     services = build_services(Settings(data_dir, "test-secret", weights=str(weights), threads=1))
     told: set[str] = set()
     for number in range(10_000):
-        request = GenerationRequest("a red apple", "a red apple", width=384, height=384, shuffle_window=1, seed=number)
+        request = GenerationRequest("a red apple", "a red apple", 384, 384, 1, seed=number, allow_untrained=True)
         print("job", services.submit("ann", request).id, flush=True)
         while not services.store.jobs_of("ann", states=("running",)):
             time.sleep(0.002)

@@ -46,7 +46,10 @@ def choose_window(page, window: int) -> None:
 
 
 def make_long(page) -> None:
-    """2048 px without fusing: 16,384 steps, long enough to be met in the middle."""
+    """2048 px without fusing: 16,384 steps, long enough to be met in the middle. Nothing trained: to be allowed first."""
+    page.get_by_role("button", name="Sampling, seed").click()
+    page.locator("#untrained input").check()
+    expect(page.locator("#resolution input[type=number]")).to_have_attribute("max", "2048")
     page.locator("#resolution input[type=number]").fill("2048")
     page.keyboard.press("Tab")
     choose_window(page, 1)

@@ -4,22 +4,21 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from compare_world import make_studio, wait_for
+from compare_world import wait_for
 
 from app import arena, results_view
 from app.compare_handlers import CompareHandlers, Wish
 from app.compare_plan import crossing_of, grids_of, pictures, progress
 from app.compare_rating import win_shares
+from app.components.cards import toggled
 from storage.errors import NotFound
 
 WISH = Wish("a red apple", 256, 4, "half-linear", 3, 1, 7, "window", "2, 4", "scale", "2, 3", "–", "")
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    running = make_studio(tmp_path_factory.mktemp("compare"))
-    yield running
-    running.close()
+def services(drawing_studio):
+    return drawing_studio
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +40,16 @@ def ids(services, grid):
 def test_the_plan_counts_before_anything_starts(services, handlers):
     jobs = services.store.stats()["rows"]["job"]
     html = handlers.describe(replace(WISH, sheets="seed", sheet_levels="1..3"))
-    assert "2 window × 2 scale × 3 seed = 12 pictures" in html and "untrained" in html
+    assert "2 window × 2 scale × 3 seed = 12 pictures" in html and "untrained" not in html
     assert services.store.stats()["rows"]["job"] == jobs
+
+
+def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handlers):
+    untrained = replace(WISH, row_levels="1, 2")
+    assert "window 1 was not trained" in handlers.describe(untrained)
+    with pytest.raises(Exception, match="allow untrained"):
+        handlers.start(untrained, "bob")
+    assert "4 pictures" in (plan := handlers.describe(replace(untrained, allow_untrained=True))) and "untrained" in plan
 
 
 @pytest.mark.parametrize(
@@ -102,7 +109,7 @@ def test_pause_go_on_and_stop(services, handlers):
 
 def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
     a, b, c, _ = ids(services, grid)
-    assert handlers.pick([a], a) == [] and handlers.pick([a, b], c) == [a, c]
+    assert toggled([a], a) == [] and toggled([a, b], c) == [a, c]
     assert 'class="compare"' in handlers.slider([a, b], "ann") and handlers.slider([a], "ann") == ""
     with pytest.raises(Exception, match="no such picture"):
         handlers.slider([a, b], "bob")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from compare_world import FORM, make_studio, wait_for
+from compare_world import FORM, wait_for
 
 from app import arena, study_admin, study_panel
 from app.study.design import CONTROL_KINDS
@@ -12,10 +12,8 @@ from storage.errors import WrongState
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    running = make_studio(tmp_path_factory.mktemp("study"))
-    yield running
-    running.close()
+def services(drawing_studio):
+    return drawing_studio
 
 
 @pytest.fixture(scope="module")

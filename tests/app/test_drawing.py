@@ -27,20 +27,22 @@ class Clock:
 
 
 class Slow:
-    """A generator of many steps. preview_seconds: what one preview costs; at: called with the number of each step."""
+    """A generator of many steps, then `decoding` moments at the last. preview_seconds: what one preview costs; at: called
+    with the number of each step and moment.
+    """
 
-    def __init__(self, clock, steps, preview_seconds=0.0, at=lambda step: None):
-        self.clock, self.steps, self.preview_seconds, self.at = clock, steps, preview_seconds, at
+    def __init__(self, clock, steps, preview_seconds=0.0, at=lambda step: None, decoding=0):
+        self.clock, self.steps, self.preview_seconds, self.at, self.decoding = clock, steps, preview_seconds, at, decoding
         self.previews: list[float] = []
         self.freed = False
 
     def stream(self, **settings):
         try:
-            for step in range(1, self.steps + 1):
+            for moment in range(1, self.steps + self.decoding + 1):
                 self.clock.now += STEP_SECONDS
-                self.at(step)
+                self.at(moment)
                 yield SimpleNamespace(
-                    step=step, total_steps=self.steps, tokens=SimpleNamespace(numel=lambda: 256), preview=self.preview, result=None
+                    step=min(moment, self.steps), total_steps=self.steps, tokens=SimpleNamespace(numel=lambda: 256), preview=self.preview, result=None
                 )
         finally:
             self.freed = True
@@ -58,21 +60,22 @@ def clock(monkeypatch):
     return made
 
 
-def started(store, generator):
+def started(store, generator, board=None):
     job = store.submit_job("ann", REQUEST)
     closing = SimpleNamespace(is_set=lambda: False, wait=lambda seconds: False)
-    return Drawing(store, generator, LiveJobs(), {}, closing).steps(store.take_job(job.id, "test")), job
+    return Drawing(store, generator, board or LiveJobs(), {}, closing).steps(store.take_job(job.id, "test")), job
 
 
-def test_stopping_takes_less_than_half_a_second(store, clock):
+@pytest.mark.parametrize(("steps", "decoding"), [(10_000, 0), (100, 10_000)])
+def test_stopping_takes_less_than_half_a_second(store, clock, steps, decoding):
     asked = []
 
-    def at(step):
-        if step == 200:
+    def at(moment):
+        if moment == 200:
             asked.append(clock.now)
             store.request_cancel(job.id, "ann")
 
-    generator = Slow(clock, 10_000, at=at)
+    generator = Slow(clock, steps, at=at, decoding=decoding)
     steps, job = started(store, generator)
     for _ in steps:
         pass
@@ -90,6 +93,14 @@ def test_previews_are_at_most_eight_a_second_and_a_twentieth_of_the_time(store, 
     gaps = [later - earlier for earlier, later in zip(generator.previews, generator.previews[1:])]
     assert len(gaps) >= 2 and min(gaps) >= 1 / 8
     assert (len(generator.previews) - 1) * cost <= 0.05 * (clock.now - began)  # the last may be just affordable
+
+
+def test_the_codes_become_a_picture_after_the_last_step(store, clock):
+    board, phases = LiveJobs(), []
+    steps, job = started(store, Slow(clock, 50, decoding=50), board)
+    for _ in steps:
+        phases.append((board.get(job.id).phase, board.get(job.id).step))
+    assert phases[48] == ("drawing windows", 49) and set(phases[49:]) == {("decoding the picture", 50)}
 
 
 def test_who_leaves_interrupts_and_frees(store, clock):

@@ -9,20 +9,11 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app import media
+from app.components.cards import picks, toggled
 from app.gallery_handlers import GalleryHandlers, Wish
-from app.services import Services
-from app.settings import Settings
-from storage.store import open_store
 
 ALL = Wish("", "Everything", [], [], [], None, None)
 NOBODY = SimpleNamespace(headers={}, request=None)
-
-
-@pytest.fixture
-def services(tmp_path):
-    built = Services(Settings(tmp_path, "s" * 32, admin_key="the key"), open_store(tmp_path), None, "none in this test")
-    yield built
-    built.close()
 
 
 @pytest.fixture
@@ -62,9 +53,17 @@ def test_filters_narrow_what_one_may_see(handlers, draw):
     assert shown(handlers, "ann", since=tomorrow) == 0 and shown(handlers, "ann", until=tomorrow) == 5
 
 
-@pytest.mark.parametrize("forged", [{"scope": "All of them"}, {"sizes": ["x"]}, {"windows": ["'; DROP TABLE job"]}])
+@pytest.mark.parametrize("forged", [None, "x", {"a": 1}, [1, None, {}], [["nested"]]])
+def test_forged_picks_are_nothing(handlers, draw, forged):
+    draw()
+    assert picks(forged) == [] and toggled(forged, "one") == ["one"]
+    assert handlers.page(ALL, "ann", None, forged)[0].count('class="card"') == 1 and handlers.shown(forged, "ann")[2] is None
+    assert len(picks(["a" * 999] * 50)) == 2 and len(picks(["a" * 999])[0]) == 64
+
+
+@pytest.mark.parametrize("forged", [{"since": 1e300}, {"scope": "All of them"}, {"sizes": ["x"]}, {"windows": ["'; DROP TABLE job"]}])
 def test_forged_filters_are_refused(handlers, draw, forged):
-    with pytest.raises(Exception, match=r"cannot be shown|invalid literal"):
+    with pytest.raises(Exception, match=r"cannot be shown|invalid literal|out of range|too large|Infinity"):
         handlers.page(wish(**forged), "ann", None, [])
 
 
@@ -82,7 +81,7 @@ def test_only_the_owner_acts_and_the_second_pick_is_replaced(handlers, draw):
         for stranger in ("bob", None):
             with pytest.raises(Exception, match=r"no such picture|pick one"):
                 handlers.act(action, made.id, stranger)
-    assert handlers.pick([made.id, other.id], "third") == [made.id, "third"]
+    assert toggled([made.id, other.id], "third") == [made.id, "third"] and toggled([made.id], made.id) == []
     with pytest.raises(Exception, match="no such picture"):
         handlers.shown([made.id], "bob")
     assert "Deleted" in handlers.act("delete", made.id, "ann") and shown(handlers, "ann") == 1
@@ -116,3 +115,14 @@ def test_pictures_are_served_by_signed_links_only(services, draw):
     assert b"a red apple" not in client.get(f"{link}&save=image").content
     services.store.delete_generation(made.id, "ann")
     assert client.get(link).status_code == 404
+
+
+def test_links_given_to_everybody_die_when_the_picture_is_published_no_more(services, handlers, draw):
+    client = TestClient(Starlette(routes=media.routes(services)))
+    made = draw()
+    own = services.picture_url(made)
+    services.store.publish(made.id, "ann")
+    given = services.picture_url(services.store.get_generation(made.id, "bob"))
+    assert client.get(given).status_code == 200
+    handlers.take_down(made.id, "rude", "the key", NOBODY)
+    assert client.get(given).status_code == 403 and client.get(own).status_code == 200

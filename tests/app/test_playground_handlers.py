@@ -4,7 +4,6 @@ import random
 from types import SimpleNamespace
 
 import pytest
-from compare_world import make_studio
 from PIL import Image
 
 from app import about
@@ -24,10 +23,8 @@ CONTROLS = Controls(
 
 
 @pytest.fixture(scope="module")
-def services(tmp_path_factory):
-    running = make_studio(tmp_path_factory.mktemp("handlers"))
-    yield running
-    running.close()
+def services(drawing_studio):
+    return drawing_studio
 
 
 @pytest.fixture

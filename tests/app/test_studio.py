@@ -76,7 +76,7 @@ def test_replay_gives_identical_tokens(services):
 
 
 def test_others_neither_see_nor_stop_a_job(services):
-    job = services.submit("ann", GenerationRequest("x", "x", width=512, height=512, shuffle_window=1))
+    job = services.submit("ann", GenerationRequest("x", "x", width=512, height=512, shuffle_window=1, allow_untrained=True))
     for act in (lambda: services.store.get_job(job.id, "bob"), lambda: services.stop(job.id, "bob")):
         with pytest.raises(NotFound):
             act()
@@ -95,6 +95,10 @@ def test_others_neither_see_nor_stop_a_job(services):
         ({"guidance_scale": float("nan")}, "guidance_scale"),
         ({"width": 4096, "height": 4096}, "pixels"),
         ({"seed": -2}, "seed"),
+        ({"shuffle_window": 1}, "window 1 was not trained; trained windows: 2, 4"),
+        ({"width": 1024, "height": 1024}, "trained: squares of 256–512 px; to draw it all the same, allow untrained"),
+        ({"height": 512}, "this size was not trained"),
+        ({"allow_untrained": "yes"}, "must be true or false"),
     ],
 )
 def test_bad_requests_are_refused_before_any_work(services, changes, text):
@@ -109,13 +113,27 @@ def test_quotas_are_the_servers(services, monkeypatch):
     monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=2, max_queued_per_user=1))
     job = services.submit("cy", request, address="203.0.113.7")
     assert finished(services, job, "cy").state == "done"
-    long = replace(request, width=1024, height=1024, shuffle_window=1)
+    long = replace(request, width=1024, height=1024, shuffle_window=1, allow_untrained=True)
     running = services.submit("cy", long, address="203.0.113.7")
     with pytest.raises(TooMany, match="2 pictures an hour"):  # whatever name the same address takes
         services.submit("dee", request, address="203.0.113.7")
     with pytest.raises(QueueFull, match="allowed: 1"):
         services.submit("cy", request)
     services.stop(running.id, "cy")
+
+
+def test_a_grid_spends_the_hourly_quota_of_its_address(services, monkeypatch):
+    monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=3))
+    services.spend_starts("198.51.100.1", 3)
+    for address, count, text in (("198.51.100.1", 1, "try again in"), ("198.51.100.2", 4, "ask for fewer")):
+        with pytest.raises(TooMany, match=text):
+            services.spend_starts(address, count)
+    services.spend_starts("198.51.100.2", 3)
+
+
+@pytest.mark.parametrize("forged", [7, ["x"], {"a": 1}, "", "x" * 1000, None])
+def test_what_is_no_token_names_nobody(services, forged):
+    assert services.identity.owner_of_token(forged) is None
 
 
 def test_the_api_draws_and_its_links_are_signed(services, url):

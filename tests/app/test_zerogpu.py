@@ -22,7 +22,7 @@ from app.ui import build_ui
 from storage.schema import Job
 
 SMALL = GenerationRequest("a red apple", "a red apple", width=256, height=256, shuffle_window=4, seed=7)
-LONG = GenerationRequest("a red apple", "a red apple", width=512, height=512, shuffle_window=1, seed=7)
+LONG = GenerationRequest("a red apple", "a red apple", width=512, height=512, shuffle_window=1, seed=7, allow_untrained=True)
 
 
 class Lender:

@@ -179,8 +179,10 @@ def test_everything_of_one_owner_can_go(store, generate):
 
 
 def test_measured_history_by_cell(store, generate):
-    generate(window=1, seconds=4.0), generate(window=2, seconds=1.0), generate(window=2, seconds=0.0)
-    generate(window=2, seconds=9.0, source="rival")
+    job = store.submit_job(OWNER, {"prompt": "p"}).id
+    for index, (window, seconds) in enumerate(((1, 4.0), (2, 1.0), (2, 0.0))):
+        generate(window=window, seconds=seconds, job_id=job, image_index=index)
+    generate(window=2, seconds=9.0, source="rival"), generate(window=2, seconds=7.0)  # brought in from elsewhere
     assert [found.seconds for found in store.measured_seconds(64, 64, 2)] == [1.0]
     assert [(found.window, found.steps) for found in store.measured_seconds()] == [(2, 64), (1, 64)]
 

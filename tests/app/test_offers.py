@@ -1,0 +1,69 @@
+"""What the controls offer of a checkpoint: plain functions of its trained cells."""
+
+from dataclasses import replace
+
+import pytest
+
+from app.controls import Controls
+from app.offers import Combination, combinations, offered, settled, training_note
+
+SHIPPED_LATER = [(512, 1), (512, 2), (512, 4), (1024, 4)]
+NOW = Controls("a duck", "1:1", 512, 512, 512, 2, "half-linear", 3.0, 0.5, "", 1.0, 0, 1.0, 5, False, 1)
+
+
+def cell(low, window, high=None, **more):
+    return {"min_pixels": low**2, "max_pixels": (high or low) ** 2, "window": window, "samples": 10, "loss": 1.0, **more}
+
+
+@pytest.fixture
+def trained():
+    return combinations([cell(size, window) for size, window in SHIPPED_LATER])
+
+
+def test_single_sizes_are_squares_of_exactly_that_size(trained):
+    assert {(each.resolution, each.window) for each in trained} == set(SHIPPED_LATER)
+    assert {each.aspect for each in trained} == {"1:1"}
+
+
+def test_ranges_with_aspects_open_what_they_cover():
+    found = combinations([cell(256, 2, 512, max_aspect=1.5)])
+    assert {each.aspect for each in found} == {"1:1", "4:3", "3:4"}
+    assert {each.resolution for each in found if each.aspect == "1:1"} == set(range(256, 513, 64))
+
+
+def test_only_trained_positions_can_be_set_until_more_is_allowed(trained):
+    offer = offered(trained, [1, 2, 4, 8], allow_untrained=False)
+    assert (offer.least, offer.most, offer.aspects, offer.locked) == (512, 1024, ("1:1",), (8,))
+    free = offered(trained, [1, 2, 4, 8], allow_untrained=True)
+    assert (free.least, free.most, free.locked) == (256, 2048, ()) and len(free.aspects) == 6
+
+
+def test_a_checkpoint_without_trained_cells_locks_nothing_and_says_so():
+    assert offered([], [1, 2], allow_untrained=False) == offered([], [1, 2], allow_untrained=True)
+    assert settled([], NOW) == NOW and "names no size" in training_note([])
+
+
+@pytest.mark.parametrize(
+    ("change", "moved", "then"),
+    [
+        ({"resolution": 1024}, "resolution", (1024, 4)),
+        ({"resolution": 1024, "window": 1}, "window", (512, 1)),
+        ({"resolution": 640, "window": 4}, "resolution", (512, 4)),
+        ({"resolution": 2048, "window": 8}, "window", (1024, 4)),
+        ({"aspect": "16:9"}, "aspect", (512, 2)),
+        ({"window": 4}, "window", (512, 4)),
+    ],
+)  # fmt: skip
+def test_what_was_moved_stays_and_the_others_follow(trained, change, moved, then):
+    chosen = settled(trained, replace(NOW, **change), moved)
+    assert (chosen.resolution, chosen.window) == then and Combination(*then[:1], chosen.aspect, then[1]) in trained
+
+
+def test_nothing_follows_where_untrained_is_allowed(trained):
+    wild = replace(NOW, resolution=2048, window=1, allow_untrained=True)
+    assert settled(trained, wild, "window") == wild
+
+
+def test_the_note_names_sizes_and_their_windows(trained):
+    assert training_note(trained) == "Trained: 512 px with s = 1, 2, 4; 1024 px with s = 4. Only squares."
+    assert training_note(combinations([cell(256, 2, 512)])) == "Trained: 256–512 px with s = 2. Only squares."
