@@ -1,6 +1,7 @@
 """A real Chromium against a studio on the tiny checkpoint. A missing browser fails where CI is set and skips elsewhere."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,3 +81,19 @@ class Visitor:
         self.context.close()
         assert self.outside == [], "a request left the host"
         assert self.errors == []
+
+
+def choose_window(page: Page, window: int) -> None:
+    page.locator("#window .ticks span", has_text=re.compile(rf"^{window}\b")).click()
+    expect(page.locator("#window .now")).to_have_text(str(window))
+
+
+def set_long(page: Page, side: int) -> None:
+    """A square without fusing takes (side / 16)² steps, long enough to be met in the middle. Nothing trained: to be allowed first."""
+    page.get_by_role("button", name="Sampling, seed").click()
+    page.locator("#untrained input").check()
+    expect(page.locator("#resolution input[type=number]")).to_have_attribute("max", "2048")
+    page.locator("#resolution input[type=number]").fill(str(side))
+    page.keyboard.press("Tab")
+    choose_window(page, 1)
+    expect(page.locator("#cost")).to_contain_text(f"{(side // 16) ** 2:,} steps")

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from browser_world import Visitor, chromium, studio
+from browser_world import Visitor, chromium, set_long, studio
 from playwright.sync_api import expect
 
 from app.request import GenerationRequest
@@ -40,22 +40,6 @@ def text(page):
     return page.locator("#stage .stage-text")
 
 
-def choose_window(page, window: int) -> None:
-    page.locator("#window .ticks span", has_text=re.compile(rf"^{window}\b")).click()
-    expect(page.locator("#window .now")).to_have_text(str(window))
-
-
-def make_long(page) -> None:
-    """2048 px without fusing: 16,384 steps, long enough to be met in the middle. Nothing trained: to be allowed first."""
-    page.get_by_role("button", name="Sampling, seed").click()
-    page.locator("#untrained input").check()
-    expect(page.locator("#resolution input[type=number]")).to_have_attribute("max", "2048")
-    page.locator("#resolution input[type=number]").fill("2048")
-    page.keyboard.press("Tab")
-    choose_window(page, 1)
-    expect(page.locator("#cost")).to_contain_text("16,384 steps")
-
-
 def test_a_typed_prompt_grows_into_a_picture(visit):
     page = visit().open()
     page.locator("#prompt textarea").fill("a red aple")
@@ -82,7 +66,7 @@ def test_a_typed_prompt_grows_into_a_picture(visit):
 def test_a_reload_finds_the_running_job_which_only_its_owner_sees_and_stops(visit, world):
     ann, bob = visit(), visit()
     page = ann.open()
-    make_long(page)
+    set_long(page, 2048)
     page.locator("#prompt textarea").fill("a blue car")
     page.locator("#go").click()
     expect(text(page)).to_contain_text("Drawing windows")

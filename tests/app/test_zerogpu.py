@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import gradio as gr
 import pytest
-from browser_world import Visitor, chromium
+from browser_world import Visitor, chromium, set_long
 from compare_world import make_studio
 from playwright.sync_api import expect
 from sqlalchemy import select
@@ -172,10 +172,7 @@ def test_in_a_browser_a_closed_page_interrupts_and_the_button_goes_on(services):
             visitor = Visitor(browser, url.rstrip("/"))
             page = visitor.open()
             page.locator("#prompt textarea").fill("a duck")
-            page.locator("#resolution input[type=number]").fill("1024")
-            page.keyboard.press("Tab")
-            page.locator("#window .ticks span").first.click()
-            expect(page.locator("#cost")).to_contain_text("4,096 steps")
+            set_long(page, 1024)
             page.locator("#go").click()
             expect(page.locator("#stage .stage-text")).to_contain_text("Drawing windows")
             page.close()
