@@ -26,12 +26,12 @@ ASSETS = Path(__file__).parent / "assets"
 MANIFEST = ASSETS / "examples.json"
 WEBP_QUALITY = 82
 WANTED = (  # chosen among a few seeds; what the weights get wrong is on the contact sheets of docs/training.md
-    GenerationRequest("a sunflower", "a sunflower", seed=3),
-    GenerationRequest("a turtle on a cream background", "a turtle on a cream background", seed=3, shuffle_window=4),
-    GenerationRequest("a guitar on a navy background", "a guitar on a navy background", seed=3, shuffle_window=4),
-    GenerationRequest("a blue car", "a blue car", seed=3, shuffle_window=4),
-    GenerationRequest("two green cars", "two green cars", seed=5, shuffle_window=4),
-    GenerationRequest("a laptop and a gift", "a laptop and a gift", seed=5, shuffle_window=4),
+    GenerationRequest("three octopuses", "three octopuses", seed=3, shuffle_window=4),
+    GenerationRequest("a rabbit and an octopus", "a rabbit and an octopus", seed=7, shuffle_window=4),
+    GenerationRequest("a vase left of a person", "a vase left of a person", seed=3, shuffle_window=4),
+    GenerationRequest("a blue car", "a blue car", seed=3),
+    GenerationRequest("a laptop and a gift on a navy background", "a laptop and a gift on a navy background", seed=3),
+    GenerationRequest("four top hats", "four top hats", seed=5),
 )
 
 

@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parent.parent
 PICTURE = ROOT / "docs" / "studio.webp"
-PROMPT, SEED = "a sunflower", 3
+PROMPT, SEED = "a laptop and a gift on a navy background", 3
 SECONDS = 1000  # Playwright counts milliseconds
 PATIENCE = 300
 
