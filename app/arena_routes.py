@@ -5,11 +5,11 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
 
-import anyio.to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -33,6 +33,7 @@ STATUS = {
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 MAX_BODY_BYTES = 4096
 VOTES_A_MINUTE = 90
+PAIRS_AT_ONCE = 2  # choosing and encoding a pair takes ten times a vote's processor time; votes must not wait for it
 TRACKED_VISITORS = 10_000
 
 
@@ -112,8 +113,9 @@ def routes(services: Services) -> list[Route]:
 
     handlers = {"vote": vote, "pair": pair, "welcome": welcome, "consent": consent, "shown": shown}
     handlers |= {"undo": undo, "broken": broken, "flaw": flaw, "forget": forget, "practice": practise}
+    few = CapacityLimiter(PAIRS_AT_ONCE)
     return [
-        Route(f"/arena-api/{name}", _endpoint(services, handler), methods=["POST"])
+        Route(f"/arena-api/{name}", _endpoint(services, handler, few if name == "pair" else None), methods=["POST"])
         for name, handler in handlers.items()
     ]
 
@@ -128,7 +130,9 @@ def set_careless_votes_aside(services: Services, study: Study) -> None:
         log.exception("the sweep of study %s failed", study.id)
 
 
-def _endpoint(services: Services, handler: Callable[[str, dict[str, Any]], dict[str, Any]]):
+def _endpoint(
+    services: Services, handler: Callable[[str, dict[str, Any]], dict[str, Any]], limiter: CapacityLimiter | None
+) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
         try:
             message = await _body(request)
@@ -137,7 +141,8 @@ def _endpoint(services: Services, handler: Callable[[str, dict[str, Any]], dict[
             )
             if owner is None:
                 return _refuse("this browser keeps no cookie; reload the page and allow it", 401)
-            return JSONResponse(await anyio.to_thread.run_sync(handler, owner, message), headers=NO_STORE)
+            answer = await to_thread.run_sync(handler, owner, message, limiter=limiter)
+            return JSONResponse(answer, headers=NO_STORE)
         except TooFast as error:
             return _refuse(str(error), 429)
         except ValueError as error:

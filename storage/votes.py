@@ -65,11 +65,9 @@ class Votes(Part):
         """The newest unexpired assignment with unanswered criteria: where the rater resumes."""
         query = ballots.of_rater(rater_id, study_id).where(schema.Assignment.expires_at > utc_now())
         with self.database.read() as session:
-            for row in session.scalars(query.order_by(schema.Assignment.id.desc()).limit(20)):
-                assignment = ballots.to_assignment(session, row)
-                if set(assignment.criteria) - set(assignment.answered):
-                    return assignment
-        return None
+            rows = list(session.scalars(query.order_by(schema.Assignment.id.desc()).limit(20)))
+            found = ballots.to_assignments(session, rows)
+        return next((a for a in found if set(a.criteria) - set(a.answered)), None)
 
     def assignments_of(self, rater_id: str, study_id: str) -> list[Assignment]:
         """Oldest first, with what was answered."""
