@@ -9,6 +9,7 @@ import pandas as pd
 from app import study_admin
 from app.compare_plan import Plan, hold, is_grid, queue
 from app.components.stage import seconds_text
+from app.playground_handlers import refuse
 from app.services import Services
 from app.study.power import Power
 from app.study.votes import CRITERIA
@@ -63,8 +64,8 @@ def build(services: Services) -> Any | None:
         try:
             study = study_admin.create(services, form_from(values), owner)
         except (ValueError, TypeError) as error:
-            raise gr.Error(str(error), print_exception=False) from error
-        gr.Success(f"{study.name}: its pictures are queued. Open it under Keep when they are drawn.")
+            raise refuse(error) from error
+        gr.Success(f"{escape(study.name)}: its pictures are queued. Open it under Keep when they are drawn.")
         return count + 1
 
     listed = {"fn": show, "inputs": [key], "outputs": [listing, pick], **PRIVATE}
@@ -154,7 +155,7 @@ def acted(services: Services, name: str, study_id: str | None) -> str:
         else:
             study = services.store.set_study_state(study.id, {"pause": "paused", "close": "closed"}[name])
     except ValueError as error:
-        raise gr.Error(str(error), print_exception=False) from error
+        raise refuse(error) from error
     return f"{study.name}: {study_admin.status_text(services, study)}"
 
 
