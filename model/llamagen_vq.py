@@ -156,14 +156,8 @@ class LlamaGenDecoder(nn.Module):
             self.conv_blocks.append(level)
         self.norm_out, self.conv_out = group_norm(widths[-1]), nn.Conv2d(widths[-1], 3, 3, padding=1)
 
-    def forward(self, z: Tensor) -> Tensor:
-        x = self.conv_in(z)
-        for module in (*self.mid, *self.conv_blocks):
-            x = module(x)
-        return self.conv_out(F.silu(self.norm_out(x)))
-
     def in_one_pass(self, z: Tensor) -> Generator[None, None, Tensor]:
-        """`forward` that pauses after every block and level."""
+        """The pixels, with a pause after every block and level."""
         x = self.conv_in(z)
         for module in (*self.mid, *self.conv_blocks):
             x = module(x)

@@ -50,18 +50,16 @@ class Jobs(Part):
     def claim_job(self, worker_id: str) -> Job | None:
         """Take the first queued job (priority, then age) and mark it running; None when none waits. Atomic."""
         first = select(schema.Job).where(schema.Job.state == "queued").order_by(*QUEUE_ORDER).limit(1)
-        with self.database.write() as session:
-            row = session.scalar(first.with_for_update(skip_locked=True))
-            if row is None:
-                return None
-            _mark_running(row, worker_id)
-            return to_job(row)
+        return self._start(first, worker_id)
 
     def take_job(self, job_id: str, worker_id: str) -> Job | None:
         """This job, if it is queued, for a caller that draws it itself (ZeroGPU: the visitor's request); else None."""
         mine = select(schema.Job).where(schema.Job.id == job_id, schema.Job.state == "queued")
+        return self._start(mine, worker_id)
+
+    def _start(self, waiting: Select[tuple[schema.Job]], worker_id: str) -> Job | None:
         with self.database.write() as session:
-            row = session.scalar(mine.with_for_update(skip_locked=True))
+            row = session.scalar(waiting.with_for_update(skip_locked=True))
             if row is None:
                 return None
             _mark_running(row, worker_id)

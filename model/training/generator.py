@@ -257,18 +257,19 @@ class GeneratorTrainer:
     def trained_cells(self, model: TokenShuffleForImageGeneration) -> list[dict]:
         """Samples seen so far, earlier legs included, and held-out loss of every cell.
 
-        A curriculum's cell shows a part of what prompts ask for (single objects, say), so it is not claimed as trained.
+        Recipes set `claimed` to false for cells that show a part of what prompts ask for (single objects, say) or that
+        were given up.
         """
         counts = {(cell["size"], cell["window"]): cell["samples"] for cell in model.config.trained_cells}
         for cell, count in self.samples.items():
             counts[cell] = counts.get(cell, 0) + count
-        curriculum = {(cell["size"], cell["window"]) for cell in self.recipe["cells"] if cell.get("curriculum")}
+        unclaimed = {(cell["size"], cell["window"]) for cell in self.recipe["cells"] if not cell.get("claimed", True)}
         return [
             {
                 "size": size, "window": window, "min_pixels": size * size, "max_pixels": size * size,
                 "samples": count, "loss": round(self.held_out_loss(model, size, window), 4),
             }
-            for (size, window), count in sorted(counts.items()) if (size, window) not in curriculum
+            for (size, window), count in sorted(counts.items()) if (size, window) not in unclaimed
         ]  # fmt: skip
 
     @torch.no_grad()

@@ -259,7 +259,7 @@ llamagen_vq.STRIP_PIXELS = 2**14
 torch.set_num_threads(1)
 shape = {"channels": (32,), "multipliers": (1, 1, 1, 1, 1), "z_channels": 32, "codebook_size": 64}
 decoder = ImageTokenizer(ImageTokenizerConfig(architecture="llamagen", **shape)).eval().decoder
-decoder(torch.zeros(1, 8, 2, 2))
+list(decoder.in_one_pass(torch.zeros(1, 8, 2, 2)))
 def kib(name):
     return int(re.search(name + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
 with torch.inference_mode():

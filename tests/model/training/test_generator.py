@@ -77,9 +77,9 @@ def test_a_sheet_shows_every_fixed_prompt(recipe, shards, tmp_path):
     assert Image.open(sheet).size == (64 * len(SHEET_PROMPTS), 64)
 
 
-def test_a_curriculum_is_not_claimed_as_trained(recipe, shards, tmp_path):
+def test_an_unclaimed_cell_is_not_listed_as_trained(recipe, shards, tmp_path):
     values = json.loads(recipe.read_text())
-    values["cells"][1]["curriculum"] = True
+    values["cells"][1]["claimed"] = False
     recipe.write_text(json.dumps(values))
     trainer = GeneratorTrainer(arguments(recipe, shards, tmp_path / "leg", 0.02))
     trainer.train()
@@ -92,7 +92,7 @@ def test_recipes_name_models_and_cells_that_exist(path, recipe):
     assert set(shipped) - {"model"} == set(known) - {"model"}
     config = preset(shipped["preset"], **shipped.get("model", {}))
     for cell in shipped["cells"]:
-        assert set(cell) - {"curriculum"} == set(known["cells"][0])
+        assert set(cell) - {"claimed"} == set(known["cells"][0])
         check_shape(cell["size"], cell["size"], cell["window"], config)
 
 
