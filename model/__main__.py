@@ -75,7 +75,7 @@ def describe(arguments: argparse.Namespace) -> None:
 
 def add_benchmark(parser: argparse.ArgumentParser) -> Command:
     """Measure this decoder beside a transformers loop and the weight-streaming floor."""
-    parser.add_argument("--weights", help="checkpoint folder or hub id (default: the shipped weights, else random ones)")
+    parser.add_argument("--weights", help="checkpoint folder, hub id, or a preset for random weights (default: the shipped ones)")
     parser.add_argument("--large", action="store_true", help="also 2048 px at the largest window")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     _add_machine(parser)

@@ -16,7 +16,7 @@ from transformers import DynamicCache, LlamaConfig, LlamaModel
 
 from model import costs
 from model.checkpoint import REQUIRED
-from model.config import preset
+from model.config import PRESETS, preset
 from model.decoder import Decoder, Plan, Run
 from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
 from model.noise import code_noise
@@ -40,7 +40,8 @@ class TransformersLoop:
             num_key_value_heads=config.num_key_value_heads, head_dim=config.head_dim,
             rms_norm_eps=config.rms_norm_eps,
         )  # fmt: skip
-        self.model = LlamaModel(llama).to(model.device).eval()
+        with model.device:
+            self.model = LlamaModel(llama).eval()
         self.model.layers.load_state_dict(model.model.layers.state_dict())
         self.x = torch.randn(2, 1, config.hidden_size, device=model.device)
         self.cache = DynamicCache(config=llama)
@@ -209,8 +210,13 @@ def report(numbers: dict[str, Any]) -> str:
 
 def _parts(weights: str | None, device: torch.device) -> tuple[TokenShuffleForImageGeneration, ImageTokenizer, str]:
     if weights is None and not all((WEIGHTS / name).exists() for name in REQUIRED):
-        model = TokenShuffleForImageGeneration(preset("small")).to(device).eval()
-        return model, ImageTokenizer(ImageTokenizerConfig()).to(device).eval(), "random (preset small)"
+        weights = "small"
+    if weights in PRESETS:
+        config = preset(weights)
+        with device:
+            model = TokenShuffleForImageGeneration(config).eval()
+            image_tokenizer = ImageTokenizer(ImageTokenizerConfig(codebook_size=config.image_vocab_size)).eval()
+        return model, image_tokenizer, f"random (preset {weights})"
     pipe = TokenShufflePipeline.from_pretrained(weights, device=device)
     return pipe.model, pipe.image_tokenizer, str(weights or "shipped")
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CHUNK_BYTES = 8 << 20  # fp32 logits alive at a time: small enough for a processor's cache
+GPU_CHUNK_BYTES = 512 << 20  # large enough to keep a GPU busy
 HeadLoss = tuple[Tensor, Tensor, Tensor]
 
 
@@ -41,7 +42,8 @@ class _HeadLoss(torch.autograd.Function):
         grad_head = torch.zeros_like(head, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         entropy = torch.zeros((), dtype=torch.float32, device=hidden.device)
         squares = torch.zeros_like(entropy)
-        rows, step = len(hidden), max(1, CHUNK_BYTES // (4 * len(head)))
+        chunk = CHUNK_BYTES if hidden.device.type == "cpu" else GPU_CHUNK_BYTES
+        rows, step = len(hidden), max(1, chunk // (4 * len(head)))
         with torch.autocast(hidden.device.type, enabled=False):
             for start in range(0, rows, step):
                 part = slice(start, start + step)

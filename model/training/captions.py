@@ -4,14 +4,17 @@ import random
 
 from model.training.vocabulary import CONCEPTS, NUMBERS
 
-OPENINGS = ("", "", "a photo of ", "a photo of ", "a picture of ", "an image of ", "a drawing of ", "a still life with ")
+OPENINGS = (
+    "", "", "", "a photo of ", "a photo of ", "a photo of ", "a picture of ", "an image of ", "a drawing of ", "a still life with ",
+    "draw ", "show me ", "a painting of ", "an illustration of ",
+)  # fmt: skip
 POSITIONS = {
     "left of": ("{a} left of {b}", "{a} to the left of {b}", "{a} on the left side of {b}"),
     "right of": ("{a} right of {b}", "{a} to the right of {b}", "{a} on the right side of {b}"),
-    "above": ("{a} above {b}", "{a} over {b}"),
-    "below": ("{a} below {b}", "{a} under {b}", "{a} beneath {b}"),
+    "above": ("{a} above {b}", "{a} over {b}", "{a} on top of {b}"),
+    "below": ("{a} below {b}", "{a} under {b}", "{a} beneath {b}", "{a} underneath {b}"),
 }
-TOGETHER = ("{a} and {b}", "{a} and {b}", "{a} next to {b}", "{a} beside {b}", "{a} together with {b}")
+TOGETHER = ("{a} and {b}", "{a} and {b}", "{a} next to {b}", "{a} beside {b}", "{a} together with {b}", "{a} with {b}")
 
 
 def with_article(phrase: str) -> str:
@@ -50,7 +53,8 @@ def caption(rng: random.Random, kind: str, items: list[tuple[str, str | None]], 
     if kind == "counting":
         name, colour = items[0]
         words = f"{colour} {plural(name)}" if colour else plural(name)
-        body = f"{NUMBERS[len(items)]} {words}"
+        number = len(items) if rng.random() < 0.15 else NUMBERS[len(items)]
+        body = f"{number} {words}"
     elif kind in ("single_object", "colors"):
         body = object_phrase(rng, *items[0])
     else:

@@ -8,6 +8,7 @@ that was stopped; ``--init`` starts a new leg from exported weights; ``accelerat
 
 import argparse
 import json
+import math
 import random
 import time
 from collections.abc import Iterator
@@ -29,7 +30,7 @@ from model.image_tokenizer import ImageTokenizer
 from model.pipeline import TokenShufflePipeline
 from model.prompt import END_OF_IMAGE, pad_left, prompt_ids
 from model.training.precision import mixed_precision
-from model.training.shards import ShardStream
+from model.training.shards import ShardStream, sides
 from model.training.text_tokenizer import load_or_train
 from model.transformer import TokenShuffleForImageGeneration, TokenShuffleOutput
 
@@ -110,20 +111,24 @@ class GeneratorTrainer:
     # --- data ---------------------------------------------------------------------------------
 
     def stream(self, cell: dict, folder: str, dropout: float) -> Iterator[dict[str, Tensor]]:
-        """Endless batches of one cell, this process's share of them; a resumed run goes on with fresh ones."""
+        """Endless batches of one cell, this process's share of them; a resumed run goes on with fresh ones.
+
+        Up to four shards' samples are shuffled together in each of `--workers` processes (0: in this one).
+        """
         accelerator, seed = self.accelerator, f"{self.recipe['seed']}-{self.step}-{cell['window']}"
         shards = ShardStream(
             Path(self.arguments.shards) / folder, seed, dropout, accelerator.process_index, accelerator.num_processes
         )
         batch = max(1, cell["batch"] // accelerator.num_processes)
-        return iter(DataLoader(shards, batch, collate_fn=Collate(self.tokenizer, cell["window"])))
+        collate = Collate(self.tokenizer, cell["window"])
+        return iter(DataLoader(shards, batch, collate_fn=collate, num_workers=self.arguments.workers))
 
     # --- training -----------------------------------------------------------------------------
 
     def train(self) -> None:
         """Run until the leg's ``--minutes`` are used up, then export the average."""
         cells, budget = self.recipe["cells"], self.arguments.minutes * 60
-        streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells]
+        streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells if cell["weight"]]
         last_save = last = time.monotonic()
         progress = tqdm(total=round(budget), initial=round(self.seconds), unit="s", disable=None)
         while self.seconds < budget:
@@ -158,8 +163,9 @@ class GeneratorTrainer:
         batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
         with self.accelerator.autocast():
             output = self.model(
-                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"]
-            )
+                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"],
+                corruption=self.recipe["corruption"],
+            )  # fmt: skip
         self.accelerator.backward(output.loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
         for optimizer in self.optimizers:
@@ -175,8 +181,7 @@ class GeneratorTrainer:
     @torch.no_grad()
     def update_average(self) -> None:
         decay = min(self.recipe["ema"], (1 + self.step) / (10 + self.step))
-        for name, parameter in self.bare.named_parameters():
-            self.average[name].lerp_(parameter.detach(), 1 - decay)
+        torch._foreach_lerp_(list(self.average.values()), [p.detach() for p in self.bare.parameters()], 1 - decay)
 
     def log(self, cell: dict, output: TokenShuffleOutput) -> None:
         losses = {name: self.accelerator.reduce(output[name].detach(), "mean") for name in ("image_loss", "text_loss")}
@@ -226,7 +231,7 @@ class GeneratorTrainer:
     @torch.no_grad()
     def averaged(self) -> TokenShuffleForImageGeneration:
         """A copy of the model with the moving average as its weights."""
-        model = TokenShuffleForImageGeneration(self.bare.config)
+        model = TokenShuffleForImageGeneration(self.bare.config).to(self.accelerator.device)
         for name, parameter in model.named_parameters():
             parameter.copy_(self.average[name])
         return model.eval()
@@ -235,10 +240,11 @@ class GeneratorTrainer:
         """Pictures of fixed prompts with the first cell's settings, beside the log and in the tracker."""
         if not (self.arguments.image_tokenizer and self.accelerator.is_main_process):
             return
-        pixels = ImageTokenizer.from_pretrained(self.arguments.image_tokenizer)
+        pixels = ImageTokenizer.from_pretrained(self.arguments.image_tokenizer).to(self.accelerator.device)
         cell = self.recipe["cells"][0]
         pipe = TokenShufflePipeline(self.averaged(), pixels, self.tokenizer)
-        shape = {"width": cell["size"], "height": cell["size"], "shuffle_window": cell["window"]}
+        width, height = sides(cell["size"])
+        shape = {"width": width, "height": height, "shuffle_window": cell["window"]}
         images = pipe(list(SHEET_PROMPTS), **shape, temperature=0.8, guidance_scale=2.0, seed=0).images
         sheet = np.concatenate([np.asarray(image) for image in images], axis=1)
         self.accelerator.get_tracker("tensorboard").log_images({"sheet": sheet[None]}, step=self.step, dataformats="NHWC")
@@ -264,23 +270,24 @@ class GeneratorTrainer:
         for cell, count in self.samples.items():
             counts[cell] = counts.get(cell, 0) + count
         unclaimed = {(cell["size"], cell["window"]) for cell in self.recipe["cells"] if not cell.get("claimed", True)}
-        return [
-            {
-                "size": size, "window": window, "min_pixels": size * size, "max_pixels": size * size,
-                "samples": count, "loss": round(self.held_out_loss(model, size, window), 4),
-            }
-            for (size, window), count in sorted(counts.items()) if (size, window) not in unclaimed
-        ]  # fmt: skip
+        cells = []
+        for size, window in sorted(counts.keys() - unclaimed, key=lambda cell: (math.prod(sides(cell[0])), str(cell))):
+            pixels, aspect = math.prod(sides(size)), max(sides(size)) / min(sides(size))
+            cell = {"size": size, "window": window, "min_pixels": pixels, "max_pixels": pixels, "max_aspect": aspect}
+            loss = round(self.held_out_loss(model, size, window), 4)
+            cells.append(cell | {"samples": counts[size, window], "loss": loss})
+        return cells
 
     @torch.no_grad()
-    def held_out_loss(self, model: TokenShuffleForImageGeneration, size: int, window: int, samples: int = 128) -> float:
+    def held_out_loss(self, model: TokenShuffleForImageGeneration, size: int | str, window: int, samples: int = 128) -> float:
         """Mean cross-entropy per code on combinations that were never trained on."""
         shards = ShardStream(Path(self.arguments.shards) / f"{size}-held-out", seed="held-out")
         batches = iter(DataLoader(shards, batch_size=8, collate_fn=Collate(self.tokenizer, window)))
         losses = []
         for _ in range(samples // 8):
+            batch = {name: tensor.to(self.accelerator.device) for name, tensor in next(batches).items()}
             with self.accelerator.autocast():
-                losses.append(model(**next(batches), shuffle_window=window, compute_loss=True).image_loss.item())
+                losses.append(model(**batch, shuffle_window=window, compute_loss=True).image_loss.item())
         return sum(losses) / len(losses)
 
 
@@ -291,6 +298,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--out", default="runs/generator", help="run folder of this leg")
     parser.add_argument("--init", help="exported weights to start from (a new leg)")
     parser.add_argument("--image-tokenizer", help="folder of the image tokenizer: draws a sheet of samples at every save")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read shards, per cell; some where a GPU waits")
     parser.add_argument("--minutes", type=float, default=60, help="training time of this leg")
     return parser.parse_args()
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 
 from model.image_tokenizer import ImageTokenizer
 from model.training.scenes import CODE, Scene, compose
@@ -29,7 +29,13 @@ HASH_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, CODE * CODE * 3 // 8,
 # Shares within the scenes of one object, which teach what things look like, and of several, which teach which one is where.
 # Coloured single ones get more, since there are five times as many of them to learn.
 ONE_OBJECT = {"single_object": 0.35, "colors": 0.65}
-SEVERAL = {"two_object": 0.3, "counting": 0.14, "position": 0.28, "color_attr": 0.28}
+SEVERAL = {"two_object": 0.14, "counting": 0.1, "position": 0.28, "color_attr": 0.48}
+
+
+def sides(size: int | str) -> tuple[int, int]:
+    """Width and height in px of a recipe's size: 512 is a square, "576x448" is 576 px wide."""
+    width, _, height = str(size).partition("x")
+    return int(width), int(height or width)
 
 
 def kind_shares(one_object: float) -> dict[str, float]:
@@ -41,19 +47,20 @@ def encode_scenes(tokenizer: ImageTokenizer, scenes: list[Scene]) -> Tensor:
     """Codes [n, h, w] of scenes of one size. Where equal patches have equal codes, each is encoded once."""
     pixels = np.stack([np.asarray(scene.image) for scene in scenes])
     if not tokenizer.encodes_patches:
-        return torch.cat([tokenizer.encode(as_pixels(part)) for part in np.split(pixels, range(8, len(pixels), 8))])
+        return torch.cat([encode(tokenizer, part) for part in np.split(pixels, range(8, len(pixels), 8))])
     grid = len(pixels), pixels.shape[1] // CODE, pixels.shape[2] // CODE
     patches = pixels.reshape(grid[0], grid[1], CODE, grid[2], CODE, 3).swapaxes(2, 3).reshape(-1, CODE * CODE * 3)
     keys = (patches.view(np.uint64) * HASH_WEIGHTS).sum(1)  # sorting the patches themselves takes far longer
     _, first, places = np.unique(keys, return_index=True, return_inverse=True)
-    distinct = as_pixels(patches[first].reshape(-1, CODE, CODE, 3))
-    codes = torch.cat([tokenizer.encode(part).flatten() for part in distinct.split(4096)])
+    distinct = patches[first].reshape(-1, CODE, CODE, 3)
+    codes = torch.cat([encode(tokenizer, part).flatten() for part in np.split(distinct, range(4096, len(distinct), 4096))])
     return codes[torch.from_numpy(places)].view(grid)
 
 
-def as_pixels(pictures: np.ndarray) -> Tensor:
-    """uint8 [n, H, W, 3] → [n, 3, H, W] in [-1, 1]."""
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 127.5 - 1
+def encode(tokenizer: ImageTokenizer, pictures: np.ndarray) -> Tensor:
+    """uint8 [n, H, W, 3] → ids [n, H/16, W/16], wherever the tokenizer lies."""
+    pixels = torch.from_numpy(pictures).to(tokenizer.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return tokenizer.encode(pixels).cpu()
 
 
 def write_shard(folder: Path, tokenizer: ImageTokenizer, scenes: list[Scene]) -> Path:
@@ -104,7 +111,7 @@ class ShardStream(IterableDataset):
     """Endless samples from a folder that may still be growing: (caption, codes [h, w], width px, height px).
 
     Every process walks through the same order and keeps its share of it, so two processes with half the
-    batch see what one sees. A dropped caption is an empty one.
+    batch see what one sees; each of a process's workers has an order of its own. A dropped caption is an empty one.
     """
 
     def __init__(self, folder: Path, seed: str, dropout: float = 0.0, rank: int = 0, processes: int = 1):
@@ -115,7 +122,8 @@ class ShardStream(IterableDataset):
         return islice(self.all_samples(), self.rank, None, self.processes)
 
     def all_samples(self) -> Iterator[tuple[str, Tensor, int, int]]:
-        rng = random.Random(self.seed)
+        worker = get_worker_info()
+        rng = random.Random(f"{self.seed}-{worker.id}" if worker else self.seed)
         while True:
             paths = sorted(self.folder.glob("*.parquet"))
             if not paths:
@@ -135,11 +143,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=512)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--one-object", type=float, default=0.35, help="share of scenes with a single object")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where pictures are encoded")
     parser.add_argument("--held-out", action="store_true", help="only combinations that are kept for testing")
     return parser.parse_args()
 
 
 if __name__ == "__main__":
     a = parse()
-    image_tokenizer = ImageTokenizer.from_pretrained(a.tokenizer).eval()
+    torch.backends.cudnn.allow_tf32 = False  # else a GPU picks other codes than a CPU
+    image_tokenizer = ImageTokenizer.from_pretrained(a.tokenizer).eval().to(a.device)
     write_shards(Path(a.out), image_tokenizer, a.width, a.height, a.count, a.held_out, a.one_object)

@@ -16,6 +16,7 @@ from model.costs import training_flops
 from model.settings import check_shape
 from model.training.generator import SHEET_PROMPTS, GeneratorTrainer, make_optimizers
 from model.training.precision import mixed_precision
+from model.training.shards import sides, write_shards
 from tests.model.conftest import tiny_image_tokenizer
 
 ROOT = Path(__file__).parents[3]
@@ -25,7 +26,7 @@ RECIPES = sorted((ROOT / "model/training/configs").glob("*.json"))
 def arguments(recipe: Path, shards: Path, out: Path, minutes: float, init: Path | None = None):
     return argparse.Namespace(
         config=str(recipe), shards=str(shards), out=str(out), minutes=minutes, init=init and str(init),
-        image_tokenizer=None,
+        image_tokenizer=None, workers=0,
     )  # fmt: skip
 
 
@@ -86,6 +87,19 @@ def test_an_unclaimed_cell_is_not_listed_as_trained(recipe, shards, tmp_path):
     assert [cell["window"] for cell in trainer.trained_cells(trainer.averaged())] == [2]
 
 
+def test_wide_pictures_read_by_workers_are_claimed_with_their_aspect(recipe, shards, tmp_path):
+    for name, test in (("96x64", False), ("96x64-held-out", True)):
+        write_shards(tmp_path / "shards" / name, tiny_image_tokenizer(), *sides("96x64"), count=32, test=test)
+    values = json.loads(recipe.read_text())
+    values["cells"] = [{**values["cells"][0], "size": "96x64"}]
+    recipe.write_text(json.dumps(values))
+    given = arguments(recipe, tmp_path / "shards", tmp_path / "leg", 0.02)
+    given.workers = 2
+    GeneratorTrainer(given).train()
+    (cell,) = TokenShuffleForImageGeneration.from_pretrained(tmp_path / "leg" / "export").config.trained_cells
+    assert (cell["min_pixels"], cell["max_pixels"], cell["max_aspect"]) == (96 * 64, 96 * 64, 1.5)
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipes_name_models_and_cells_that_exist(path, recipe):
     shipped, known = json.loads(path.read_text()), json.loads(recipe.read_text())
@@ -93,7 +107,7 @@ def test_recipes_name_models_and_cells_that_exist(path, recipe):
     config = preset(shipped["preset"], **shipped.get("model", {}))
     for cell in shipped["cells"]:
         assert set(cell) - {"claimed"} == set(known["cells"][0])
-        check_shape(cell["size"], cell["size"], cell["window"], config)
+        check_shape(*sides(cell["size"]), cell["window"], config)
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])

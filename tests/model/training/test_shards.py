@@ -6,9 +6,10 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from torch.utils.data import DataLoader
 
 from model.training.scenes import compose
-from model.training.shards import ShardStream, encode_scenes, read_shard, write_shard
+from model.training.shards import ShardStream, encode_scenes, read_shard, sides, write_shard
 from tests.model.conftest import tiny_image_tokenizer
 
 
@@ -33,6 +34,18 @@ def test_two_processes_share_what_one_sees(shards):
     parts = [[text for text, *_ in islice(ShardStream(shards / "64", "s", 0.3, rank, 2), 10)] for rank in (0, 1)]
     assert [text for pair in zip(*parts) for text in pair] == alone
     assert "" in alone and any(alone)
+
+
+def test_workers_read_different_orders(shards):
+    stream = ShardStream(shards / "64", "s")
+    batches = DataLoader(stream, batch_size=16, num_workers=2, collate_fn=lambda rows: [text for text, *_ in rows])
+    first, second = islice(batches, 2)  # one of each worker
+    assert first != second
+
+
+@pytest.mark.parametrize(("size", "expected"), [(512, (512, 512)), ("512", (512, 512)), ("576x448", (576, 448))])
+def test_sides(size, expected):
+    assert sides(size) == expected
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):
