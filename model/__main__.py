@@ -93,7 +93,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> Command:
     """Draw the GenEval-shaped prompts with every trained cell and judge the pictures (in-domain figures)."""
     parser.add_argument("--weights", help="checkpoint folder or hub id (default: the shipped weights)")
     parser.add_argument("--window", type=int, help="only this window (default: all trained ones)")
-    parser.add_argument("--size", type=int, help="only this size in px (default: all trained ones)")
+    parser.add_argument("--size", help="only this size in px, such as 512 or 576x448 (default: all trained ones)")
     parser.add_argument("--prompts", type=int, default=240, help="240 or 553")
     parser.add_argument("--images", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--batch", type=int, default=8, help="pictures drawn at once")

@@ -119,6 +119,14 @@ def check_shape(width: int, height: int, window: int, config: TokenShuffleConfig
         raise ValueError(f"{width}x{height} is {width * height} pixels; this checkpoint allows {config.max_pixels}")
 
 
+def sides(size: int | str) -> tuple[int, int]:
+    """Width and height in px of a trained cell's size: 512 is a square, "576x448" is 576 px wide. Raises ValueError."""
+    width, _, height = (str(size) if "x" in str(size) else f"{size}x{size}").partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise ValueError(f"size is {size!r}; it must be a side such as 512 or width and height such as 576x448")
+    return int(width), int(height)
+
+
 def covers(cell: dict[str, Any], width: int, height: int, window: int) -> bool:
     """Whether a trained cell speaks for this size and window; one without `max_aspect` saw squares only."""
     same_size = cell["min_pixels"] <= width * height <= cell["max_pixels"]

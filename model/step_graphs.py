@@ -5,7 +5,7 @@ That is so for all of `Run.draw_and_look` but one number, how many places attent
 would cost twice the keys and values on average, so an image has `SPANS` graphs, each reading up to its own end with
 the places to come masked out, and one more when the unconditional rows leave.
 
-Never run on a GPU so far; the tests replay recorded steps on a CPU (tests/model/test_step_graphs.py).
+On a machine without a GPU the tests replay recorded steps (tests/model/test_step_graphs.py); on one, tests/model/test_cuda.py.
 """
 
 import math

@@ -9,29 +9,32 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
+from tqdm import tqdm
 
 from model.evaluation.geneval import COUNTS, Prompt, draw_scene, is_correct, read_prompts
 from model.evaluation.judge import Judge
 from model.evaluation.scores import Rate, markdown, table
 from model.pipeline import TokenShufflePipeline
+from model.settings import sides
 
 SHEET_PER_CATEGORY = 4
 SHEET_PX = 192  # of a picture on the contact sheet
 RIGHT, WRONG = "darkgreen", "firebrick"
 
 
-def cells(pipe: TokenShufflePipeline, window: int | None, size: int | None) -> list[tuple[int, int]]:
-    """(window, px) of what the checkpoint was trained for, narrowed to a window or a size if given.
+def cells(pipe: TokenShufflePipeline, window: int | None, size: str | None) -> list[tuple[int, str]]:
+    """(window, size) of what the checkpoint was trained for, narrowed to a window or a size if given.
 
     A pair that is named in full is taken even if untrained; the report then says so.
     """
     if window and size:
         return [(window, size)]
-    trained = [(cell["window"], math.isqrt(cell["max_pixels"])) for cell in pipe.supported_cells()]
-    chosen = sorted({(w, px) for w, px in trained if window in (None, w) and size in (None, px)}, key=lambda c: (c[1], c[0]))
+    trained = [(cell["window"], str(cell.get("size", math.isqrt(cell["max_pixels"])))) for cell in pipe.supported_cells()]
+    trained.sort(key=lambda cell: (math.prod(sides(cell[1])), cell[1], cell[0]))
+    chosen = [(w, px) for w, px in dict.fromkeys(trained) if window in (None, w) and size in (None, px)]
     if not chosen:
-        raise ValueError(f"no trained cell has window {window} and size {size}; trained (window, px): {sorted(trained)}")
+        raise ValueError(f"no trained cell has window {window} and size {size}; trained (window, px): {trained}")
     return chosen
 
 
@@ -42,33 +45,33 @@ def batches(count: int, rows: int) -> list[list[int]]:
 
 
 def draw(
-    pipe: TokenShufflePipeline, prompts: list[Prompt], window: int, size: int, images: int, batch: int, seed: int
+    pipe: TokenShufflePipeline, prompts: list[Prompt], window: int, size: int | str, images: int, batch: int, seed: int
 ) -> Iterator[tuple[int, list[Image.Image], float]]:
     """Yield (prompt index, its pictures, seconds a picture). Every batch has a seed of its own."""
+    width, height = sides(size)
     for number, chosen in enumerate(batches(len(prompts), max(batch // images, 1))):
         texts = [prompts[i].text for i in chosen]
         started = time.perf_counter()
-        result = pipe(texts, width=size, height=size, shuffle_window=window, num_images=images, seed=seed + number)
+        result = pipe(texts, width=width, height=height, shuffle_window=window, num_images=images, seed=seed + number)
         seconds = (time.perf_counter() - started) / len(result.images)
         for place, index in enumerate(chosen):
             yield index, result.images[place * images : (place + 1) * images], seconds
 
 
 def measure_cell(
-    pipe: TokenShufflePipeline, judge: Judge, prompts: list[Prompt], window: int, size: int, *, images: int, batch: int, seed: int, frechet: bool
+    pipe: TokenShufflePipeline, judge: Judge, prompts: list[Prompt], window: int, size: str, *, images: int, batch: int, seed: int, frechet: bool
 ) -> tuple[dict[str, Any], Image.Image]:
     """The figures of one cell as plain JSON types, and its contact sheet."""
     verdicts: list[list[bool]] = [[] for _ in prompts]
     pictures: list[list[Image.Image]] = [[] for _ in prompts]
     seconds = []
-    for index, drawn, each in draw(pipe, prompts, window, size, images, batch, seed):
+    drawing = draw(pipe, prompts, window, size, images, batch, seed)
+    for index, drawn, each in tqdm(drawing, f"window {window}, {size} px", len(prompts), unit="prompt", disable=None):
         pictures[index] = drawn
         verdicts[index] = [is_correct(prompts[index], p, found) for p, found in zip(drawn, judge.detect(drawn))]
         seconds.append(each)
-        print(f"\rwindow {window}, {size} px: {len(seconds)}/{len(prompts)} prompts, {sum(seconds) / len(seconds):.2f} s a picture", end="", flush=True)
-    print()
     figures: dict[str, Any] = {
-        "window": window, "size": size, "trained": pipe.is_trained(size, size, window), "images_per_prompt": images,
+        "window": window, "size": size, "trained": pipe.is_trained(*sides(size), window), "images_per_prompt": images,
         "seconds_per_image": round(sum(seconds) / len(seconds), 3), "batch": batch, "seed": seed,
         "checkpoint": pipe.checkpoint, "numerics": pipe.decoder.numerics,
         "scores": {row: {c: asdict(r) for c, r in columns.items()} for row, columns in table(prompts, verdicts).items()},
@@ -79,13 +82,13 @@ def measure_cell(
     return figures, contact_sheet(prompts, pictures, verdicts)
 
 
-def distances(prompts: list[Prompt], pictures: list[Image.Image], size: int) -> dict[str, float]:
+def distances(prompts: list[Prompt], pictures: list[Image.Image], size: str) -> dict[str, float]:
     """Fréchet distance of one picture a prompt to real scenes of the same prompts, and of real ones to others."""
     from model.evaluation.frechet import Lite2Features, frechet_distance
 
     features = Lite2Features()
     real, other = (
-        features([draw_scene(p, rng, size, size).image for p in prompts]) for rng in map(random.Random, ("real", "other"))
+        features([draw_scene(p, rng, *sides(size)).image for p in prompts]) for rng in map(random.Random, ("real", "other"))
     )
     return {
         "generated": round(frechet_distance(features(pictures), real), 3),
@@ -103,7 +106,7 @@ def contact_sheet(prompts: list[Prompt], pictures: list[list[Image.Image]], verd
     for row, indices in enumerate(rows):
         for column, index in enumerate(indices):
             x, y = 8 + column * (SHEET_PX + 8), 8 + row * (SHEET_PX + caption + 8)
-            sheet.paste(pictures[index][0].resize((SHEET_PX, SHEET_PX), Image.Resampling.LANCZOS), (x, y))
+            sheet.paste(ImageOps.pad(pictures[index][0], (SHEET_PX, SHEET_PX), Image.Resampling.LANCZOS, "white"), (x, y))
             text = prompts[index].text.removeprefix("a photo of ")
             pen.text((x, y + SHEET_PX + 2), text[:38], fill=RIGHT if verdicts[index][0] else WRONG)
     return sheet
@@ -136,13 +139,14 @@ def summary(result: dict[str, Any]) -> str:
 
 
 def evaluate(
-    pipe: TokenShufflePipeline, *, window: int | None, size: int | None, prompts: int, images: int, batch: int,
+    pipe: TokenShufflePipeline, *, window: int | None, size: str | None, prompts: int, images: int, batch: int,
     seed: int, frechet: bool, json_file: Path | None, sheets: Path | None,
 ) -> str:  # fmt: skip
     """Measure the chosen cells; write JSON and sheets after each one, and return the Markdown report."""
     asked, judge, results = read_prompts(prompts), Judge.load(), []
     for w, px in cells(pipe, window, size):
-        pipe.validate(width=px, height=px, shuffle_window=w, num_images=images)
+        width, height = sides(px)
+        pipe.validate(width=width, height=height, shuffle_window=w, num_images=images)
         figures, sheet = measure_cell(pipe, judge, asked, w, px, images=images, batch=batch, seed=seed, frechet=frechet)
         results.append(figures)
         if json_file:

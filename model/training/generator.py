@@ -29,8 +29,9 @@ from model.config import preset
 from model.image_tokenizer import ImageTokenizer
 from model.pipeline import TokenShufflePipeline
 from model.prompt import END_OF_IMAGE, pad_left, prompt_ids
+from model.settings import sides
 from model.training.precision import mixed_precision
-from model.training.shards import ShardStream, sides
+from model.training.shards import ShardStream
 from model.training.text_tokenizer import load_or_train
 from model.transformer import TokenShuffleForImageGeneration, TokenShuffleOutput
 

@@ -32,12 +32,6 @@ ONE_OBJECT = {"single_object": 0.35, "colors": 0.65}
 SEVERAL = {"two_object": 0.14, "counting": 0.1, "position": 0.28, "color_attr": 0.48}
 
 
-def sides(size: int | str) -> tuple[int, int]:
-    """Width and height in px of a recipe's size: 512 is a square, "576x448" is 576 px wide."""
-    width, _, height = str(size).partition("x")
-    return int(width), int(height or width)
-
-
 def kind_shares(one_object: float) -> dict[str, float]:
     """The mixture of kinds for a given share of one-object scenes."""
     return {k: v * one_object for k, v in ONE_OBJECT.items()} | {k: v * (1 - one_object) for k, v in SEVERAL.items()}

@@ -4,6 +4,7 @@ Reconstruction on random 128 px crops of composed scenes, then a perceptual term
 follows its latents by exponential moving average; codes that nobody uses are moved to latents of
 the batch. The first steps run without quantisation, so the codebook starts from real latents.
 Stop at any moment: the same command resumes from the last checkpoint of its run folder.
+``--decoder-of`` goes on with the decoder of a finished tokenizer alone: its codes stay, and so does what a generator learned.
 """
 
 import argparse
@@ -119,15 +120,23 @@ class TokenizerTrainer:
         self.folder = Path(arguments.out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=mixed_precision())
-        config = ImageTokenizerConfig(codebook_size=arguments.codebook_size, code_dim=arguments.code_dim)
-        model = ImageTokenizer(config)
-        optimizer = torch.optim.AdamW(model.parameters(), lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.0)
+        model = self.build_model()
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = torch.optim.AdamW(trained, lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.0)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.bare = self.accelerator.unwrap_model(self.model)
         self.codebook = Codebook(self.bare.codebook)
         self.perceptual = PerceptualLoss().to(self.accelerator.device) if arguments.perceptual else None
         self.step, self.seconds = 0, 0.0
         self.resume()
+
+    def build_model(self) -> ImageTokenizer:
+        if self.arguments.decoder_of is None:
+            config = ImageTokenizerConfig(codebook_size=self.arguments.codebook_size, code_dim=self.arguments.code_dim)
+            return ImageTokenizer(config)
+        model = ImageTokenizer.from_pretrained(self.arguments.decoder_of, dtype=torch.float32)
+        model.encoder.requires_grad_(False)
+        return model
 
     @property
     def checkpoint(self) -> Path:
@@ -155,7 +164,9 @@ class TokenizerTrainer:
         """Training loss of a batch [B, 3, H, W], and what the log shows."""
         latents = self.bare.latents(pixels)
         flat = latents.flatten(0, -2)
-        if self.step < self.arguments.continuous_steps:
+        if self.arguments.decoder_of is not None:
+            quantized, commit = self.bare.codebook[self.bare.nearest(flat)], flat.new_zeros(())
+        elif self.step < self.arguments.continuous_steps:
             quantized, ids, commit = flat, self.bare.nearest(flat.detach()), flat.new_zeros(())
         else:
             if self.step == self.arguments.continuous_steps:
@@ -170,7 +181,7 @@ class TokenizerTrainer:
         loss = F.l1_loss(decoded, pixels) + 2.0 * squared + 0.25 * self.arguments.code_dim * commit
         if perceptual_weight and self.perceptual is not None:
             loss = loss + perceptual_weight * self.perceptual(decoded, pixels)
-        if self.step > self.arguments.continuous_steps:
+        if self.arguments.decoder_of is None and self.step > self.arguments.continuous_steps:
             self.codebook.update(self.bare.codebook, flat.detach(), ids)
         return loss, {"psnr": -10 * torch.log10(squared.detach() / 4).item(), "commit": commit.item()}
 
@@ -233,6 +244,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--code-dim", type=int, default=8)
     parser.add_argument("--continuous-steps", type=int, default=300, help="steps before quantisation starts")
     parser.add_argument("--perceptual", type=float, default=0.0, help="weight of the perceptual loss, in the last 40 %%")
+    parser.add_argument("--decoder-of", help="folder of a finished image tokenizer, of which only the decoder is trained on")
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

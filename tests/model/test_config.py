@@ -3,6 +3,7 @@
 import pytest
 
 from model import TokenShuffleConfig, preset
+from model.settings import sides
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,14 @@ def test_bad_values_are_named(changes, message):
 def test_unknown_preset():
     with pytest.raises(ValueError, match=r"preset is 'huge'; it must be one of \['paper-2.7b', 'small'\]"):
         preset("huge")
+
+
+@pytest.mark.parametrize(("size", "expected"), [(512, (512, 512)), ("512", (512, 512)), ("576x448", (576, 448))])
+def test_sides(size, expected):
+    assert sides(size) == expected
+
+
+@pytest.mark.parametrize("size", ["", "x", "512x", "x512", "axb", "-512", "5.5", None])
+def test_a_broken_size_is_named(size):
+    with pytest.raises(ValueError, match="size is"):
+        sides(size)

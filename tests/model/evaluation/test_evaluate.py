@@ -21,10 +21,18 @@ def blind_judge():
 
 
 def test_cells_are_the_trained_ones(pipe):
-    assert command.cells(pipe, None, None) == [(2, 128)]
-    assert command.cells(pipe, 2, None) == [(2, 128)]
-    with pytest.raises(ValueError, match=r"window 4 and size None; trained .*\(2, 128\)"):
+    assert command.cells(pipe, None, None) == [(2, "128")]
+    assert command.cells(pipe, 2, None) == [(2, "128")]
+    with pytest.raises(ValueError, match=r"window 4 and size None; trained .*\(2, '128'\)"):
         command.cells(pipe, 4, None)
+
+
+def test_wide_and_tall_cells_go_by_their_own_size(pipe, monkeypatch):
+    cells = [{"window": 2, "size": size, "max_pixels": 64 * 96} for size in ("96x64", "64x96", "64x96")]
+    monkeypatch.setattr(pipe, "supported_cells", lambda: cells)
+    assert command.cells(pipe, None, None) == [(2, "64x96"), (2, "96x64")]
+    (_, pictures, _), *_ = command.draw(pipe, SHORT[:1], 2, "96x64", images=1, batch=1, seed=0)
+    assert pictures[0].size == (96, 64)
 
 
 def test_batches_hold_every_prompt_once_and_mix_categories():

@@ -13,10 +13,10 @@ from PIL import Image
 
 from model import TokenShuffleForImageGeneration, preset
 from model.costs import training_flops
-from model.settings import check_shape
+from model.settings import check_shape, sides
 from model.training.generator import SHEET_PROMPTS, GeneratorTrainer, make_optimizers
 from model.training.precision import mixed_precision
-from model.training.shards import sides, write_shards
+from model.training.shards import write_shards
 from tests.model.conftest import tiny_image_tokenizer
 
 ROOT = Path(__file__).parents[3]

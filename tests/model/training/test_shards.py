@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from model.training.scenes import compose
-from model.training.shards import ShardStream, encode_scenes, read_shard, sides, write_shard
+from model.training.shards import ShardStream, encode_scenes, read_shard, write_shard
 from tests.model.conftest import tiny_image_tokenizer
 
 
@@ -41,11 +41,6 @@ def test_workers_read_different_orders(shards):
     batches = DataLoader(stream, batch_size=16, num_workers=2, collate_fn=lambda rows: [text for text, *_ in rows])
     first, second = islice(batches, 2)  # one of each worker
     assert first != second
-
-
-@pytest.mark.parametrize(("size", "expected"), [(512, (512, 512)), ("512", (512, 512)), ("576x448", (576, 448))])
-def test_sides(size, expected):
-    assert sides(size) == expected
 
 
 def test_an_empty_folder_says_what_to_run(tmp_path):

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 
 from model.image_tokenizer import ImageTokenizer
 from model.training.tokenizer import Codebook, TokenizerTrainer, rotate_to
+from tests.model.conftest import tiny_image_tokenizer
 
 
 def unit(*shape: int) -> torch.Tensor:
@@ -32,16 +33,19 @@ def test_codes_follow_their_latents_and_idle_ones_restart():
     assert torch.allclose(codes[1:], target.expand(3, 8), atol=0.05)  # restarted on the only latent there is
 
 
+def trainer(folder, **changes) -> TokenizerTrainer:
+    given = {
+        "out": str(folder), "minutes": 0.05, "batch": 4, "lr": 1e-3, "codebook_size": 64, "code_dim": 4,
+        "continuous_steps": 2, "perceptual": 0.0, "seed": 0, "decoder_of": None,
+    }  # fmt: skip
+    return TokenizerTrainer(argparse.Namespace(**given | changes))
+
+
 def test_a_short_run_improves_resumes_and_saves(tmp_path, painted_art):
     def run(minutes: float) -> TokenizerTrainer:
-        trainer = TokenizerTrainer(
-            argparse.Namespace(
-                out=str(tmp_path), minutes=minutes, batch=4, lr=1e-3, codebook_size=64, code_dim=4,
-                continuous_steps=2, perceptual=0.0, seed=0,
-            )
-        )  # fmt: skip
-        trainer.train()
-        return trainer
+        leg = trainer(tmp_path, minutes=minutes)
+        leg.train()
+        return leg
 
     torch.manual_seed(0)
     first = run(0.08)
@@ -52,3 +56,13 @@ def test_a_short_run_improves_resumes_and_saves(tmp_path, painted_art):
     assert saved.mean_colors.abs().sum() > 0
     ids = saved.encode(torch.zeros(1, 3, 64, 32))
     assert ids.shape == (1, 4, 2) and saved.decode(ids).shape == (1, 3, 64, 32)
+
+
+def test_the_decoder_alone_goes_on_with_the_same_codes(tmp_path, painted_art):
+    tiny_image_tokenizer().save_pretrained(tmp_path / "finished")
+    trainer(tmp_path / "leg", decoder_of=str(tmp_path / "finished")).train()
+    before, after = (ImageTokenizer.from_pretrained(tmp_path / name).eval() for name in ("finished", "leg/image_tokenizer"))
+    pixels = torch.rand(1, 3, 64, 64) * 2 - 1
+    ids = before.encode(pixels)
+    assert torch.equal(after.encode(pixels), ids) and torch.equal(after.codebook, before.codebook)
+    assert not torch.equal(after.decode(ids), before.decode(ids))
