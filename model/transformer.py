@@ -147,7 +147,6 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
         labels: Tensor | None = None,
         compute_loss: bool | None = None,
         repeat_fraction: float = 1.0,
-        corruption: float = 0.0,
     ) -> TokenShuffleOutput:
         """Score an image under a prompt.
 
@@ -163,16 +162,13 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
             repeat_fraction: share of the windows that repeat their left or upper neighbour to be scored, drawn
                 afresh, the others always (training only). Most of a picture is ground, which is learned in
                 minutes. A drawn repeat counts for those left out, so the mean stays unbiased.
-            corruption: share of the windows that the backbone reads from another picture of the batch (training only).
-                What it predicts stays. So it learns to trust the prompt more than what it has drawn so far.
 
         Raises ValueError for a window that the checkpoint lacks and for H or W that do not divide by it.
         """
         self.check_window(shuffle_window)
         if image_ids is None:
             raise ValueError("image_ids is None; it must be the codes of a picture, int64 [B, H, W]")
-        seen = _corrupt(image_ids, shuffle_window, corruption) if corruption else image_ids
-        text, windows = self._hidden(input_ids, attention_mask, seen, shuffle_window)
+        text, windows = self._hidden(input_ids, attention_mask, image_ids, shuffle_window)
         output = TokenShuffleOutput()
         if compute_loss is not True:
             output.logits = self._logits(windows, image_ids, shuffle_window)
@@ -249,13 +245,6 @@ def causal_mask(attention_mask: Tensor | None, length: int) -> Tensor | None:
     causal = torch.ones(length, length, dtype=torch.bool, device=real.device).tril()
     itself = torch.eye(length, dtype=torch.bool, device=real.device)
     return (causal & (real[:, None, None, :] | itself)).contiguous()
-
-
-def _corrupt(image_ids: Tensor, window: int, share: float) -> Tensor:
-    """Codes [B, H, W] with a share of the windows taken from the next picture of the batch."""
-    windows = gather_windows(image_ids, window)
-    replaced = torch.rand(*windows.shape[:2], 1, device=windows.device) < share
-    return scatter_windows(torch.where(replaced, windows.roll(1, dims=0), windows), *image_ids.shape[1:])
 
 
 def _draw_windows(codes: Tensor, columns: int, repeat_fraction: float) -> tuple[Tensor, Tensor]:

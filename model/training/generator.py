@@ -129,7 +129,7 @@ class GeneratorTrainer:
     def train(self) -> None:
         """Run until the leg's ``--minutes`` are used up, then export the average."""
         cells, budget = self.recipe["cells"], self.arguments.minutes * 60
-        streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells if cell["weight"]]
+        streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells]
         last_save = last = time.monotonic()
         progress = tqdm(total=round(budget), initial=round(self.seconds), unit="s", disable=None)
         while self.seconds < budget:
@@ -164,9 +164,8 @@ class GeneratorTrainer:
         batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
         with self.accelerator.autocast():
             output = self.model(
-                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"],
-                corruption=self.recipe["corruption"],
-            )  # fmt: skip
+                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"]
+            )
         self.accelerator.backward(output.loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
         for optimizer in self.optimizers:

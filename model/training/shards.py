@@ -29,7 +29,7 @@ HASH_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, CODE * CODE * 3 // 8,
 # Shares within the scenes of one object, which teach what things look like, and of several, which teach which one is where.
 # Coloured single ones get more, since there are five times as many of them to learn.
 ONE_OBJECT = {"single_object": 0.35, "colors": 0.65}
-SEVERAL = {"two_object": 0.14, "counting": 0.1, "position": 0.28, "color_attr": 0.48}
+SEVERAL = {"two_object": 0.3, "counting": 0.14, "position": 0.28, "color_attr": 0.28}
 
 
 def kind_shares(one_object: float) -> dict[str, float]:

@@ -64,7 +64,7 @@ def recipe(tmp_path) -> Path:
         json.dumps(
             {
                 "preset": "small", "seed": 0, "precision": "no", "log_steps": 1, "optimizer": "adamw", "lr": 0.003,
-                "warmup_steps": 2, "decay_share": 0.2, "clip": 1.0, "ema": 0.9, "caption_dropout": 0.1, "corruption": 0.1,
+                "warmup_steps": 2, "decay_share": 0.2, "clip": 1.0, "ema": 0.9, "caption_dropout": 0.1,
                 "model": {
                     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
                     "image_vocab_size": 64, "code_width": 8, "window_head_width": 32, "shuffle_windows": [1, 2],
