@@ -4,11 +4,11 @@ import json
 
 import pytest
 import torch
-from conftest import tiny_model, tiny_pipeline
 
 from model import benchmark
 from model.__main__ import main
 from model.benchmark import OurLoop, TransformersLoop
+from tests.model.conftest import tiny_model, tiny_pipeline
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from conftest import tiny_pipeline
 from safetensors.torch import load_file, save_file
 
 from model import ImageTokenizer, TokenShufflePipeline
 from model.checkpoint import checkpoint_hash
 from model.image_tokenizer import ImageTokenizerConfig
+from tests.model.conftest import tiny_pipeline
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from conftest import tiny_pipeline
 from PIL import Image
 
 from model.__main__ import main
+from tests.model.conftest import tiny_pipeline
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import make_plan, tiny_model, tiny_pipeline
 
 from model.benchmark import _finished, _forced_logits, random_plan
 from model.decoder import Decoder, Plan
 from model.noise import code_noise
+from tests.model.conftest import make_plan, tiny_model, tiny_pipeline
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 

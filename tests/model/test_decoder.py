@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import make_plan, tiny_model
 
 from model.decoder import Decoder, Run
 from model.packing import ENGINES
 from model.sampling import sample
 from model.shuffle import gather_windows
+from tests.model.conftest import make_plan, tiny_model
 
 ROUNDING = {"bf16": 0.03, "int8": 0.04}  # share of the logits' own spread
 

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from conftest import inputs
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from model import TokenShuffleForImageGeneration
 from model.positions import prompt_coordinates
 from model.prompt import special_tokens
+from tests.model.conftest import inputs
 
 OWN = {"image_vocab_size": 64, "shuffle_windows": (1, 2, 4), "max_text_tokens": 32}
 

@@ -7,11 +7,11 @@ import weakref
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_pipeline
 from PIL import Image
 
 from model import TokenShufflePipeline
 from model.packed_layers import Cache
+from tests.model.conftest import tiny_pipeline
 
 
 @pytest.mark.parametrize("window", [1, 2, 4])

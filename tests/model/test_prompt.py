@@ -1,9 +1,9 @@
 """What the model reads: text, then window and size, which no prompt can fake and guidance never drops."""
 
 import pytest
-from conftest import tiny_tokenizer
 
 from model.prompt import pad_left, prompt_ids
+from tests.model.conftest import tiny_tokenizer
 
 
 @pytest.fixture(scope="module")

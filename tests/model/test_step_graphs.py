@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import make_plan, tiny_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
 from model.decoder import Decoder, Run
 from model.noise import code_noise
+from tests.model.conftest import make_plan, tiny_model
 
 READS_BACK = ("_local_scalar_dense", "nonzero", "is_nonzero", "equal")
 

@@ -3,13 +3,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import inputs, tiny_model
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from model import TokenShuffleForImageGeneration, preset
 from model.shuffle import gather_windows
 from model.transformer import _draw_windows
+from tests.model.conftest import inputs, tiny_model
 
 
 @torch.no_grad()
