@@ -40,7 +40,7 @@ MAX_SEEDS = 8
 CONTROL_SHARE = 0.10  # of each kind of control, relative to the matched pairs
 FEWEST_CONTROLS = 4
 PROMPT_FILE = Path(model.evaluation.__file__).parent / "prompts.jsonl"
-BUILT_IN = ("simple scenes (12)", "simple scenes (24)", "all categories (48)")
+BUILT_IN = ("all categories (18)", "all categories (48)", "simple scenes (12)", "simple scenes (24)")
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from storage.store import Store, open_store
 
 OWNER = "keeper"  # who queued the pictures: nobody who rates
 SHIPPED_DESCRIPTION = (
-    "Do larger windows cost quality, does guidance that grows along the picture help, and does size matter? The pictures "
-    "were drawn beforehand by the weights that come with this studio."
+    "Do larger windows cost quality, and does guidance that grows along the picture help? The pictures were drawn "
+    "beforehand by the weights that come with this studio."
 )
 STATES = {"pause": "paused", "close": "closed"}
 
@@ -34,13 +34,13 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     prompts = create.add_mutually_exclusive_group(required=True)
     prompts.add_argument("--prompts", type=Path, help="a text file, one prompt a line")
     prompts.add_argument("--built-in", choices=BUILT_IN)
-    add_design(create, schedules="half-linear 7.5", resolutions="512", seeds=2, description="")
+    add_design(create, windows="2, 4", schedules="half-linear 7.5", seeds=2, description="")
     create.add_argument("--draw", action="store_true", help="draw the pictures here and open the study; no studio may run")
     ship = commands.add_parser("ship", help="draw the study that comes with the studio, and pack it into its folder")
     ship.add_argument("--name", help="by default it names the weights")
     ship.add_argument("--built-in", choices=BUILT_IN, default=BUILT_IN[0])
     ship.add_argument("--folder", type=Path, default=study_shipped.FOLDER)
-    add_design(ship, schedules=None, resolutions="256, 512", seeds=1, description=SHIPPED_DESCRIPTION)
+    add_design(ship, windows="1, 2, 4", schedules=None, seeds=1, description=SHIPPED_DESCRIPTION)
     commands.add_parser("list", help="all studies and how far they are")
     for name in ("open", "pause", "close"):
         commands.add_parser(name, help=f"{name} a study").add_argument("name")
@@ -54,11 +54,11 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     report.add_argument("folder", type=Path)
 
 
-def add_design(parser: argparse.ArgumentParser, *, schedules: str | None, resolutions: str, seeds: int, description: str) -> None:
+def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, description: str) -> None:
     """What a study compares, and how it is asked."""
-    parser.add_argument("--windows", default="2, 4")
+    parser.add_argument("--windows", default=windows)
     parser.add_argument("--schedules", default=schedules, help="such as: half-linear 7.5, constant 7.5")
-    parser.add_argument("--resolutions", default=resolutions)
+    parser.add_argument("--resolutions", default="512")
     parser.add_argument("--description", default=description)
     for name, default in (("seeds", seeds), ("raters-per-pair", 3), ("session-pairs", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -98,7 +98,7 @@ def ship(chosen: argparse.Namespace) -> None:
                 raise ValueError(services.problem)
             scale = services.pipeline.validate("x").guidance_scale
             chosen.schedules = chosen.schedules or f"half-linear {scale:g}, constant {scale:g}"
-            chosen.name = chosen.name or f"Window, guidance and size · weights {services.pipeline.checkpoint[:6]}"
+            chosen.name = chosen.name or f"Window and guidance · weights {services.pipeline.checkpoint[:6]}"
             chosen.prompts = None
             study = draw(services, study_admin.create(services, form_of(chosen), OWNER))
             size = study_shipped.pack(services.store, study, chosen.folder)
