@@ -3,7 +3,8 @@
 Windows are mixed in one run, so that one checkpoint serves them all: each step draws a cell (shard folder,
 window, batch) by its weight. The learning rate warms up, stays
 and decays at the end of a leg, and the shipped weights are a moving average. The same command resumes a run
-that was stopped; ``--init`` starts a new leg from exported weights; ``accelerate launch`` runs it on many GPUs.
+that was stopped; ``--init`` starts a new leg from exported weights; ``accelerate launch`` runs it on many GPUs, with
+FSDP too (``--use_fsdp --fsdp_version 2``), where checkpoints are gathered whole, so that any number of processes resumes them.
 """
 
 import argparse
@@ -17,9 +18,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from accelerate.utils import DistributedDataParallelKwargs, broadcast, set_seed
 from PIL import Image
 from torch import Tensor, nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
+from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
@@ -36,10 +39,22 @@ from model.training.text_tokenizer import load_or_train
 from model.transformer import TokenShuffleForImageGeneration, TokenShuffleOutput
 
 SAVE_SECONDS = 240
+WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 SHEET_PROMPTS = (  # drawn at every save; one a category
     "a photo of a cat", "a photo of a guitar and an owl", "a photo of three apples", "a photo of a blue car",
     "a photo of a dog left of a house", "a photo of a red book and a green umbrella",
 )  # fmt: skip
+
+
+def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Sharded tensors gathered, others as they are."""
+    return {name: tensor.full_tensor() if isinstance(tensor, DTensor) else tensor for name, tensor in tensors.items()}
+
+
+def spread(tensor: Tensor, like: Tensor) -> Tensor:
+    """A whole tensor on the device of another, sharded if that is."""
+    tensor = tensor.to(like.device)
+    return distribute_tensor(tensor, like.device_mesh, like.placements) if isinstance(like, DTensor) else tensor
 
 
 class Collate:
@@ -90,9 +105,11 @@ class GeneratorTrainer:
             project_dir=self.folder,
         )
         self.accelerator.init_trackers("curves")
-        set_seed(self.recipe["seed"], device_specific=True)
-        self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
+        set_seed(self.recipe["seed"])  # shards of one model, not of one for each process
+        with self.accelerator.main_process_first():
+            self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
         self.bare = self.build_model()
+        set_seed(self.recipe["seed"], device_specific=True)
         self.samples = {(cell["size"], cell["window"]): 0 for cell in self.recipe["cells"]}
         self.step, self.seconds = 0, 0.0
         optimizers = make_optimizers(self.bare, self.recipe["optimizer"], self.recipe["lr"])
@@ -130,24 +147,31 @@ class GeneratorTrainer:
         """Run until the leg's ``--minutes`` are used up, then export the average."""
         cells, budget = self.recipe["cells"], self.arguments.minutes * 60
         streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells]
-        last_save = last = time.monotonic()
+        last, saved_at = time.monotonic(), self.seconds
         progress = tqdm(total=round(budget), initial=round(self.seconds), unit="s", disable=None)
         while self.seconds < budget:
             self.set_rates(self.seconds / budget)
             index = self.choose_cell(cells)
             output = self.train_step(next(streams[index]), cells[index])
             now = time.monotonic()
-            self.seconds, last = self.seconds + now - last, now
+            self.seconds, last = self.seconds + self.agreed(now - last), now
             progress.update(round(self.seconds) - progress.n)
             if self.step % self.recipe["log_steps"] == 0:
                 self.log(cells[index], output)
-            if now - last_save > SAVE_SECONDS:
+            if self.seconds - saved_at > SAVE_SECONDS:
                 self.save()
                 self.draw_sheet()
-                last_save = last = time.monotonic()  # saving and drawing are no training time
+                last, saved_at = time.monotonic(), self.seconds  # saving and drawing are no training time
         self.save()
         self.export()
         self.accelerator.end_training()
+
+    def agreed(self, seconds: float) -> float:
+        """The main process's time, so that all of them stop, and save, after the same step."""
+        if self.accelerator.num_processes == 1:
+            return seconds
+        clock = torch.tensor([seconds], dtype=torch.float32, device=self.accelerator.device)
+        return broadcast(clock, from_process=0).item()
 
     def choose_cell(self, cells: list[dict]) -> int:
         """The cell of this step: the same on every process, because it hangs on the step alone."""
@@ -203,46 +227,54 @@ class GeneratorTrainer:
         return self.folder / "checkpoint.pt"
 
     def save(self) -> None:
-        """Write everything that a resumed run needs, atomically."""
-        if not self.accelerator.is_main_process:
-            return
+        """Write everything that a resumed run needs, atomically. Every process takes part, since each may hold a shard."""
+        model, optimizers = get_state_dict(self.bare, self.bare_optimizers, options=WHOLE)
         state = {
-            "model": self.bare.state_dict(),
-            "average": self.average,
-            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "model": model,
+            "optimizers": optimizers,
+            "average": whole(self.average),
             "samples": [[*cell, count] for cell, count in self.samples.items()],
             "step": self.step,
             "seconds": self.seconds,
         }
-        torch.save(state, self.checkpoint.with_suffix(".new"))
-        self.checkpoint.with_suffix(".new").rename(self.checkpoint)
+        if self.accelerator.is_main_process:
+            torch.save(state, self.checkpoint.with_suffix(".new"))
+            self.checkpoint.with_suffix(".new").rename(self.checkpoint)
 
     def resume(self) -> None:
         if not self.checkpoint.exists():
             return
-        state = torch.load(self.checkpoint, weights_only=True)
-        self.bare.load_state_dict(state["model"])
-        self.average = state["average"]
-        for optimizer, saved in zip(self.optimizers, state["optimizers"]):
-            optimizer.load_state_dict(saved)
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
+        set_state_dict(
+            self.bare, self.bare_optimizers, model_state_dict=state["model"], optim_state_dict=state["optimizers"], options=WHOLE
+        )  # fmt: skip
+        self.average = {name: spread(tensor, self.average[name]) for name, tensor in state["average"].items()}
         self.samples |= {(size, window): count for size, window, count in state["samples"]}
         self.step, self.seconds = state["step"], state["seconds"]
 
+    @property
+    def bare_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [optimizer.optimizer for optimizer in self.optimizers]
+
     @torch.no_grad()
     def averaged(self) -> TokenShuffleForImageGeneration:
-        """A copy of the model with the moving average as its weights."""
+        """A copy of the model with the moving average as its weights. Every process takes part."""
+        average = whole(self.average)
         model = TokenShuffleForImageGeneration(self.bare.config).to(self.accelerator.device)
         for name, parameter in model.named_parameters():
-            parameter.copy_(self.average[name])
+            parameter.copy_(average[name])
         return model.eval()
 
     def draw_sheet(self) -> None:
         """Pictures of fixed prompts with the first cell's settings, beside the log and in the tracker."""
-        if not (self.arguments.image_tokenizer and self.accelerator.is_main_process):
+        if not self.arguments.image_tokenizer:
+            return
+        averaged = self.averaged()
+        if not self.accelerator.is_main_process:
             return
         pixels = ImageTokenizer.from_pretrained(self.arguments.image_tokenizer).to(self.accelerator.device)
         cell = self.recipe["cells"][0]
-        pipe = TokenShufflePipeline(self.averaged(), pixels, self.tokenizer)
+        pipe = TokenShufflePipeline(averaged, pixels, self.tokenizer)
         width, height = sides(cell["size"])
         shape = {"width": width, "height": height, "shuffle_window": cell["window"]}
         images = pipe(list(SHEET_PROMPTS), **shape, temperature=0.8, guidance_scale=2.0, seed=0).images
@@ -253,9 +285,9 @@ class GeneratorTrainer:
 
     def export(self) -> None:
         """Write the averaged weights as the pipeline loads them: bf16 safetensors under 10 MB each, with counts."""
+        shipped = self.averaged()
         if not self.accelerator.is_main_process:
             return
-        shipped = self.averaged()
         shipped.config.trained_cells = self.trained_cells(shipped)
         shipped.to(torch.bfloat16).save_pretrained(self.folder / "export", max_shard_size="9MB")
         self.tokenizer.save_pretrained(self.folder / "export")

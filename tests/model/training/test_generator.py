@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from PIL import Image
 
 from model import TokenShuffleForImageGeneration, preset
@@ -140,6 +141,32 @@ def test_two_processes_get_the_single_process_loss(recipe, shards, tmp_path):
         curves[processes] = [losses(out, window)[:2] for window in (1, 2)]
     for alone, together in zip(curves[1], curves[2]):
         assert together == pytest.approx(alone, abs=2e-3)
+
+
+def test_sharded_processes_get_the_same_losses_and_any_number_goes_on(recipe, shards, tmp_path):
+    recipe.write_text(recipe.read_text().replace('"repeat_fraction": 0.5', '"repeat_fraction": 1.0'))  # no chance in the losses
+    alone = tmp_path / "alone"
+    GeneratorTrainer(arguments(recipe, shards, alone, 0.03)).train()
+    sharded = tmp_path / "sharded"
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29573", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true", "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2",
+        "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP", "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+    }  # fmt: skip
+    command = [sys.executable, str(Path(__file__).with_name("sharded_on_cpu.py")), "--config", str(recipe)]
+    command += ["--shards", str(shards), "--out", str(sharded)]
+    for minutes in ("0.15", "0.2"):  # the second goes on from the first
+        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
+        processes = [subprocess.Popen([*command, "--minutes", minutes], cwd=ROOT, env=environment | rank) for rank in ranks]
+        assert [process.wait(timeout=200) for process in processes] == [0, 0]
+    for window in (1, 2):
+        assert losses(sharded, window)[:1] == pytest.approx(losses(alone, window)[:1], abs=2e-3)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    gathered = GeneratorTrainer(arguments(recipe, shards, sharded, 0.0))
+    assert gathered.step == json.loads((sharded / "log.jsonl").read_text().splitlines()[-1])["step"] > 4
+    exported = TokenShuffleForImageGeneration.from_pretrained(sharded / "export", dtype=torch.bfloat16)
+    for name, parameter in exported.named_parameters():
+        assert torch.equal(parameter, gathered.average[name].to(torch.bfloat16))
 
 
 @pytest.mark.parametrize(("avx512", "amx", "expected"), [(False, False, "no"), (True, False, "bf16"), (False, True, "bf16")])
