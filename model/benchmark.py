@@ -76,7 +76,7 @@ def measure(
     engine = engine or default_engine(model.device)
     numbers = {
         "weights": name, "device": str(model.device), "threads": torch.get_num_threads(), "engine": engine,
-        "clock": "processor" if _clock() is time.process_time else "wall",
+        "clock": "processor" if clock() is time.process_time else "wall",
         "torch": torch.__version__, "backbone_parameters": costs.backbone_parameters(model.config),
     }  # fmt: skip
     numbers["step"] = compare_steps(model)
@@ -233,14 +233,15 @@ def _finished(decoder: Decoder, plan: Plan) -> Run:
 
 
 def _seconds(work: Callable[[], Any], device: torch.device | None = None) -> float:
-    clock = _clock()
-    started = clock()
+    now = clock()
+    started = now()
     work()
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
-    return clock() - started
+    return now() - started
 
 
-def _clock() -> Callable[[], float]:
+def clock() -> Callable[[], float]:
+    """Processor seconds where one CPU thread works, which other programs do not lengthen; else those of a clock."""
     single = torch.get_num_threads() == 1 and not torch.cuda.is_available()
     return time.process_time if single else time.perf_counter

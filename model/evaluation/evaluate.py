@@ -3,7 +3,6 @@
 import json
 import math
 import random
-import time
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageOps
 from tqdm import tqdm
 
+from model.benchmark import clock
 from model.evaluation.geneval import COUNTS, Prompt, draw_scene, is_correct, read_prompts
 from model.evaluation.judge import Judge
 from model.evaluation.scores import Rate, markdown, table
@@ -49,11 +49,12 @@ def draw(
 ) -> Iterator[tuple[int, list[Image.Image], float]]:
     """Yield (prompt index, its pictures, seconds a picture). Every batch has a seed of its own."""
     width, height = sides(size)
+    now = clock()
     for number, chosen in enumerate(batches(len(prompts), max(batch // images, 1))):
         texts = [prompts[i].text for i in chosen]
-        started = time.perf_counter()
+        started = now()
         result = pipe(texts, width=width, height=height, shuffle_window=window, num_images=images, seed=seed + number)
-        seconds = (time.perf_counter() - started) / len(result.images)
+        seconds = (now() - started) / len(result.images)
         for place, index in enumerate(chosen):
             yield index, result.images[place * images : (place + 1) * images], seconds
 
