@@ -55,8 +55,11 @@ def theme() -> gr.themes.Base:
 
 
 def head() -> str:
-    script, style = ((ASSETS / name).read_text(encoding="utf-8") for name in ("studio.js", "nav.css"))
-    return f"<script>{script}</script><style>{style}</style>"
+    return f"<script>{style('studio.js')}</script><style>{style('nav.css')}</style>"
+
+
+def style(*names: str) -> str:
+    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
 def launch_arguments(services: Services) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
     ]
     return {
         "theme": theme(),
-        "css": (ASSETS / "studio.css").read_text(encoding="utf-8"),
+        "css": style("studio.css", "results.css"),
         "head": head(),
         "app_kwargs": {"routes": [*routes(services), *arena_routes.routes(services)], "middleware": around},
         "server_name": services.settings.host,

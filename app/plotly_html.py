@@ -78,7 +78,7 @@ class PlotlyFigure(gr.HTML):
         super().__init__(
             value,
             html_template='<div class="plotly-target" role="img" aria-label="${description}"></div>',
-            css_template=".plotly-target { width: 100%; min-height: 60px; }",
+            css_template=".plotly-target { width: 100%; } .plotly-target:not(:empty) { min-height: 60px; }",
             js_on_load=JS_ON_LOAD,
             description=description.replace('"', "'").replace("<", "‹"),
             **kwargs,

@@ -36,18 +36,6 @@ FIGURES = {  # name -> heading, description for screen readers
     "timeline": ("Votes over time", "Votes a day"),
 }
 ROWS = (("forest",), ("wins", "pareto"), ("acceptability", "schedules"), ("parallel",), ("flaws",), ("coverage", "reliability"), ("conflicts", "timeline"))
-CSS = """
-.facts { display: flex; flex-wrap: wrap; gap: 10px 34px; margin: 4px 0 8px; }
-.facts div { display: flex; flex-direction: column; } .facts b { font-size: 24px; line-height: 1.15; font-variant-numeric: tabular-nums; }
-.facts span, .fine { font-size: 12.5px; color: var(--body-text-color-subdued); }
-.scroll { overflow-x: auto; } .numbers { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-.numbers th { text-align: left; font-weight: 600; color: var(--body-text-color-subdued); } .numbers th, .numbers td { padding: 5px 10px; border: 0; border-bottom: 1px solid var(--border-color-primary); white-space: nowrap; }
-.empty { padding: 18px; border: 1px dashed var(--border-color-primary); border-radius: 12px; color: var(--body-text-color-subdued); }
-.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 14px; }
-.pair { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 8px; background: var(--block-background-fill); }
-.pair .both { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; } .pair figure { margin: 0; } .pair img { width: 100%; aspect-ratio: 1; object-fit: contain; margin: 0; border-radius: 8px; }
-.pair figcaption, .pair small { font-size: 11.5px; color: var(--body-text-color-subdued); } .pair p { margin: 4px 0 0; font-size: 13px; overflow-wrap: anywhere; }
-"""
 
 
 def build(services: Services) -> gr.Blocks:
@@ -56,7 +44,7 @@ def build(services: Services) -> gr.Blocks:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         filters = filter_bar()
         link = gr.HTML(elem_id="results-link")
-        summary = gr.HTML(elem_id="results-summary", css_template=CSS)
+        summary = gr.HTML(elem_id="results-summary")
         figures, notes, texts = panels()
         changed = study_panel.build(services)
         outputs = [link, summary, *texts[:3], *figures.values(), *notes.values()]
