@@ -20,8 +20,8 @@ def details_html(services: Services, generation: Generation, *, own: bool, side:
     return (
         f'<article class="details">{f"<b class=side>{side}</b>" if side else ""}'
         f'<p class="prompt">{escape(generation.prompt or "")}</p>{rewritten}'
-        f'{untrained_html(generation)}<dl>{rows}</dl><nav class="links">{links_html(services, generation)}'
-        f"{f'<span class=chip>{escape(state)}</span>' if own else ''}</nav></article>"
+        f'{untrained_html(generation)}<dl>{rows}</dl><div class="links">{links_html(services, generation)}'
+        f"{f'<span class=chip>{escape(state)}</span>' if own else ''}</div></article>"
     )
 
 

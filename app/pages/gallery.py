@@ -7,6 +7,7 @@ import gradio as gr
 from app.components.cards import JS_ON_LOAD as CARDS_JS
 from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as COMPARE_JS
+from app.components.heading import heading
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
 from app.services import Services
 
@@ -19,6 +20,7 @@ def build(services: Services) -> gr.Blocks:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         viewer, cursor, current = gr.State(None), gr.State(None), gr.State(None)
         picked = gr.JSON([], visible="hidden", elem_id="picked")  # ids as the browser knows them; each is checked when used
+        heading("Gallery")
         wishes = filter_bar()
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):

@@ -9,6 +9,7 @@ import gradio as gr
 from app.api import add_api
 from app.components.examples import JS_ON_LOAD as EXAMPLES_JS
 from app.components.examples import examples_html
+from app.components.heading import heading
 from app.components.schedule_curve import ScheduleCurve
 from app.components.sign_in import sign_in
 from app.components.stage import Stage, stage_html
@@ -40,7 +41,7 @@ def build(services: Services) -> gr.Blocks:
         owner, job, generation = gr.State(None), gr.State(None), gr.State(None)
         if services.problem:
             gr.HTML('<p class="banner">Nothing can be drawn: the weights could not be loaded. The log has the reason.</p>')
-        gr.HTML('<h1 class="heard">Token-Shuffle Studio</h1>', padding=False)
+        heading("Token-Shuffle Studio")
         sign_in(services)
         prompt, go, stop, resume = prompt_row(services)
         ideas = idea_row(handlers)

@@ -6,6 +6,7 @@ import gradio as gr
 
 from app import results_pictures as behind
 from app import results_view, study_cache, study_panel
+from app.components.heading import heading
 from app.plotly_html import PlotlyFigure
 from app.results_text import note
 from app.results_view import ALL_CRITERIA, COSTS, Wish
@@ -42,6 +43,7 @@ def build(services: Services) -> gr.Blocks:
     """One filter bar drives everything below it; the link that it shows restores the view."""
     with gr.Blocks(title="Results · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        heading("Results")
         filters = filter_bar()
         link = gr.HTML(elem_id="results-link")
         summary = gr.HTML(elem_id="results-summary")
