@@ -79,8 +79,8 @@ def panels() -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
         with gr.Row():
             for name in row:
                 with gr.Column(min_width=320):
-                    heading, description = FIGURES[name]
-                    gr.Markdown(f"### {heading}")
+                    title, description = FIGURES[name]
+                    gr.Markdown(f"## {title}", elem_classes="plot-heading")
                     figures[name] = PlotlyFigure(elem_id=f"plot-{name}", description=description)
                     notes[name] = gr.HTML(elem_id=f"note-{name}")
                     if name == "reliability":
