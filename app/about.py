@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from html import escape
 
 from app.components.stage import CODE_PX, seconds_text
+from app.estimate import range_text, squares_first
 from app.health import health_report
 from app.services import Services
 
@@ -67,8 +68,8 @@ def checkpoint_html(services: Services) -> str:
     if services.pipeline is None:
         return f"<h2>This checkpoint</h2><p>None is loaded: {escape(services.problem or '')}</p>"
     cells = [
-        (f"{round(cell['min_pixels'] ** 0.5)} px", f"s = {cell['window']}", f"{cell['samples']:,}" if cell.get("samples") else "–")
-        for cell in services.pipeline.supported_cells()
+        (range_text(cell), f"s = {cell['window']}", f"{cell['samples']:,}" if cell.get("samples") else "–")
+        for cell in squares_first(services.pipeline.supported_cells())
     ]
     known = services.vocabulary
     words = (

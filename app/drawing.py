@@ -24,7 +24,7 @@ from storage.store import Store
 
 log = logging.getLogger(__name__)
 
-STOP_CHECK_SECONDS = 0.15
+STOP_CHECK_SECONDS = 0.1
 ROW_SECONDS = 1.0
 PREVIEW_SECONDS = 1 / 8
 SETTLE_SECONDS = 1.0

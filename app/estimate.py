@@ -44,14 +44,14 @@ def estimate(pipeline: Any, store: Store, request: GenerationRequest) -> Estimat
 def training_text(cells: Sequence[dict[str, Any]], request: GenerationRequest) -> str:
     """What the checkpoint saw of this size and window, or what it saw instead."""
     of_window = [cell for cell in cells if cell["window"] == request.shuffle_window]
-    for cell in of_window:
-        if covers(cell, request.width, request.height, request.shuffle_window):
-            samples = f"{cell['samples']:,} samples" if cell.get("samples") else "this size and window"
-            return f"trained on {samples}"
+    covering = [cell for cell in of_window if covers(cell, request.width, request.height, request.shuffle_window)]
+    if covering:  # a cell speaks for wide and tall alike; the one of this very size knows best
+        cell = max(covering, key=lambda each: each.get("size") == f"{request.width}x{request.height}")
+        return f"trained on {cell['samples']:,} samples" if cell.get("samples") else "trained on this size and window"
     if not of_window:
         windows = ", ".join(str(window) for window in sorted({cell["window"] for cell in cells}))
         return f"window {request.shuffle_window} was not trained; trained windows: {windows or 'none'}"
-    ranges = ", ".join(dict.fromkeys(range_text(cell) for cell in of_window))
+    ranges = ", ".join(dict.fromkeys(range_text(cell) for cell in squares_first(of_window)))
     return f"this size was not trained with window {request.shuffle_window}; trained: {ranges}"
 
 
@@ -62,11 +62,19 @@ def check_trained(cells: Sequence[dict[str, Any]], request: GenerationRequest) -
         raise ValueError(f"{training_text(cells, request)}; to draw it all the same, allow untrained sizes and windows")
 
 
+def squares_first(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(cells, key=lambda cell: (cell.get("max_aspect", 1), cell["min_pixels"], cell["window"]))
+
+
 def range_text(cell: dict[str, Any]) -> str:
+    """What a trained cell covers: its very size where it is one, else the range of areas and aspects."""
+    if "size" in cell:
+        sides = str(cell["size"]).split("x")
+        return f"{sides[0]} × {sides[-1]} px"
     low, high = round(cell["min_pixels"] ** 0.5), round(cell["max_pixels"] ** 0.5)
     sizes = str(low) if low == high else f"{low}–{high}"
     aspect = cell.get("max_aspect", 1)
-    return f"squares of {sizes} px" if aspect == 1 else f"the area of squares of {sizes} px, sides up to {aspect:g}:1"
+    return f"squares of {sizes} px" if aspect == 1 else f"the area of squares of {sizes} px, sides up to {aspect:.3g}:1"
 
 
 def expected_seconds(steps: int, same_cell: Sequence[Measured], store: Store) -> tuple[float | None, int]:

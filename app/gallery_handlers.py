@@ -71,8 +71,9 @@ class GalleryHandlers:
                 raise refuse(error) from error
         if not made:
             return "", "", None
-        details = "".join(details_html(self.services, each, own=each.owner == viewer) for each in made)
-        return self.comparison(made), details, made[-1]
+        sides = ("A", "B") if len(made) == 2 else ("",)
+        details = [details_html(self.services, g, own=g.owner == viewer, side=side) for g, side in zip(made, sides, strict=True)]
+        return self.comparison(made), "".join(details), made[-1]
 
     def comparison(self, made: Sequence[Generation]) -> str:
         sides = [Side(self.services.picture_url(each), side_label(each)) for each in made]

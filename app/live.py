@@ -22,6 +22,7 @@ class LiveJob:
     codes_per_second: float = 0.0
     remaining_seconds: float | None = None
     previews: tuple[bytes, ...] = ()
+    shown: int = 0  # the step that the previews show
     version: int = 0
 
     def advance(self, step: int, total: int, codes_per_step: int) -> None:
@@ -38,7 +39,7 @@ class LiveJob:
         self.version += 1
 
     def show(self, pictures: Sequence[Image.Image]) -> None:
-        self.previews = tuple(jpeg(picture) for picture in pictures)
+        self.previews, self.shown = tuple(jpeg(picture) for picture in pictures), self.step
         self.version += 1
 
     def enter(self, phase: str) -> None:

@@ -27,10 +27,11 @@ class Combination:
 
 @dataclass(frozen=True)
 class Offer:
-    """What can be set. least, most: of the resolution in px; locked: windows that cannot be chosen."""
+    """What can be set. least, most, step: of the resolution in px; locked: windows that cannot be chosen."""
 
     least: int
     most: int
+    step: int
     aspects: tuple[str, ...]
     locked: tuple[int, ...]
 
@@ -50,22 +51,26 @@ def combinations(cells: Sequence[dict[str, Any]]) -> list[Combination]:
 def offered(trained: Sequence[Combination], windows: Sequence[int], allow_untrained: bool) -> Offer:
     """Everything where that is allowed, or where no control could be set to what was trained."""
     if allow_untrained or not trained:
-        return Offer(SMALLEST, LARGEST, (*ASPECTS, CUSTOM_ASPECT), ())
+        return Offer(SMALLEST, LARGEST, STEP, (*ASPECTS, CUSTOM_ASPECT), ())
     resolutions = sorted({each.resolution for each in trained})
+    step = math.gcd(*(each - resolutions[0] for each in resolutions)) or STEP
     seen = {each.aspect for each in trained}
-    aspects = tuple(name for name in ASPECTS if name in seen) + ((CUSTOM_ASPECT,) if len(seen) > 1 else ())
     locked = tuple(sorted(set(windows) - {each.window for each in trained}))
-    return Offer(resolutions[0], resolutions[-1], aspects, locked)
+    return Offer(resolutions[0], resolutions[-1], step, tuple(name for name in ASPECTS if name in seen), locked)
 
 
 def settled(trained: Sequence[Combination], controls: Controls, moved: str = "window") -> Controls:
     """The nearest trained controls; `moved` ("resolution", "aspect" or "window") gives way last."""
-    now = Combination(int(controls.resolution), controls.aspect, int(controls.window))
-    if controls.allow_untrained or not trained or now in trained or controls.aspect == CUSTOM_ASPECT:
+    now = position(controls)
+    if controls.allow_untrained or not trained or now in trained:
         return controls
     order = sorted(("aspect", "window", "resolution"), key=lambda name: name != moved)
     best = min(trained, key=lambda each: [distance(name, now, each) for name in order])
     return replace(controls, resolution=best.resolution, aspect=best.aspect, window=best.window)
+
+
+def position(controls: Controls) -> Combination:
+    return Combination(int(controls.resolution), controls.aspect, int(controls.window))
 
 
 def distance(name: str, one: Combination, other: Combination) -> float:
@@ -74,16 +79,28 @@ def distance(name: str, one: Combination, other: Combination) -> float:
 
 
 def training_note(trained: Sequence[Combination]) -> str:
-    """ "Trained: 512 px with s = 2, 4; 1024 px with s = 4. Only squares." """
+    """ "Trained for 1:1 at 512 px (s = 2, 4) and 1024 px (s = 4); for 4:3 and 3:4 at 512 px (s = 2)." """
     if not trained:
         return "This checkpoint names no size that it was trained for."
-    sizes: dict[tuple[int, ...], list[int]] = {}
+    aspects: dict[str, list[str]] = {}
+    for aspect in dict.fromkeys(each.aspect for each in trained):
+        aspects.setdefault(sizes_text([each for each in trained if each.aspect == aspect]), []).append(aspect)
+    return f"Trained {'; '.join(f'for {listed(names)} at {sizes}' for sizes, names in aspects.items())}."
+
+
+def sizes_text(trained: Sequence[Combination]) -> str:
+    """ "512 px (s = 2, 4) and 1024 px (s = 4)"."""
+    sizes: dict[str, list[int]] = {}
     for resolution in sorted({each.resolution for each in trained}):
-        windows = tuple(sorted({each.window for each in trained if each.resolution == resolution}))
-        sizes.setdefault(windows, []).append(resolution)
-    parts = [f"{spans(found)} px with s = {', '.join(map(str, windows))}" for windows, found in sizes.items()]
-    squares = " Only squares." if {each.aspect for each in trained} == {"1:1"} else ""
-    return f"Trained: {'; '.join(parts)}.{squares}"
+        windows = sorted({each.window for each in trained if each.resolution == resolution})
+        sizes.setdefault(", ".join(map(str, windows)), []).append(resolution)
+    return listed([f"{spans(found)} px (s = {windows})" for windows, found in sizes.items()])
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a, b and c"."""
+    *others, last = names
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def spans(resolutions: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from app.controls import PRESETS, Controls, controls_of
 from app.estimate import Estimate
 from app.examples import Example, load_examples
 from app.live import LiveJob
-from app.offers import Offer, combinations, offered, settled, training_note
+from app.offers import Offer, combinations, offered, position, settled, training_note
 from app.record import request_of
 from app.request import GenerationRequest, parse_points, request_from
 from app.rewrite import rewrite
@@ -201,9 +201,8 @@ class Handlers:
     def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
         """Controls that add up to this request; the switches are on where it needs them."""
         same = rewrite(request.typed, self.services.vocabulary) == request.prompt
-        shape = request.width, request.height, request.shuffle_window
-        untrained = self.services.pipeline is not None and not self.services.pipeline.is_trained(*shape)
-        return replace(controls_of(request, fixed_seed=fixed_seed), rewrite=same, allow_untrained=untrained)
+        controls = controls_of(request, fixed_seed=fixed_seed)
+        return replace(controls, rewrite=same, allow_untrained=position(controls) not in self.trained)
 
     def offered(self, allow_untrained: bool) -> Offer:
         """What the controls can be set to."""
@@ -214,7 +213,7 @@ class Handlers:
         """Controls that the checkpoint was trained for, where untrained ones are not allowed; says what followed."""
         chosen = settled(self.trained, controls, moved)
         if chosen != controls:
-            gr.Info(f"Now {chosen.resolution} px, {chosen.aspect}, window {chosen.window}. {self.training_note}", duration=6)
+            gr.Info(f"Now {chosen.resolution} px, {chosen.aspect}, window {chosen.window}: the nearest that was trained.", duration=6)
         return chosen
 
     def example(self, index: Any) -> tuple[Controls, str]:
@@ -338,6 +337,7 @@ def running_view(request: GenerationRequest, live: LiveJob) -> View:
         **shape_of(request),
         sources=[data_uri(preview) for preview in live.previews],
         step=live.step,
+        shown=live.shown,
         total=live.total,
         headline=live.phase.capitalize(),
         detail=" · ".join(parts),

@@ -77,8 +77,8 @@ class PlotlyFigure(gr.HTML):
         """description: what the plot shows, for screen readers (plain text, escaped by the template's author)."""
         super().__init__(
             value,
-            html_template='<div class="plotly-target" role="img" aria-label="${description}"></div>',
-            css_template=".plotly-target { width: 100%; min-height: 60px; }",
+            html_template='<div class="plotly-target" role="figure" aria-label="${description}"></div>',
+            css_template=".plotly-target { width: 100%; } .plotly-target:not(:empty) { min-height: 60px; }",
             js_on_load=JS_ON_LOAD,
             description=description.replace('"', "'").replace("<", "‹"),
             **kwargs,

@@ -6,6 +6,7 @@ from plotly.subplots import make_subplots
 
 COLOURS = {"alignment": "#6366f1", "appearance": "#0d9488", "flaws": "#d97706"}
 NAMES = {"alignment": "Text alignment", "appearance": "Visual appearance", "flaws": "Fewer flaws"}
+WORSE_TO_BETTER = [[0, "#b45309"], [0.5, "#64748b"], [1, "#4f46e5"]]  # white text can be read on all of it, and all of it on dark
 MUTED = "rgba(128, 138, 158, .55)"
 
 
@@ -24,7 +25,7 @@ def effect_forest(effects: pd.DataFrame) -> go.Figure:
         figure.add_trace(_bars(rows, y, "low", "high", COLOURS[criterion], 1.8, 1.0, criterion))
         figure.add_trace(_points(rows, y, criterion))
     figure.add_vline(x=0, line={"color": MUTED, "width": 1, "dash": "dot"})
-    labels = [term if " × " in term else f"{term} against {ref}" for term, ref in _references(effects)]
+    labels = [term if " × " in term else f"{term} against {ref.partition('=')[2]}" for term, ref in _references(effects)]
     _label_rows(figure, labels, [len(terms) - 1 - i for i in range(len(terms))])
     figure.update_layout(
         height=90 + 84 * max(len(terms), 1), margin={"l": 16, "r": 16, "t": 40, "b": 50},
@@ -82,7 +83,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=share.values, x=names, y=names, text=text, texttemplate="%{text}", zmin=0, zmax=1, xgap=3, ygap=3,
-            colorscale=[[0, "#d97706"], [0.5, "#94a3b8"], [1, "#6366f1"]], showscale=False,
+            colorscale=WORSE_TO_BETTER, showscale=False,
             textfont={"color": "white"}, hovertemplate="%{y} against %{x}: %{text}<extra></extra>",
         )
     )  # fmt: skip
@@ -236,10 +237,12 @@ def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
         names = list(dict.fromkeys(costs[factor].astype(str)))
         at = [names.index(str(level)) for level in costs[factor]]
         dimensions.append({"label": factor, "values": at, "tickvals": list(range(len(names))), "ticktext": names})
-    dimensions.append({"label": f"{cost} ({unit})", "values": costs[cost].astype(float)})
-    dimensions += [{"label": "rating", "values": costs["rating"]}, {"label": "± (half interval)", "values": (costs["high"] - costs["low"]) / 2}]
-    dimensions.append({"label": "pictures (n)", "values": costs["pictures"]})
-    figure = go.Figure(go.Parcoords(dimensions=dimensions, line={"color": costs["rating"], "colorscale": "Viridis"}))
+    dimensions.append({"label": f"{cost} ({unit})", "values": costs[cost].astype(float), "tickformat": ".3~g"})
+    for label, values in (("rating", costs["rating"]), ("± (half interval)", (costs["high"] - costs["low"]) / 2)):
+        dimensions.append({"label": label, "values": values, "tickformat": ".2~f"})
+    most = int(costs["pictures"].max())
+    dimensions.append({"label": "pictures (n)", "values": costs["pictures"], "range": [0, most], "tickvals": sorted({int(costs["pictures"].min()), most})})
+    figure = go.Figure(go.Parcoords(dimensions=dimensions, line={"color": costs["rating"], "colorscale": WORSE_TO_BETTER}))
     figure.update_layout(height=340, margin={"l": 70, "r": 50, "t": 50, "b": 20})
     return figure
 

@@ -144,7 +144,7 @@ def notes_of(figures: Mapping[str, Any], votes: pd.DataFrame, judged: pd.DataFra
         "reliability": "Agreement needs two pairs with two raters, and a fifth of all assignments on pairs of others.",
     }
     shown = {name: note(text) for name, text in empty.items() if figures.get(name) is None}
-    trained = "; ".join(dict.fromkeys(f"{r.term}: trained on {r.trained}" for r in judged.itertuples() if r.trained))
+    trained = "; ".join(dict.fromkeys(f"training of {r.term}: {r.trained}" for r in judged.itertuples() if r.trained))
     floor = f'<p class="fine">{escape(noise_text(votes))}</p>'
     below = {name: shown.get(name, "") + floor for name in PREFERENCES if figures.get(name) is not None}
     return {**shown, **below, "forest": shown.get("forest", "") + f'<p class="fine">{power_text(votes)} {trained}</p>{floor}'}

@@ -6,10 +6,10 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from app.compare_axes import parse_levels
+from app.plots import WORSE_TO_BETTER
 from model import guidance_weights
 
 STEPS = 100
-SCALE = "Viridis"
 
 
 def schedule_curves(costs: pd.DataFrame) -> go.Figure:
@@ -28,12 +28,12 @@ def schedule_curves(costs: pd.DataFrame) -> go.Figure:
         text = f"{row.Index}<br>{said}<br>mean over {row.settings} settings, n = {row.pictures} pictures"
         figure.add_trace(go.Scatter(
             x=np.linspace(0, 1, STEPS), y=weights_of(str(row.Index)), mode="lines", name=f"{row.Index}: {said}, n = {row.pictures}",
-            line={"width": 3, "color": sample_colorscale(SCALE, [share])[0]}, text=[text] * STEPS, hoverinfo="text",
+            line={"width": 3, "color": sample_colorscale(WORSE_TO_BETTER, [share])[0]}, text=[text] * STEPS, hoverinfo="text",
         ))  # fmt: skip
     figure.update_layout(
         height=330 + 20 * len(mean), margin={"l": 56, "r": 16, "t": 16, "b": 50}, xaxis={"title": {"text": "share of the steps"}},
         yaxis={"title": {"text": "guidance weight"}, "rangemode": "tozero"},
-        legend={"title": {"text": "rating (yellow: best), n pictures"}, "orientation": "v", "x": 0, "xanchor": "left", "y": -0.25, "yanchor": "top"},
+        legend={"title": {"text": "rating (indigo: best, brown: worst), n pictures"}, "orientation": "v", "x": 0, "xanchor": "left", "y": -0.25, "yanchor": "top"},
     )  # fmt: skip
     return figure
 

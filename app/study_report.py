@@ -5,7 +5,8 @@ from html import escape
 from pathlib import Path
 
 from app import plots, results_view, study_admin, study_cache
-from app.pages.results import CSS, FIGURES
+from app.launch import style
+from app.pages.results import FIGURES
 from app.plotly_html import PLOTLY_SCRIPT
 from app.results_view import Wish
 from app.services import Services
@@ -37,7 +38,7 @@ def write_report(services: Services, study: Study, folder: Path) -> Path:
         parts.append(f"<h2>{escape(title)}</h2><p>{escape(words)}</p>{drawn}{view.notes.get(name, '')}")
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(study.name)}</title>'
-        f"<style>{STYLE}{CSS}</style><script>{PLOTLY_SCRIPT.read_text(encoding='utf-8')}</script><h1>{escape(study.name)}</h1>"
+        f"<style>{STYLE}{style('results.css')}</style><script>{PLOTLY_SCRIPT.read_text(encoding='utf-8')}</script><h1>{escape(study.name)}</h1>"
         f"{view.summary}{''.join(parts)}<h2>In numbers</h2>{view.verdicts}{view.quality}<h2>Votes that were set aside</h2>{view.audit}"
         f"<h2>Methods</h2><pre>{escape(methods)}</pre></html>"
     )

@@ -208,6 +208,7 @@ function onKey(event) {
   if (!element.isConnected) { document.removeEventListener('keydown', onKey); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || $('.arena-rate').hidden) return;
   if (/^(input|textarea|select)$/i.test(event.target.tagName) || event.target.isContentEditable) return;
+  if (/^( |Enter)$/.test(event.key) && event.target.closest?.('a, button')) return;   /* these press what has the focus */
   const choices = {1: 'left', 2: 'right', 3: 'both_good', 4: 'both_bad', 5: 'cannot_tell'};
   const acts = {' ': flip, z: zoom, f: brush, u: undo, Escape: sideBySide};
   if (!$('.arena-next').hidden) acts.Enter = goOn;

@@ -6,7 +6,7 @@
 
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && shown($('#go'))) { event.preventDefault(); $('#go').click(); }
-    if (event.key === 'Escape' && !$('dialog.zoom') && shown($('#stop'))) $('#stop').click();
+    if (event.key === 'Escape' && !$('dialog.zoom') && !event.target.closest?.('[role=combobox]') && shown($('#stop'))) $('#stop').click();
     if ((event.key === 'Enter' || event.key === ' ') && !typing(event.target)) {
       const zoomable = event.target.closest?.('[data-zoom]');
       if (zoomable) { event.preventDefault(); zoom(zoomable.querySelector('img')); }

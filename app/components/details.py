@@ -8,8 +8,8 @@ from app.services import Services
 from storage.records import Generation
 
 
-def details_html(services: Services, generation: Generation, *, own: bool) -> str:
-    """Everything shown is escaped; downloads and links are signed by the server."""
+def details_html(services: Services, generation: Generation, *, own: bool, side: str = "") -> str:
+    """Everything shown is escaped; downloads and links are signed by the server. side: "A" or "B" of a comparison."""
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts(generation))
     rewritten = ""
     if generation.prompt_sent and generation.prompt_sent != generation.prompt:
@@ -18,9 +18,10 @@ def details_html(services: Services, generation: Generation, *, own: bool) -> st
     if generation.taken_down_reason:
         state = f"taken down: {generation.taken_down_reason}"
     return (
-        f'<article class="details"><p class="prompt">{escape(generation.prompt or "")}</p>{rewritten}'
-        f'{untrained_html(generation)}<dl>{rows}</dl><nav class="links">{links_html(services, generation)}'
-        f"{f'<span class=chip>{escape(state)}</span>' if own else ''}</nav></article>"
+        f'<article class="details">{f"<b class=side>{side}</b>" if side else ""}'
+        f'<p class="prompt">{escape(generation.prompt or "")}</p>{rewritten}'
+        f'{untrained_html(generation)}<dl>{rows}</dl><div class="links">{links_html(services, generation)}'
+        f"{f'<span class=chip>{escape(state)}</span>' if own else ''}</div></article>"
     )
 
 

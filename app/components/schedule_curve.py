@@ -39,7 +39,9 @@ const draw = () => {
       const low = i ? points[i - 1][0] + .01 : 0, high = i + 1 < points.length ? points[i + 1][0] - .01 : 1;
       point[0] = Math.round(Math.min(Math.max(f, low), high) * 1000) / 1000;
       point[1] = Math.round(Math.min(Math.max(w, 1), top) * 100) / 100;
-      handle.setAttribute('aria-label', `point ${i + 1}: at ${Math.round(point[0] * 100)} % weight ${point[1]}`);
+      const said = `at ${Math.round(point[0] * 100)} % of the steps, weight ${point[1]}`;
+      for (const [name, value] of Object.entries({label: `Control point ${i + 1}`, valuemin: 1, valuemax: top, valuenow: point[1], valuetext: said}))
+        handle.setAttribute('aria-' + name, value);
       place();
     };
     const handle = make('circle', {r: 6, class: 'handle', tabindex: 0, role: 'slider'}, svg);

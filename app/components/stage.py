@@ -19,6 +19,7 @@ class Stage:
     window: int = 2
     sources: Sequence[str] = ()
     step: int = 0
+    shown: int = 0  # the step that the sources show; the windows since are drawn, but not yet seen
     total: int = 0
     headline: str = ""
     detail: str = ""
@@ -56,21 +57,26 @@ def empty_frame_html(stage: Stage) -> str:
 
 
 def windows_svg(stage: Stage) -> str:
-    """A grid of fused windows: drawn ones clear, the next one lit, the rest veiled. Units are windows."""
+    """A grid of fused windows: shown ones clear, from there to the next one lit, the rest veiled. Units are windows."""
     unit = CODE_PX * stage.window
     columns, rows = max(stage.width // unit, 1), max(stage.height // unit, 1)
-    row, column = divmod(min(stage.step, rows * columns), columns)
-    veil = f"M0 {row + 1}H{columns}V{rows}H0Z" if row + 1 < rows else ""
-    if row < rows:
-        veil += f"M{column} {row}H{columns}V{row + 1}H{column}Z"
-    lit = f'<rect class="lit" x="{column}" y="{row}" width="1" height="1"/>' if 0 < stage.step < rows * columns else ""
+    total = rows * columns
+    veil = windows_path(stage.shown, total, columns)
+    lit = windows_path(stage.shown, min(stage.step + 1, total), columns) if stage.step else ""
     lines = "".join(f"M{x} 0V{rows}" for x in range(1, columns)) + "".join(
         f"M0 {y}H{columns}" for y in range(1, rows)
     )
     return (
         f'<svg class="windows" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" aria-hidden="true">'
-        f'<path class="veil" d="{veil}"/><path class="lines" d="{lines}"/>{lit}</svg>'
+        f'<path class="veil" d="{veil}"/><path class="lines" d="{lines}"/><path class="lit" d="{lit}"/></svg>'
     )
+
+
+def windows_path(start: int, end: int, columns: int) -> str:
+    """The windows `start` to `end` (exclusive) in the order of drawing: one rectangle a row."""
+    rows = range(start // columns, -(-end // columns))
+    spans = [(row, max(start - row * columns, 0), min(end - row * columns, columns)) for row in rows]
+    return "".join(f"M{left} {row}H{right}V{row + 1}H{left}Z" for row, left, right in spans)
 
 
 def reveal_svg(stage: Stage) -> str:

@@ -14,6 +14,7 @@ const locked = index => (props.locked || []).includes(stops()[index]);
 const mark = index => {
   element.querySelectorAll('.ticks span').forEach((tick, i) => { tick.classList.toggle('on', i === index); tick.classList.toggle('locked', locked(i)); });
   element.querySelector('.now').textContent = stops()[index];
+  input()?.style.setProperty('--at', index / Math.max(stops().length - 1, 1));
 };
 const show = () => {
   const values = stops(), index = Math.max(values.indexOf(Number(props.value)), 0);
@@ -39,7 +40,11 @@ CSS = """
 .head { display: flex; justify-content: space-between; align-items: baseline; }
 .head b { font-weight: 600; font-size: var(--text-sm, 13px); color: var(--block-label-text-color, inherit); }
 .now { font-family: var(--font-mono); font-size: 13px; padding: 1px 8px; border: 1px solid var(--border-color-primary); border-radius: 6px; }
-input { width: 100%; accent-color: var(--color-accent); margin: 8px 0 2px; }
+input { width: 100%; height: 8px; margin: 10px 0 4px; border-radius: 4px; appearance: none; cursor: pointer;
+  background: linear-gradient(to right, var(--color-accent) calc(100% * var(--at, 0)), var(--neutral-200) 0); }
+input::-webkit-slider-thumb { appearance: none; width: 16px; height: 16px; border-radius: 50%; background: white; border: 1px solid var(--neutral-400); }
+input::-moz-range-thumb { width: 16px; height: 16px; border-radius: 50%; background: white; border: 1px solid var(--neutral-400); }
+input:focus-visible { outline: 2px solid var(--color-accent); outline-offset: 4px; }
 .ticks { display: flex; justify-content: space-between; font-size: 12px; color: var(--body-text-color-subdued); }
 .ticks span { cursor: pointer; width: 2px; display: flex; justify-content: center; white-space: nowrap; }
 .ticks span:first-child { justify-content: flex-start; } .ticks span:last-child { justify-content: flex-end; }

@@ -3,6 +3,7 @@
 import gradio as gr
 
 from app import about
+from app.components.heading import heading
 from app.components.sign_in import sign_in
 from app.playground_handlers import refuse
 from app.services import Services
@@ -12,7 +13,7 @@ def build(services: Services) -> gr.Blocks:
     with gr.Blocks(title="About · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         with gr.Column(elem_id="about"):
-            gr.HTML('<h1 class="heard">About</h1>', padding=False)
+            heading("About")
             gr.HTML(about.method_html() + about.checkpoint_html(services) + about.privacy_html(services))
             sign_in(services)
             with gr.Row(elem_id="forget"):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from app.components.heading import heading
 from app.services import Services
 
 ASSETS = Path(__file__).parent.parent / "assets"
@@ -13,6 +14,7 @@ def build(services: Services) -> gr.Blocks:
     """The page. Its component talks to the plain routes of app/arena_routes.py, not to Gradio's queue."""
     with gr.Blocks(title="Arena") as page:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        heading("Arena")
         arena = gr.HTML(
             "",
             elem_id="arena",

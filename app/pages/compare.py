@@ -9,6 +9,7 @@ from app.compare_grid import CSS, JS_ON_LOAD
 from app.compare_handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
 from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
+from app.components.heading import heading
 from app.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.playground_handlers import EXAMPLES as EXAMPLE_PROMPTS
 from app.playground_handlers import address_of
@@ -36,6 +37,7 @@ def build(services: Services) -> gr.Blocks:
         owner, grid, shown = gr.State(None), gr.State(None), gr.State("")
         picked = gr.JSON([], visible="hidden", elem_id="picked-cells")
         timer = gr.Timer(TICK_SECONDS, active=False)
+        heading("Compare")
         inputs = input_panel(services)
         cost = gr.HTML(elem_id="grid-plan")
         buttons = button_row()

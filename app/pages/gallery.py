@@ -7,6 +7,7 @@ import gradio as gr
 from app.components.cards import JS_ON_LOAD as CARDS_JS
 from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as COMPARE_JS
+from app.components.heading import heading
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
 from app.services import Services
 
@@ -19,6 +20,7 @@ def build(services: Services) -> gr.Blocks:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         viewer, cursor, current = gr.State(None), gr.State(None), gr.State(None)
         picked = gr.JSON([], visible="hidden", elem_id="picked")  # ids as the browser knows them; each is checked when used
+        heading("Gallery")
         wishes = filter_bar()
         with gr.Row(equal_height=False):
             with gr.Column(scale=5, min_width=320):
@@ -30,7 +32,7 @@ def build(services: Services) -> gr.Blocks:
                 buttons = action_buttons()
                 details = gr.HTML(elem_id="picked-details")
                 admin = admin_panel(services)
-        shown = [compare, details, current, buttons["row"], buttons["publish"], buttons["unpublish"], buttons["delete"]]
+        shown = [compare, details, current, *buttons.values()]
         wire(handlers, page, wishes, (token, viewer, cursor, picked, current), (cards, older, newest), shown, buttons, admin)
     return page
 
@@ -53,8 +55,10 @@ def action_buttons() -> dict[str, Any]:
     with gr.Row(visible=False, elem_id="picture-actions") as row:
         publish = gr.Button("Publish", size="sm", elem_id="publish")
         unpublish = gr.Button("Make private", size="sm", elem_id="unpublish")
-        delete = gr.Button("Delete", size="sm", variant="stop", elem_id="delete")
-    return {"row": row, "publish": publish, "unpublish": unpublish, "delete": delete}
+        ask = gr.Button("Delete", size="sm", variant="stop", elem_id="ask-delete")
+        keep = gr.Button("Keep it", size="sm", elem_id="keep")
+        delete = gr.Button("Delete for good", size="sm", variant="stop", elem_id="delete")
+    return {"row": row, "publish": publish, "unpublish": unpublish, "ask": ask, "keep": keep, "delete": delete}
 
 
 def admin_panel(services: Services) -> tuple[Any, Any, Any] | None:
@@ -110,6 +114,9 @@ def wire(
         buttons[action].click(
             acting(handlers, action), [current, viewer, picked], picked, **PRIVATE
         ).success(**reshow).then(**relist)  # fmt: skip
+    asking = [buttons[name] for name in ("ask", "keep", "delete")]
+    buttons["ask"].click(lambda: asked(True), None, asking, **PRIVATE).then(None, js=FOCUS_JS % "keep")
+    buttons["keep"].click(lambda: asked(False), None, asking, **PRIVATE).then(None, js=FOCUS_JS % "ask-delete")
     if admin:
         key, reason, down = admin
 
@@ -132,8 +139,16 @@ MARK_JS = """(picked) => {
 }"""
 
 
+FOCUS_JS = "() => document.getElementById('%s')?.focus()"  # the button that was pressed is gone
+
+
 def mark_picked(picked: list[str]) -> None:
     """The browser marks the cards itself; nothing to compute."""
+
+
+def asked(sure: bool) -> list[Any]:
+    """Ask before deleting, or not any more; the way back stands where the first click was."""
+    return [gr.update(visible=not sure), gr.update(visible=sure), gr.update(visible=sure)]
 
 
 def acting(handlers: GalleryHandlers, action: str) -> Any:
@@ -163,4 +178,6 @@ def shown_values(handlers: GalleryHandlers, chosen: list[str], who: str | None) 
         gr.update(visible=own and not last.published, value=f"Publish{which}"),
         gr.update(visible=own and last.published, value=f"Make{which} private"),
         gr.update(visible=own, value=f"Delete{which}"),
+        gr.update(visible=False),
+        gr.update(visible=False, value=f"Delete{which} for good"),
     ]

@@ -9,6 +9,7 @@ import gradio as gr
 from app.api import add_api
 from app.components.examples import JS_ON_LOAD as EXAMPLES_JS
 from app.components.examples import examples_html
+from app.components.heading import heading
 from app.components.schedule_curve import ScheduleCurve
 from app.components.sign_in import sign_in
 from app.components.stage import Stage, stage_html
@@ -19,7 +20,6 @@ from app.controls import (
     LARGEST,
     PRESETS,
     SMALLEST,
-    STEP,
     Controls,
     controls_from,
 )
@@ -41,7 +41,7 @@ def build(services: Services) -> gr.Blocks:
         owner, job, generation = gr.State(None), gr.State(None), gr.State(None)
         if services.problem:
             gr.HTML('<p class="banner">Nothing can be drawn: the weights could not be loaded. The log has the reason.</p>')
-        gr.HTML('<h1 class="heard">Token-Shuffle Studio</h1>', padding=False)
+        heading("Token-Shuffle Studio")
         sign_in(services)
         prompt, go, stop, resume = prompt_row(services)
         ideas = idea_row(handlers)
@@ -152,8 +152,8 @@ def sampling_panel(services: Services, start: Controls) -> list[Any]:
 def resolution_range(offer: Offer) -> dict[str, Any]:
     """Arguments of the slider; one size alone leaves nothing to move, but shows where it lies."""
     if offer.least == offer.most:
-        return {"minimum": SMALLEST, "maximum": LARGEST, "step": STEP, "interactive": False}
-    return {"minimum": offer.least, "maximum": offer.most, "step": STEP, "interactive": True}
+        return {"minimum": SMALLEST, "maximum": LARGEST, "step": offer.step, "interactive": False}
+    return {"minimum": offer.least, "maximum": offer.most, "step": offer.step, "interactive": True}
 
 
 def aspect_choices(offer: Offer) -> dict[str, Any]:
@@ -336,7 +336,9 @@ def wire_offers(handlers: Handlers, controls: list[Any]) -> list[Any]:
     def updates(chosen: Controls) -> list[Any]:
         return [*offer_updates(handlers, chosen).values()]
 
-    light = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
+    light = {  # queued, as Gradio tells nobody anything else: what followed is said in a message
+        "concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last",
+    }  # fmt: skip
     moves = (("resolution", "input"), ("aspect", "input"), ("window", "change"))
     followed = [getattr(by_name[name], event)(following(name), controls, limited, **light) for name, event in moves]
     return [*followed, by_name["allow_untrained"].input(allow, controls, limited, **light)]
@@ -349,16 +351,21 @@ def wire_describing(
     by_name = dict(zip(CONTROL_NAMES, controls, strict=True))
     light = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
 
-    def describe(*values: Any) -> tuple[Any, str, Any, Any, Any, Any]:
+    def describe(*values: Any) -> list[Any]:
         given = controls_from(values)
+        free = given.aspect == CUSTOM_ASPECT
         curve, cost, drawable = handlers.describe(given)
-        return (
-            curve, cost, gr.update(visible=given.aspect == CUSTOM_ASPECT), gr.update(visible=given.schedule == "custom"),
+        sides = given.size() if drawable and not free else (gr.skip(), gr.skip())  # a free size starts at the last one
+        return [
+            curve, cost, gr.update(visible=free), *sides, gr.update(visible=given.schedule == "custom"),
             gr.update(interactive=given.schedule == "half-linear"), gr.update(interactive=drawable),
-        )  # fmt: skip
+        ]  # fmt: skip
 
     watched = ("aspect", "resolution", "width", "height", "window", "schedule", "scale", "ramp_end", "points", "num_images", "allow_untrained")
-    targets = [shown["curve"], shown["cost"], shown["free"], by_name["points"], by_name["ramp_end"], shown["go"]]
+    targets = [
+        shown["curve"], shown["cost"], shown["free"], by_name["width"], by_name["height"], by_name["points"],
+        by_name["ramp_end"], shown["go"],
+    ]  # fmt: skip
     again = {"fn": describe, "inputs": controls, "outputs": targets, **light}
     gr.on([page.load, *(by_name[name].change for name in watched)], **again)
 

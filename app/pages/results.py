@@ -6,6 +6,7 @@ import gradio as gr
 
 from app import results_pictures as behind
 from app import results_view, study_cache, study_panel
+from app.components.heading import heading
 from app.plotly_html import PlotlyFigure
 from app.results_text import note
 from app.results_view import ALL_CRITERIA, COSTS, Wish
@@ -36,27 +37,16 @@ FIGURES = {  # name -> heading, description for screen readers
     "timeline": ("Votes over time", "Votes a day"),
 }
 ROWS = (("forest",), ("wins", "pareto"), ("acceptability", "schedules"), ("parallel",), ("flaws",), ("coverage", "reliability"), ("conflicts", "timeline"))
-CSS = """
-.facts { display: flex; flex-wrap: wrap; gap: 10px 34px; margin: 4px 0 8px; }
-.facts div { display: flex; flex-direction: column; } .facts b { font-size: 24px; line-height: 1.15; font-variant-numeric: tabular-nums; }
-.facts span, .fine { font-size: 12.5px; color: var(--body-text-color-subdued); }
-.scroll { overflow-x: auto; } .numbers { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-.numbers th { text-align: left; font-weight: 600; color: var(--body-text-color-subdued); } .numbers th, .numbers td { padding: 5px 10px; border: 0; border-bottom: 1px solid var(--border-color-primary); white-space: nowrap; }
-.empty { padding: 18px; border: 1px dashed var(--border-color-primary); border-radius: 12px; color: var(--body-text-color-subdued); }
-.pairs { display: grid; grid-template-columns: repeat(auto-fill, minmax(240px, 1fr)); gap: 14px; }
-.pair { border: 1px solid var(--border-color-primary); border-radius: 12px; padding: 8px; background: var(--block-background-fill); }
-.pair .both { display: grid; grid-template-columns: 1fr 1fr; gap: 6px; } .pair figure { margin: 0; } .pair img { width: 100%; aspect-ratio: 1; object-fit: contain; margin: 0; border-radius: 8px; }
-.pair figcaption, .pair small { font-size: 11.5px; color: var(--body-text-color-subdued); } .pair p { margin: 4px 0 0; font-size: 13px; overflow-wrap: anywhere; }
-"""
 
 
 def build(services: Services) -> gr.Blocks:
     """One filter bar drives everything below it; the link that it shows restores the view."""
     with gr.Blocks(title="Results · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        heading("Results")
         filters = filter_bar()
         link = gr.HTML(elem_id="results-link")
-        summary = gr.HTML(elem_id="results-summary", css_template=CSS)
+        summary = gr.HTML(elem_id="results-summary")
         figures, notes, texts = panels()
         changed = study_panel.build(services)
         outputs = [link, summary, *texts[:3], *figures.values(), *notes.values()]
@@ -89,8 +79,8 @@ def panels() -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
         with gr.Row():
             for name in row:
                 with gr.Column(min_width=320):
-                    heading, description = FIGURES[name]
-                    gr.Markdown(f"### {heading}")
+                    title, description = FIGURES[name]
+                    gr.Markdown(f"## {title}", elem_classes="plot-heading")
                     figures[name] = PlotlyFigure(elem_id=f"plot-{name}", description=description)
                     notes[name] = gr.HTML(elem_id=f"note-{name}")
                     if name == "reliability":

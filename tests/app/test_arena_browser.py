@@ -73,6 +73,12 @@ def wait_for_votes(page, world, count):
     raise AssertionError(f"{len(seen(world))} votes, not {count}")
 
 
+def test_space_presses_the_button_that_has_the_focus(page):
+    page.locator("[data-tool=zoom]").focus()
+    page.keyboard.press("Space")
+    page.locator(".arena-pair.zoomed:not(.flip)").wait_for()
+
+
 @pytest.mark.parametrize("way", ["keys", "buttons"])
 def test_every_answer_writes_its_row(page, world, way):
     for number, (key, answer) in enumerate(KEYS.items(), 1):

@@ -120,6 +120,22 @@ def test_the_schedule_is_drawn_and_its_points_move(visit):
     expect(page.locator("#cost")).to_contain_text("is no control point")
 
 
+def test_what_was_not_trained_can_be_set_only_where_allowed_and_what_follows_is_said(visit):
+    page = visit().open()
+    expect(page.locator("#aspect label")).to_have_text(["1:1"])
+    page.get_by_role("button", name="Sampling, seed").click()
+    page.locator("#untrained input").check()
+    page.locator("#aspect label", has_text="4:3").click()
+    expect(page.locator("#cost")).to_contain_text("576 × 448 px")
+    page.locator("#aspect label", has_text="free").click()
+    expect(page.locator("#width input[type=number]")).to_have_value("576")
+    expect(page.locator("#height input[type=number]")).to_have_value("448")
+    page.locator("#untrained input").uncheck()
+    expect(page.get_by_test_id("toast-body")).to_contain_text("Now 512 px, 1:1, window 2")
+    expect(page.locator("#aspect label")).to_have_text(["1:1"])
+    expect(page.locator("#cost")).to_contain_text("512 × 512 px")
+
+
 def test_the_gallery_compares_publishes_and_deletes(visit, world):
     (services, _), _ = world
     ann = visit()
@@ -137,6 +153,13 @@ def test_the_gallery_compares_publishes_and_deletes(visit, world):
     expect(page.locator("#compare .compare img")).to_have_count(2)
     page.locator("#publish").click()
     expect(page.locator("#unpublish")).to_be_visible()
+    page.locator("#ask-delete").click()
+    expect(page.locator("#keep")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#ask-delete")).to_be_focused()
+    expect(page.locator("#delete")).to_be_hidden()
+    page.locator("#ask-delete").click()
+    expect(page.locator("#cards .card")).to_have_count(2)
     page.locator("#delete").click()
     expect(page.locator("#cards .card")).to_have_count(1)
     assert services.store.list_generations(GenerationFilter(viewer=owner, mine=True)).items[0].prompt == "a blue car"

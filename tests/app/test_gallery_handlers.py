@@ -1,5 +1,6 @@
 """The gallery's handlers as plain functions, and who is given which picture."""
 
+import re
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -73,6 +74,13 @@ def test_prompts_are_text_and_never_html(handlers, draw):
     compare, details, _ = handlers.shown([made.id], "ann")
     for html in (cards, compare, details):
         assert "<img src=x" not in html and "&lt;img src=x" in html
+
+
+def test_the_details_of_a_comparison_say_which_picture_they_are_of(handlers, draw):
+    one, two = draw(prompt="one"), draw(prompt="two")
+    compared, alone = (handlers.shown(ids, "ann")[1] for ids in ([one.id, two.id], [one.id]))
+    assert [re.sub(r"<.*?>", "", part)[:4] for part in compared.split("</article>")[:-1]] == ["Aone", "Btwo"]
+    assert re.sub(r"<.*?>", "", alone).startswith("one")
 
 
 def test_only_the_owner_acts_and_the_second_pick_is_replaced(handlers, draw):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from app.controls import Controls
+from app.estimate import training_text
 from app.offers import Combination, combinations, offered, settled, training_note
 
 SHIPPED_LATER = [(512, 1), (512, 2), (512, 4), (1024, 4)]
@@ -15,9 +16,18 @@ def cell(low, window, high=None, **more):
     return {"min_pixels": low**2, "max_pixels": (high or low) ** 2, "window": window, "samples": 10, "loss": 1.0, **more}
 
 
+WIDE = {"min_pixels": 576 * 448, "max_pixels": 576 * 448, "max_aspect": 576 / 448}
+
+
 @pytest.fixture
 def trained():
     return combinations([cell(size, window) for size, window in SHIPPED_LATER])
+
+
+@pytest.fixture
+def wide_too():
+    """With 576 × 448 px, wide and tall, at the windows 2 and 4."""
+    return combinations([*(cell(size, window) for size, window in SHIPPED_LATER), *(cell(0, window, **WIDE) for window in (2, 4))])
 
 
 def test_single_sizes_are_squares_of_exactly_that_size(trained):
@@ -33,9 +43,25 @@ def test_ranges_with_aspects_open_what_they_cover():
 
 def test_only_trained_positions_can_be_set_until_more_is_allowed(trained):
     offer = offered(trained, [1, 2, 4, 8], allow_untrained=False)
-    assert (offer.least, offer.most, offer.aspects, offer.locked) == (512, 1024, ("1:1",), (8,))
+    assert (offer.least, offer.most, offer.step, offer.aspects, offer.locked) == (512, 1024, 512, ("1:1",), (8,))
     free = offered(trained, [1, 2, 4, 8], allow_untrained=True)
-    assert (free.least, free.most, free.locked) == (256, 2048, ()) and len(free.aspects) == 6
+    assert (free.least, free.most, free.step, free.locked) == (256, 2048, 64, ()) and len(free.aspects) == 6
+
+
+@pytest.mark.parametrize(
+    ("change", "moved", "then"),
+    [
+        ({"aspect": "4:3", "window": 1}, "aspect", (512, "4:3", 2)),
+        ({"aspect": "4:3", "window": 1}, "window", (512, "1:1", 1)),
+        ({"aspect": "3:4", "window": 4, "resolution": 1024}, "resolution", (1024, "1:1", 4)),
+        ({"aspect": "3:4", "window": 4, "resolution": 1024}, "aspect", (512, "3:4", 4)),
+        ({"aspect": "free"}, "window", (512, "1:1", 2)),
+    ],
+)  # fmt: skip
+def test_wide_and_tall_pictures_lead_to_their_windows(wide_too, change, moved, then):
+    chosen = settled(wide_too, replace(NOW, **change), moved)
+    assert (chosen.resolution, chosen.aspect, chosen.window) == then
+    assert offered(wide_too, [1, 2, 4], allow_untrained=False).aspects == ("1:1", "4:3", "3:4")
 
 
 def test_a_checkpoint_without_trained_cells_locks_nothing_and_says_so():
@@ -64,6 +90,17 @@ def test_nothing_follows_where_untrained_is_allowed(trained):
     assert settled(trained, wild, "window") == wild
 
 
-def test_the_note_names_sizes_and_their_windows(trained):
-    assert training_note(trained) == "Trained: 512 px with s = 1, 2, 4; 1024 px with s = 4. Only squares."
-    assert training_note(combinations([cell(256, 2, 512)])) == "Trained: 256–512 px with s = 2. Only squares."
+def test_the_note_names_aspects_sizes_and_their_windows(trained, wide_too):
+    squares = "Trained for 1:1 at 512 px (s = 1, 2, 4) and 1024 px (s = 4)"
+    assert training_note(trained) == f"{squares}."
+    assert training_note(wide_too) == f"{squares}; for 4:3 and 3:4 at 512 px (s = 2, 4)."
+    assert training_note(combinations([cell(256, 2, 512)])) == "Trained for 1:1 at 256–512 px (s = 2)."
+
+
+def test_costs_name_the_samples_of_this_very_size_or_what_was_trained_instead():
+    cells = [cell(1024, 4), cell(0, 4, **WIDE, size="448x576"), {**cell(0, 4, **WIDE, size="576x448"), "samples": 1234}]
+    request = replace(NOW, aspect="4:3", window=4).request()
+    assert training_text(cells, request) == "trained on 1,234 samples"
+    assert training_text(cells, replace(request, height=512)) == (
+        "this size was not trained with window 4; trained: squares of 1024 px, 448 × 576 px, 576 × 448 px"
+    )
