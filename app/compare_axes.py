@@ -2,7 +2,8 @@
 
     1,2,4          512, 512x768          3..9 step 1.5          half-linear 7.5, constant 3, custom 0:1 0.5:7
 
-Prompts are separated by new lines or |, checkpoints are named as the operator named them. A study's settings are the same crossing with more axes.
+Prompts are separated by new lines or |; checkpoints go by the operator's names. A study's settings are the same crossing
+with more axes.
 """
 
 import math
@@ -170,7 +171,7 @@ class Crossing:
             raise ValueError(f"two axes vary the {twice[0]}; every axis needs a setting of its own")
 
     def levels_of(self, name: str) -> list[Level]:
-        """None where that is no axis of this crossing."""
+        """Empty where that is no axis of this crossing."""
         return [level for axis in self.axes if axis.name == name for level in axis.levels()]
 
     def count(self) -> int:

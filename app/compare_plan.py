@@ -18,6 +18,7 @@ from storage.errors import NotFound, WrongState
 from storage.records import Generation, Job, Study
 
 MAX_CELLS = 96
+TUNED = ("guidance_scale", "ramp_end", "temperature", "top_k", "top_p")  # what a checkpoint may bring its own values of
 BUSY = ("queued", "running")
 GRID_RATERS = 20
 
@@ -83,14 +84,15 @@ def by_checkpoint(crossing: Crossing) -> list[tuple[int, Cell]]:
 
 def pinned(services: Services, crossing: Crossing) -> Crossing:
     """The same with the hash of every checkpoint, so that other weights cannot draw the rest of it after a restart, and
-    with one sampling for all: the checkpoints' own tuned ones would be a second difference."""
+    with the default one's tuned settings for all: everyone's own would be a second difference."""
     levels = crossing.levels_of("checkpoint")
     if not levels:
         return crossing
     text = ", ".join(services.checkpoints.pinned(level.label) for level in levels)
     tuned = services.pipeline.validate("x")
-    base = replace(crossing.base, temperature=crossing.base.temperature or tuned.temperature, top_k=tuned.top_k, top_p=tuned.top_p)
-    return Crossing(base, tuple(Axis("checkpoint", text) if axis.name == "checkpoint" else axis for axis in crossing.axes))
+    left_open = {name: getattr(tuned, name) for name in TUNED if getattr(crossing.base, name) is None}
+    axes = tuple(Axis("checkpoint", text) if axis.name == "checkpoint" else axis for axis in crossing.axes)
+    return Crossing(replace(crossing.base, **left_open), axes)
 
 
 def start_grid(services: Services, owner: str, crossing: Crossing, address: str | None = None) -> Study:

@@ -44,8 +44,8 @@ class Services:
     """One running studio.
 
     store, identity, settings: as their modules say. pipeline: the default checkpoint's TokenShufflePipeline, or None with
-    the reason in `problem`. checkpoints: it and the further ones. live: progress of running jobs. lacking: what this installation misses, as sentences. Ownership is decided
-    by callers through `identity.owner(...)`.
+    the reason in `problem`. checkpoints: it and the further ones. live: progress of running jobs. lacking: what this
+    installation misses, as sentences. Ownership is decided by callers through `identity.owner(...)`.
     """
 
     def __init__(

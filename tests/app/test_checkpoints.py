@@ -10,7 +10,7 @@ from tiny import write_checkpoint
 from app import results_view, study_admin
 from app.checkpoints import MOST_LOADED, Checkpoints
 from app.compare_handlers import CompareHandlers
-from app.compare_plan import grids_of, pictures
+from app.compare_plan import by_checkpoint, grids_of, pictures
 from app.components.details import details_html
 from app.pages import compare
 from app.request import GenerationRequest
@@ -105,6 +105,11 @@ def test_bad_names_are_said_before_anything_is_queued(services, handlers, levels
     with pytest.raises(Exception, match=text):
         handlers.start(wish, "bob")
     assert not grids_of(services, "bob")
+
+
+def test_each_checkpoint_is_loaded_once_for_all_of_its_cells():
+    cells = by_checkpoint(replace(WISH, columns="checkpoint", column_levels="b, a").crossing())
+    assert [(number, cell.labels) for number, cell in cells] == [(1, ("s = 2", "a")), (3, ("s = 4", "a")), (0, ("s = 2", "b")), (2, ("s = 4", "b"))]
 
 
 def test_each_checkpoint_judges_and_times_its_own_cells(services, handlers, grid):
