@@ -2,7 +2,8 @@
 
     1,2,4          512, 512x768          3..9 step 1.5          half-linear 7.5, constant 3, custom 0:1 0.5:7
 
-Prompts are separated by new lines or |. A study's settings are the same crossing with more axes.
+Prompts are separated by new lines or |; checkpoints go by the operator's names. A study's settings are the same crossing
+with more axes.
 """
 
 import math
@@ -12,11 +13,13 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
+from app.checkpoints import NAME
 from app.request import GenerationRequest, finite, parse_points, request_from
 from model import SCHEDULES
 
 MAX_LEVELS = 500
 _RANGE = re.compile(r"(-?[\d.]+)\s*\.\.\s*(-?[\d.]+)(?:\s+step\s+([\d.]+))?")
+_CHECKPOINT = re.compile(rf"({NAME.pattern})(@[0-9a-f]+)?")
 _SIZE = re.compile(r"(\d{2,4})(?:\s*[x×]\s*(\d{2,4}))?")
 
 Changes = Mapping[str, Any]
@@ -70,7 +73,7 @@ def parts_of(name: str, text: str) -> list[str]:
 
 def unfold(name: str, piece: str) -> list[str]:
     """"3..9 step 1.5" -> 3, 4.5, 6, 7.5, 9; anything else is one level."""
-    match = None if name in ("prompt", "schedule", "resolution") else _RANGE.fullmatch(piece)
+    match = None if name in ("prompt", "schedule", "resolution", "checkpoint") else _RANGE.fullmatch(piece)
     if not match:
         return [piece]
     low, high, step = (finite(text) if text else 1.0 for text in match.groups())
@@ -129,6 +132,13 @@ def _prompt(part: str) -> Level:
     return Level(part, {"prompt": part, "typed": part})
 
 
+def _checkpoint(part: str) -> Level:
+    match = _CHECKPOINT.fullmatch(part)
+    if not match:
+        raise ValueError(f"{part!r:.60} is no name of a checkpoint")
+    return Level(match[1], {"checkpoint": part})
+
+
 def _whole(name: str, part: str) -> int:
     value = finite(part)
     if value != int(value) or value < 0:
@@ -138,11 +148,12 @@ def _whole(name: str, part: str) -> int:
 
 AXES: dict[str, Callable[[str], Level]] = {
     "window": _window, "schedule": _schedule, "scale": _scale, "resolution": _resolution,
-    "temperature": _temperature, "seed": _seed, "prompt": _prompt,
+    "temperature": _temperature, "seed": _seed, "prompt": _prompt, "checkpoint": _checkpoint,
 }  # fmt: skip
 EXAMPLES = {
     "window": "1, 2, 4", "schedule": "half-linear 7.5, constant 7.5", "scale": "3..9 step 1.5", "resolution": "256, 512",
     "temperature": "0.7, 1", "seed": "1..4", "prompt": "a red apple | two green cars",
+    "checkpoint": "default, other",
 }  # fmt: skip
 
 
@@ -158,6 +169,10 @@ class Crossing:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"two axes vary the {twice[0]}; every axis needs a setting of its own")
+
+    def levels_of(self, name: str) -> list[Level]:
+        """Empty where that is no axis of this crossing."""
+        return [level for axis in self.axes if axis.name == name for level in axis.levels()]
 
     def count(self) -> int:
         return math.prod(len(axis.levels()) for axis in self.axes)

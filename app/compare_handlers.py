@@ -64,8 +64,7 @@ class Wish:
         axes = tuple(Axis(name, levels or "") for name, levels in given if name and name != NO_AXIS)
         if len(axes) < 2:
             raise ValueError("give two axes at least: rows and columns")
-        prompts = next((axis.levels() for axis in axes if axis.name == "prompt"), None)
-        text = text or (prompts[0].label if prompts else "")
+        text = text or next((level.label for axis in axes if axis.name == "prompt" for level in axis.levels()), "")
         base = GenerationRequest(
             prompt=text, typed=text, width=int(self.resolution), height=int(self.resolution),
             shuffle_window=int(self.window), guidance_schedule=self.schedule, guidance_scale=float(self.scale),

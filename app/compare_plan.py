@@ -6,10 +6,10 @@ says so; it becomes open for rating when somebody queues two of its cells.
 
 import secrets
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from app.compare_axes import Cell, Crossing, crossing_from
+from app.compare_axes import Axis, Cell, Crossing, crossing_from
 from app.estimate import Estimate
 from app.request import request_from
 from app.services import Services
@@ -18,6 +18,7 @@ from storage.errors import NotFound, WrongState
 from storage.records import Generation, Job, Study
 
 MAX_CELLS = 96
+TUNED = ("guidance_scale", "ramp_end", "temperature", "top_k", "top_p")  # what a checkpoint may bring its own values of
 BUSY = ("queued", "running")
 GRID_RATERS = 20
 
@@ -53,11 +54,11 @@ def plan(services: Services, crossing: Crossing, most: int = MAX_CELLS) -> Plan:
     if count > most:
         raise ValueError(f"{count} pictures; at most {most} are allowed in one go")
     known: dict[Any, Estimate] = {}
-    for cell in crossing.cells():
+    for _, cell in by_checkpoint(crossing):
         request = cell.request
         kind = (
             request.width, request.height, request.shuffle_window, request.guidance_schedule, request.guidance_scale,
-            request.guidance_points, request.temperature, request.prompt,
+            request.guidance_points, request.temperature, request.prompt, request.checkpoint,
         )  # fmt: skip
         if kind not in known:
             services.check(request)
@@ -76,8 +77,27 @@ def _summed(estimates: list[Estimate], count: int) -> Plan:
     )
 
 
+def by_checkpoint(crossing: Crossing) -> list[tuple[int, Cell]]:
+    """The cells with their numbers, one checkpoint after the other, so that each is loaded once."""
+    return sorted(enumerate(crossing.cells()), key=lambda each: each[1].request.checkpoint or "")
+
+
+def pinned(services: Services, crossing: Crossing) -> Crossing:
+    """The same with the hash of every checkpoint, so that other weights cannot draw the rest of it after a restart, and
+    with the default one's tuned settings for all: everyone's own would be a second difference."""
+    levels = crossing.levels_of("checkpoint")
+    if not levels:
+        return crossing
+    text = ", ".join(services.checkpoints.pinned(level.label) for level in levels)
+    tuned = services.pipeline.validate("x")
+    left_open = {name: getattr(tuned, name) for name in TUNED if getattr(crossing.base, name) is None}
+    axes = tuple(Axis("checkpoint", text) if axis.name == "checkpoint" else axis for axis in crossing.axes)
+    return Crossing(replace(crossing.base, **left_open), axes)
+
+
 def start_grid(services: Services, owner: str, crossing: Crossing, address: str | None = None) -> Study:
     """Queue every cell as an ordinary job. One unfinished grid a visitor, and the hourly quota of an address."""
+    crossing = pinned(services, crossing)
     pictures_wanted = plan(services, crossing).pictures
     for study in grids_of(services, owner):
         if not progress(services, study).finished:
@@ -99,7 +119,7 @@ def queue(services: Services, study: Study, owner: str) -> None:
     for job in services.store.jobs_of_study(study.id):
         if job.state == "interrupted" and job.owner == owner:
             services.store.resume_job(job.id, owner)
-    for number, cell in enumerate(crossing_of(study).cells()):
+    for number, cell in by_checkpoint(crossing_of(study)):
         services.submit(owner, cell.request, study_id=study.id, request_key=f"{study.id}/{number}", grid=True)
     if services.worker is not None:
         services.worker.wake()

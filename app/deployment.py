@@ -48,6 +48,8 @@ def lacks(settings: Settings) -> list[str]:
     if not settings.on_space:
         return []
     missing = []
+    if settings.zero_gpu and settings.checkpoints:
+        missing.append("no further checkpoints (STUDIO_CHECKPOINTS): grids and studies compare them, and those need a GPU that is not lent")
     if settings.journal_dir is None and settings.database_url is None:
         missing.append(
             "no bucket (JOURNAL_DIR) and no PostgreSQL (DATABASE_URL): pictures and votes are lost when the Space restarts"

@@ -48,13 +48,15 @@ class ShuttingDown(Exception):
 
 
 class Drawing:
-    """Draws claimed jobs, one at a time or several at once. `closing` set: the process ends, the jobs do not."""
+    """Draws claimed jobs, one at a time or several at once. generator_of: what draws for a request's checkpoint.
+    `closing` set: the process ends, the jobs do not."""
 
     def __init__(
-        self, store: Store, generator: Generator, live: LiveJobs, environment: Mapping[str, Any], closing: threading.Event
-    ) -> None:
+        self, store: Store, generator_of: Callable[[str | None], Generator], live: LiveJobs, environment: Mapping[str, Any],
+        closing: threading.Event,
+    ) -> None:  # fmt: skip
         self.store = store
-        self.generator = generator
+        self.generator_of = generator_of
         self.live = live
         self.environment = dict(environment)
         self.closing = closing
@@ -95,11 +97,12 @@ class Drawing:
             return
 
     def _generate(self, job: Job, request: GenerationRequest, live: LiveJob) -> Iterator[None]:
+        generator = self.generator_of(request.checkpoint)
         watcher = _Watcher(self.store, job.id, live, self.closing)
         memory = PeakMemory()
         started = time.perf_counter()
         result = None
-        events = self.generator.stream(**request.arguments())
+        events = generator.stream(**request.arguments())
         try:
             for event in events:
                 watcher.see(event)

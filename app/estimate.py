@@ -25,8 +25,10 @@ class Estimate:
 
 def estimate(pipeline: Any, store: Store, request: GenerationRequest) -> Estimate:
     plan = pipeline.plan(**request.arguments())
-    same_cell = store.measured_seconds(request.width, request.height, request.shuffle_window, limit=20)
-    seconds, measured = expected_seconds(plan["steps"], same_cell, store)
+    same_cell = store.measured_seconds(
+        request.width, request.height, request.shuffle_window, checkpoint=pipeline.checkpoint, limit=20
+    )
+    seconds, measured = expected_seconds(plan["steps"], same_cell, store, pipeline.checkpoint)
     peaks = [row.peak_memory_bytes for row in same_cell if row.peak_memory_bytes]
     trained = pipeline.is_trained(request.width, request.height, request.shuffle_window)
     return Estimate(
@@ -37,8 +39,13 @@ def estimate(pipeline: Any, store: Store, request: GenerationRequest) -> Estimat
         memory_bytes=max(peaks) if peaks else int(plan["kv_bytes"]),
         memory_measured=bool(peaks),
         trained=trained,
-        reason=training_text(pipeline.supported_cells(), request),
+        reason=named(request, training_text(pipeline.supported_cells(), request)),
     )
+
+
+def named(request: GenerationRequest, text: str) -> str:
+    """The text, with the checkpoint that it speaks of where the request names one."""
+    return f"{request.checkpoint_name}: {text}" if request.checkpoint_name else text
 
 
 def training_text(cells: Sequence[dict[str, Any]], request: GenerationRequest) -> str:
@@ -59,7 +66,8 @@ def check_trained(cells: Sequence[dict[str, Any]], request: GenerationRequest) -
     """ValueError for a size and window that the checkpoint was not trained for, unless they were allowed deliberately."""
     shape = request.width, request.height, request.shuffle_window
     if not request.allow_untrained and not any(covers(cell, *shape) for cell in cells):
-        raise ValueError(f"{training_text(cells, request)}; to draw it all the same, allow untrained sizes and windows")
+        text = named(request, training_text(cells, request))
+        raise ValueError(f"{text}; to draw it all the same, allow untrained sizes and windows")
 
 
 def squares_first(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -77,11 +85,11 @@ def range_text(cell: dict[str, Any]) -> str:
     return f"squares of {sizes} px" if aspect == 1 else f"the area of squares of {sizes} px, sides up to {aspect:.3g}:1"
 
 
-def expected_seconds(steps: int, same_cell: Sequence[Measured], store: Store) -> tuple[float | None, int]:
-    """Median of this size and window; else this machine's median seconds per step, from whatever it drew."""
+def expected_seconds(steps: int, same_cell: Sequence[Measured], store: Store, checkpoint: str) -> tuple[float | None, int]:
+    """Median of this size and window; else this machine's median seconds per step, from whatever the checkpoint drew."""
     if same_cell:
         return statistics.median(row.seconds for row in same_cell), len(same_cell)
-    others = [row for row in store.measured_seconds(limit=50) if row.steps]
+    others = [row for row in store.measured_seconds(checkpoint=checkpoint, limit=50) if row.steps]
     if not others:
         return None, 0
     return steps * statistics.median(row.seconds / row.steps for row in others), len(others)

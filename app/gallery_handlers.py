@@ -141,7 +141,8 @@ def time_from(seconds: float | None) -> datetime | None:
 
 def side_label(generation: Generation) -> str:
     window = f"s={generation.window}, " if generation.window else ""
-    return f"{window}{schedule_text(generation.settings)}, seed {generation.seed}"
+    checkpoint = f"{name}, " if (name := generation.settings.get("checkpoint_name")) else ""
+    return f"{checkpoint}{window}{schedule_text(generation.settings)}, seed {generation.seed}"
 
 
 def single_html(side: Side, generation: Generation) -> str:

@@ -4,6 +4,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from app.study.design import setting_label
+from app.study.votes import FACTORS
+
 COLOURS = {"alignment": "#6366f1", "appearance": "#0d9488", "flaws": "#d97706"}
 NAMES = {"alignment": "Text alignment", "appearance": "Visual appearance", "flaws": "Fewer flaws"}
 WORSE_TO_BETTER = [[0, "#b45309"], [0.5, "#64748b"], [1, "#4f46e5"]]  # white text can be read on all of it, and all of it on dark
@@ -104,7 +107,7 @@ def pareto(costs: pd.DataFrame, cost: str, unit: str, criterion: str) -> go.Figu
                    hoverinfo="skip", showlegend=False)
     )  # fmt: skip
     for on_front, rows in costs.groupby("front"):
-        label = [f"w{r.window} · {r.schedule} · {r.resolution}" for r in rows.itertuples()]
+        label = [setting_label(*levels) for levels in zip(*(rows[factor] for factor in FACTORS))]
         hover = [
             f"{name}<br>{r.rating:+.2f} [{r.low:+.2f}, {r.high:+.2f}]<br>{getattr(r, cost):.3g} {unit} (median of {r.pictures})"
             for name, r in zip(label, rows.itertuples())
@@ -233,7 +236,7 @@ def conflicts(table: pd.DataFrame) -> go.Figure:
 def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
     """Every rated setting as a line through its factors, its cost and its rating; drag along an axis to filter."""
     dimensions = []
-    for factor in ("window", "schedule", "resolution"):
+    for factor in [name for name in FACTORS if name != "checkpoint" or costs[name].nunique() > 1]:
         names = list(dict.fromkeys(costs[factor].astype(str)))
         at = [names.index(str(level)) for level in costs[factor]]
         dimensions.append({"label": factor, "values": at, "tickvals": list(range(len(names))), "ticktext": names})

@@ -14,7 +14,7 @@ def recorded_fields(request: GenerationRequest, result: Any, index: int) -> dict
     """Arguments of `record_generation` for picture `index` of a result, pictures and environment apart."""
     codes = token_array(result.tokens, index)
     return {
-        "settings": setting_of(result.settings),
+        "settings": setting_of(result.settings, request.checkpoint_name),
         "prompt": request.typed,
         "prompt_sent": request.prompt,
         "seed": int(result.settings["seed"]),
@@ -26,8 +26,11 @@ def recorded_fields(request: GenerationRequest, result: Any, index: int) -> dict
     }
 
 
-def setting_of(used: Mapping[str, Any]) -> dict[str, Any]:
-    """The storage's names for what shaped the picture; everything else but prompt and seed is kept as it is."""
+def setting_of(used: Mapping[str, Any], checkpoint_name: str | None = None) -> dict[str, Any]:
+    """The storage's names for what shaped the picture; everything else but prompt and seed is kept as it is.
+
+    checkpoint_name: what its weights were called, where they were asked for by name.
+    """
     schedule = {
         "kind": used["guidance_schedule"],
         "points": used.get("guidance_points"),
@@ -45,6 +48,7 @@ def setting_of(used: Mapping[str, Any]) -> dict[str, Any]:
         "top_p": used.get("top_p"),
         "checkpoint": used["checkpoint"],
         "trained": used["trained"],
+        **({"checkpoint_name": checkpoint_name} if checkpoint_name else {}),
         **({"negative_prompt": used["negative_prompt"]} if used.get("negative_prompt") else {}),
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 from app.settings import Settings
 
 MAX_SEED = 2**53 - 1  # what a browser's number holds exactly
-NOT_OF_THE_PICTURE = ("typed", "allow_untrained", "replay_of")
+NOT_OF_THE_PIPELINE = ("typed", "checkpoint", "allow_untrained", "replay_of")
 _POINT = re.compile(r"\s*([0-9.]+)\s*:\s*([0-9.]+)\s*")
 
 
@@ -33,6 +33,7 @@ class GenerationRequest:
     top_k: int | None = None
     top_p: float | None = None
     seed: int | None = None
+    checkpoint: str | None = None  # a name or name@hash (app/checkpoints.py)
     num_images: int = 1
     allow_untrained: bool = False  # whoever asks knows that this size and window were not trained
     replay_of: str | None = None  # a generation that is drawn again, to see whether the tokens are the same
@@ -46,10 +47,14 @@ class GenerationRequest:
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of the pipeline; what was left open is left out."""
-        values = {key: value for key, value in asdict(self).items() if value is not None and key not in NOT_OF_THE_PICTURE}
+        values = {key: value for key, value in asdict(self).items() if value is not None and key not in NOT_OF_THE_PIPELINE}
         if self.guidance_points is not None:
             values["guidance_points"] = [tuple(point) for point in self.guidance_points]
         return values
+
+    @property
+    def checkpoint_name(self) -> str | None:
+        return self.checkpoint.partition("@")[0] if self.checkpoint else None
 
     def with_seed(self, seed: int) -> "GenerationRequest":
         return replace(self, seed=seed)

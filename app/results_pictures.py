@@ -6,6 +6,7 @@ from html import escape
 import pandas as pd
 
 from app.services import Services
+from app.study.design import setting_label
 from app.study.flaws import Marked
 from app.study.votes import FACTORS
 from model import guidance_weights
@@ -37,9 +38,8 @@ def pairs_of_setting(pairs: pd.DataFrame, label: str) -> pd.DataFrame:
     """Matched pairs with a setting as plots name it: "w4 · half-linear 7.5 · 512×512"."""
 
     def names(side: str) -> pd.Series:
-        parts = (pairs[f"{factor}_{side}"].astype(str) for factor in FACTORS)
-        window, schedule, resolution = parts
-        return "w" + window + " · " + schedule + " · " + resolution
+        levels = zip(*(pairs[f"{factor}_{side}"] for factor in FACTORS))
+        return pd.Series([setting_label(*each) for each in levels], index=pairs.index, dtype=object)
 
     return pairs[(pairs["kind"] == "matched") & ((names("a") == label) | (names("b") == label))]
 

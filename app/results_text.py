@@ -119,14 +119,19 @@ def power_text(votes: pd.DataFrame) -> str:
 
 
 def trained_text(cells: Any, term: str, reference: str) -> str:
-    """How many pictures each window of a window effect was trained on; "" for effects without a window."""
+    """How many pictures each window of a window effect was trained on, by every checkpoint of the study; "" for effects
+    without a window."""
     windows = [part.partition("=")[2] for part in (*term.split(" × "), *reference.split(", ")) if part.startswith("window=")]
     if not windows or " × " in term:
         return ""
     if cells is None:
         return "not recorded"
-    samples = {window: sum(cell.get("samples", 0) for cell in cells if str(cell["window"]) == window) for window in windows}
-    return " against ".join(f"{samples[window]:,}" for window in windows) + " pictures"
+    texts = []
+    for checkpoint in dict.fromkeys(cell.get("checkpoint") for cell in cells) or (None,):
+        own = [cell for cell in cells if cell.get("checkpoint") == checkpoint]
+        samples = [sum(cell.get("samples", 0) for cell in own if str(cell["window"]) == window) for window in windows]
+        texts.append((f"{checkpoint}: " if checkpoint else "") + " against ".join(f"{n:,}" for n in samples) + " pictures")
+    return "; ".join(texts)
 
 
 def audit_html(exclusions: list[Mapping[str, Any]]) -> str:

@@ -74,6 +74,12 @@ def studies(services: Services) -> list[tuple[str, str]]:
     return [(f"{study.name} ({study.state})", study.id) for study in shown]
 
 
+def factors_of(services: Services, study_id: str | None) -> list[str]:
+    """What wins are shown by; the checkpoint only where the study varies it."""
+    levels = cache.material(services, study_id).coding.levels if study_id else {}
+    return [factor for factor in FACTORS if factor != "checkpoint" or len(levels.get(factor, ())) > 1]
+
+
 def held_back(services: Services, study: Study, owner: str | None) -> bool:
     """Whether this visitor is in the middle of rating: win shares would lead their answers."""
     if owner is None or study.state == "closed":
@@ -189,7 +195,7 @@ def wish_from(services: Services, query: Mapping[str, str]) -> Wish:
     known = [study_id for _, study_id in studies(services)]
     study = query.get("study") if query.get("study") in known else next(iter(known), None)
     criteria = [name for name in query.get("criteria", "").split(",") if name in CRITERIA] or list(CRITERIA)
-    factor = query.get("factor") if query.get("factor") in FACTORS else "window"
+    factor = query.get("factor") if query.get("factor") in factors_of(services, study) else "window"
     cost = query.get("cost") if query.get("cost") in COSTS else "seconds"
     supposes = study and (query.get("lifted") or query.get("dropped"))
     rules, raters = suppositions(services, study) if supposes else ([], [])

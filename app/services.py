@@ -7,14 +7,15 @@ import secrets
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from app.checkpoints import Checkpoints
 from app.deployment import lacks, settle_journal
 from app.drawing import Drawing, Drive
-from app.estimate import Estimate, check_trained, estimate
+from app.estimate import Estimate, check_trained, estimate, named
 from app.identity import Identity
 from app.live import LiveJobs
 from app.record import request_of
@@ -42,9 +43,9 @@ class TooMany(ValueError):
 class Services:
     """One running studio.
 
-    store, identity, settings: as their modules say. pipeline: a TokenShufflePipeline, or None with the reason in
-    `problem`. live: progress of running jobs. lacking: what this installation misses, as sentences. Ownership is decided
-    by callers through `identity.owner(...)`.
+    store, identity, settings: as their modules say. pipeline: the default checkpoint's TokenShufflePipeline, or None with
+    the reason in `problem`. checkpoints: it and the further ones. live: progress of running jobs. lacking: what this
+    installation misses, as sentences. Ownership is decided by callers through `identity.owner(...)`.
     """
 
     def __init__(
@@ -55,6 +56,8 @@ class Services:
         self.store = store
         self.pipeline = pipeline
         self.problem = problem
+        further = {} if settings.zero_gpu else settings.checkpoints
+        self.checkpoints = Checkpoints(pipeline, problem, further, lambda source: load_pipeline(settings, source))
         self.lacking = tuple(lacking)
         self.identity = Identity(
             settings.secret, admin_key=settings.admin_key, space_author=settings.space_author
@@ -78,7 +81,7 @@ class Services:
         self.housekeeping = Housekeeping(self.store)
         self.housekeeping.start()
         if self.pipeline is not None:
-            self.drawing = Drawing(self.store, self._generator(), self.live, self.environment, self.closing)
+            self.drawing = Drawing(self.store, self._generator_of(), self.live, self.environment, self.closing)
             if not self.lent:
                 self.worker = Worker(self.store, self.drawing)
                 self.worker.start()
@@ -89,8 +92,11 @@ class Services:
         """Whether a GPU is lent to each visitor's request, so that no worker of our own can draw."""
         return self.settings.zero_gpu
 
-    def _generator(self) -> Any:
-        return LentGenerator(self.pipeline, self._drawing_seconds) if self.lent else self.pipeline
+    def _generator_of(self) -> Callable[[str | None], Any]:
+        if not self.lent:
+            return self.checkpoints.get
+        lent = LentGenerator(self.pipeline, self._drawing_seconds)
+        return lambda _: lent
 
     def _drawing_seconds(self, settings: Mapping[str, Any]) -> float:
         return drawing_seconds(self.pipeline, self.store, settings)
@@ -110,10 +116,12 @@ class Services:
     def check(self, request: GenerationRequest) -> None:
         """ValueError, with the value and what is allowed, if this cannot be drawn here."""
         check_request(request, self.settings)
-        if self.pipeline is None:
-            raise ValueError(f"nothing can be drawn: {self.problem}")
-        self.pipeline.validate(**request.arguments())
-        check_trained(self.pipeline.supported_cells(), request)
+        pipeline = self.checkpoints.get(request.checkpoint)
+        try:
+            pipeline.validate(**request.arguments())
+        except ValueError as error:
+            raise ValueError(named(request, str(error))) from error
+        check_trained(pipeline.supported_cells(), request)
         if self.lent:
             check_seconds(self._drawing_seconds(request.arguments()))
 
@@ -177,12 +185,14 @@ class Services:
             starts.extend([now] * count)
 
     def replay(self, generation_id: str, owner: str, *, address: str | None = None) -> Job:
-        """Draw an own or published picture again, in the same batch, to see whether the tokens are the same."""
+        """Draw an own or published picture again, by the same weights and in the same batch, to see whether the tokens are
+        the same. ValueError where no checkpoint has these weights."""
         generation = self.store.get_generation(generation_id, owner)
         images = generation.image_index + 1
         if generation.job_id:
             images = self.store.get_job(generation.job_id, None).request.get("num_images", images)
-        request = request_of(generation, num_images=images, replay_of=generation.id)
+        checkpoint = self.checkpoints.with_weights(generation.settings["checkpoint"])
+        request = request_of(generation, num_images=images, replay_of=generation.id, checkpoint=checkpoint)
         return self.submit(owner, request, address=address)
 
     def resume(self, job_id: str, owner: str) -> Job:
@@ -198,9 +208,7 @@ class Services:
 
     def estimate(self, request: GenerationRequest) -> Estimate:
         """Steps, seconds and memory before anything starts."""
-        if self.pipeline is None:
-            raise ValueError(f"nothing can be drawn: {self.problem}")
-        return estimate(self.pipeline, self.store, request)
+        return estimate(self.checkpoints.get(request.checkpoint), self.store, request)
 
     def picture_url(self, generation: Generation, kind: str = "full", save: str | None = None) -> str:
         """Root-relative signed link of a picture ("full" PNG or "thumb" WebP). The caller has checked who may see it."""
@@ -229,7 +237,7 @@ def build_services(
     problem = None
     if pipeline is None:
         try:
-            pipeline = load_pipeline(settings)
+            pipeline = load_pipeline(settings, settings.weights)
         except (OSError, ValueError) as error:
             log.exception("the weights could not be loaded")
             problem = f"the weights could not be loaded ({error})"
@@ -237,8 +245,8 @@ def build_services(
     return services.start() if work else services
 
 
-def load_pipeline(settings: Settings) -> TokenShufflePipeline:
-    return TokenShufflePipeline.from_pretrained(settings.weights, threads=settings.threads)
+def load_pipeline(settings: Settings, source: str | None) -> TokenShufflePipeline:
+    return TokenShufflePipeline.from_pretrained(source, threads=settings.threads)
 
 
 def weights_folder(settings: Settings) -> Path:

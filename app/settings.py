@@ -3,8 +3,10 @@
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from app.checkpoints import DEFAULT, NAME
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Settings:
     database_url: str | None = None
     journal_dir: Path | None = None
     weights: str | None = None
+    checkpoints: Mapping[str, str] = field(default_factory=dict)  # further ones: name -> folder or hub id
     host: str | None = None
     port: int | None = None
     admin_key: str | None = None
@@ -53,6 +56,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         database_url=environment.get("DATABASE_URL") or None,
         journal_dir=Path(journal) if journal else None,
         weights=environment.get("STUDIO_WEIGHTS") or None,
+        checkpoints=named_sources(environment, "STUDIO_CHECKPOINTS"),
         host=environment.get("GRADIO_SERVER_NAME") or None,
         port=number(environment, "GRADIO_SERVER_PORT", None, 1, 65535),
         admin_key=environment.get("STUDIO_ADMIN_KEY") or None,
@@ -87,6 +91,20 @@ def number(environment: Mapping[str, str], name: str, default: int | None, low: 
     if not low <= value <= high:
         raise ValueError(f"{name} is {text!r}; it must be a whole number between {low} and {high}")
     return value
+
+
+def named_sources(environment: Mapping[str, str], variable: str) -> dict[str, str]:
+    """ "large=/data/large, old=owner/old" -> name: source, or ValueError with what is wrong."""
+    found: dict[str, str] = {}
+    for part in filter(str.strip, environment.get(variable, "").split(",")):
+        name, source = (piece.strip() for piece in part.partition("=")[::2])
+        if not NAME.fullmatch(name) or not source or name in (DEFAULT, *found):
+            raise ValueError(
+                f"{variable} holds {part.strip()!r}; write name=folder or name=owner/repository, separated by commas; a name is a "
+                f"letter, then letters, digits and . _ -, occurs once and is not {DEFAULT!r}"
+            )
+        found[name] = source
+    return found
 
 
 def kept_secret(path: Path) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from PIL import Image
 import model.evaluation
 from app.blind import degraded
 from app.compare_axes import Axis, Crossing
-from app.compare_plan import Plan, crossing_of, plan, progress, prompts_of, queue
+from app.compare_plan import Plan, crossing_of, pinned, plan, progress, prompts_of, queue
 from app.drawing import png
 from app.request import GenerationRequest
 from app.services import Services
@@ -52,6 +53,7 @@ class StudyForm:
     windows: str = "2, 4"
     schedules: str = "half-linear 7.5"
     resolutions: str = "512"
+    checkpoints: str = ""  # empty: the default one, and no such factor
     seeds: int = 2
     criteria: Sequence[str] = tuple(CRITERIA)
     raters_per_pair: int = 3
@@ -69,6 +71,7 @@ class StudyForm:
         base = GenerationRequest(prompt=prompts[0], typed=prompts[0], seed=0, allow_untrained=True)
         axes = [("prompt", "\n".join(prompts)), ("seed", f"1..{self.seeds}"), ("window", self.windows)]
         axes += [("schedule", self.schedules), ("resolution", self.resolutions)]
+        axes += [("checkpoint", self.checkpoints)] if self.checkpoints.strip() else []
         return Crossing(base, tuple(Axis(*axis) for axis in axes))
 
 
@@ -93,7 +96,7 @@ def checked(form: StudyForm) -> Crossing:
         raise ValueError(f"pairs in a sitting is {form.session_pairs}; allowed: 2 to 200")
     varied = [axis for axis in crossing.axes[2:] if len(axis.levels()) > 1]
     if not varied:
-        raise ValueError("nothing is compared; give two windows, schedules or resolutions at least")
+        raise ValueError("nothing is compared; give two windows, schedules, resolutions or checkpoints at least")
     return crossing
 
 
@@ -113,7 +116,7 @@ def planned_settings(request: GenerationRequest) -> dict[str, object]:
     return {
         "window": request.shuffle_window, "width": request.width, "height": request.height,
         "schedule": {key: value for key, value in schedule.items() if value is not None},
-        "scale": request.guidance_scale,
+        "scale": request.guidance_scale, "checkpoint_name": request.checkpoint_name,
     }  # fmt: skip
 
 
@@ -124,16 +127,24 @@ def create(services: Services, form: StudyForm, owner: str) -> Study:
     unknown = sorted(set(primary) - set(terms))
     if unknown:
         raise ValueError(f"primary contrast {unknown[0]!r}; this design has {', '.join(terms)}")
-    crossing = form.crossing()
+    crossing = pinned(services, form.crossing())
     study = services.store.create_study(
         form.name, owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(form.criteria),
         raters_per_pair=form.raters_per_pair, description=form.description,
         plan={"crossing": crossing.as_dict(), "session_pairs": form.session_pairs, "primary": primary,
-              "trained_cells": services.pipeline.supported_cells() if services.pipeline else None,
+              "trained_cells": trained_cells(services, crossing),
               "power": json.loads(power.to_json(orient="records"))},
     )  # fmt: skip
     queue(services, study, owner)
     return services.store.get_study(study.id)
+
+
+def trained_cells(services: Services, crossing: Crossing) -> list[dict[str, Any]]:
+    """What the default checkpoint was trained for, or each that is compared."""
+    found = {level.label: services.checkpoints.get(level.label) for level in crossing.levels_of("checkpoint")}
+    if not found:
+        return services.pipeline.supported_cells()
+    return [{**cell, "checkpoint": name} for name, pipeline in found.items() for cell in pipeline.supported_cells()]
 
 
 def open_study(services: Services, study: Study) -> Study:

@@ -53,16 +53,16 @@ def fitted(found: Material, criterion: str, lifted: tuple[str, ...] = (), droppe
 
 
 def flops_of(services: Services, found: Material) -> dict[tuple, float]:
-    """Levels of the factors -> FLOPs of one picture, for settings that the loaded checkpoint drew."""
-    if services.pipeline is None:
-        return {}
+    """Levels of the factors -> FLOPs of one picture, for settings whose weights are here."""
     known = {}
     for values in found.settings:
-        if values.get("checkpoint") != services.checkpoint:
+        try:
+            pipeline = services.checkpoints.get(services.checkpoints.with_weights(values["checkpoint"]))
+        except ValueError:
             continue
         levels, schedule = setting_levels(values), values.get("schedule") or {}
         points = schedule.get("points")
-        cost = services.pipeline.plan(
+        cost = pipeline.plan(
             width=values["width"], height=values["height"], shuffle_window=values["window"],
             guidance_schedule=schedule.get("kind"), guidance_scale=values.get("scale"),
             guidance_points=[tuple(point) for point in points] if points else None,

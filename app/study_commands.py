@@ -59,6 +59,7 @@ def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str 
     parser.add_argument("--windows", default=windows)
     parser.add_argument("--schedules", default=schedules, help="such as: half-linear 7.5, constant 7.5")
     parser.add_argument("--resolutions", default="512")
+    parser.add_argument("--checkpoints", default="", help="such as: default, large (named in STUDIO_CHECKPOINTS)")
     parser.add_argument("--description", default=description)
     for name, default in (("seeds", seeds), ("raters-per-pair", 3), ("session-pairs", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
@@ -113,7 +114,7 @@ def form_of(chosen: argparse.Namespace) -> StudyForm:
     else:
         prompts = study_admin.built_in_prompts(chosen.built_in)
     return StudyForm(
-        chosen.name, prompts, chosen.windows, chosen.schedules, chosen.resolutions, chosen.seeds,
+        chosen.name, prompts, chosen.windows, chosen.schedules, chosen.resolutions, chosen.checkpoints, chosen.seeds,
         raters_per_pair=chosen.raters_per_pair, session_pairs=chosen.session_pairs, description=chosen.description,
     )  # fmt: skip
 

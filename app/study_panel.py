@@ -1,5 +1,6 @@
 """The administrator's part of the Results page: make studies, follow their pictures, open, pause and close them."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -34,7 +35,7 @@ def build(services: Services) -> Any | None:
             with gr.Tab("Keep"):
                 listing, actions, pick = keeping_part()
             with gr.Tab("New study"):
-                inputs, preview, create = creating_part(tuned_scale(services))
+                inputs, preview, create = creating_part(tuned_scale(services), services.checkpoints.names)
         changed = gr.State(0)
 
     def allowed(request: gr.Request, given: str) -> str:
@@ -95,7 +96,7 @@ def tuned_scale(services: Services) -> float:
     return (services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()).guidance_scale
 
 
-def creating_part(scale: float) -> tuple[list[Any], Any, dict[str, Any]]:
+def creating_part(scale: float, checkpoints: Sequence[str]) -> tuple[list[Any], Any, dict[str, Any]]:
     """Inputs in the order of `form_from`."""
     with gr.Row():
         name = gr.Textbox(label="Name", max_length=200, elem_id="new-study-name")
@@ -108,6 +109,10 @@ def creating_part(scale: float) -> tuple[list[Any], Any, dict[str, Any]]:
         windows = gr.Textbox("2, 4", label="Windows", elem_id="new-study-windows")
         schedules = gr.Textbox(f"half-linear {scale:g}", label="Schedules with their scale", elem_id="new-study-schedules")
         resolutions = gr.Textbox("512", label="Resolutions (px)", elem_id="new-study-resolutions")
+        compared = gr.Textbox(
+            "", label=f"Checkpoints (any of {', '.join(checkpoints)})", placeholder="the default one", elem_id="new-study-checkpoints",
+            visible=len(checkpoints) > 1,
+        )  # fmt: skip
     criteria = gr.CheckboxGroup(list(CRITERIA), value=list(CRITERIA), label="Criteria", elem_id="new-study-criteria")
     with gr.Row():
         seeds = gr.Number(2, label="Seeds per prompt", precision=0, minimum=1, maximum=study_admin.MAX_SEEDS)
@@ -120,19 +125,19 @@ def creating_part(scale: float) -> tuple[list[Any], Any, dict[str, Any]]:
             "plan": gr.Button("Show cost and power", elem_id="new-study-plan"),
             "make": gr.Button("Create and draw", variant="primary", elem_id="new-study-make"),
         }
-    inputs = [name, description, prompt_set, upload, own, windows, schedules, resolutions, criteria, seeds, raters, session, primary]
+    inputs = [name, description, prompt_set, upload, own, windows, schedules, resolutions, compared, criteria, seeds, raters, session, primary]
     return inputs, preview, buttons
 
 
 def form_from(values: Any) -> StudyForm:
-    name, description, prompt_set, upload, own, windows, schedules, resolutions, criteria, seeds, raters, session, primary = values
+    name, description, prompt_set, upload, own, windows, schedules, resolutions, compared, criteria, seeds, raters, session, primary = values
     if prompt_set == OWN_PROMPTS:
         prompts = study_admin.prompts_from((upload or b"").decode("utf-8", "replace") + "\n" + (own or ""))
     else:
         prompts = study_admin.built_in_prompts(prompt_set)
     contrasts = tuple(part.strip() for part in (primary or "").split(";") if part.strip())
     return StudyForm(
-        name or "", prompts, windows, schedules, resolutions, int(seeds), list(criteria), int(raters), int(session),
+        name or "", prompts, windows, schedules, resolutions, compared or "", int(seeds), list(criteria), int(raters), int(session),
         contrasts, (description or "").strip(),
     )  # fmt: skip
 

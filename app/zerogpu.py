@@ -63,8 +63,10 @@ def events_of(pipeline: TokenShufflePipeline) -> Callable[[Settings], Iterator[E
 def drawing_seconds(pipeline: TokenShufflePipeline, store: Store, settings: Settings) -> float:
     """The drawing alone, without waiting for a GPU: the longest of this size and window so far, else by its steps."""
     chosen = pipeline.validate(**settings)
-    known = store.measured_seconds(chosen.width, chosen.height, chosen.shuffle_window, limit=20)
-    totals = [row.timings["total"] for row in known if row.timings.get("total") and row.checkpoint == pipeline.checkpoint]
+    known = store.measured_seconds(
+        chosen.width, chosen.height, chosen.shuffle_window, checkpoint=pipeline.checkpoint, limit=20
+    )
+    totals = [row.timings["total"] for row in known if row.timings.get("total")]
     if totals:
         return max(totals)
     others = [

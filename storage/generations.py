@@ -168,15 +168,16 @@ class Generations(Part):
         return count
 
     def measured_seconds(
-        self, width: int | None = None, height: int | None = None, window: int | None = None, *, limit: int = 200
-    ) -> list[Measured]:
-        """The newest pictures that were drawn here (optionally of one cell) with steps, seconds and memory.
+        self, width: int | None = None, height: int | None = None, window: int | None = None, *, checkpoint: str | None = None,
+        limit: int = 200,
+    ) -> list[Measured]:  # fmt: skip
+        """The newest pictures that were drawn here (optionally of one cell or checkpoint) with steps, seconds and memory.
 
         What was brought in from elsewhere has no job, and says nothing of this machine.
         """
         drawn_here = schema.Generation.job_id.is_not(None)
         query = joined().where(drawn_here, schema.Generation.source == "model", schema.Generation.seconds > 0)
-        for column, value in (("width", width), ("height", height), ("window", window)):
+        for column, value in (("width", width), ("height", height), ("window", window), ("checkpoint", checkpoint)):
             if value is not None:
                 query = query.where(schema.Setting.__table__.c[column] == value)
         with self.database.read() as session:

@@ -36,7 +36,9 @@ def facts(generation: Generation) -> list[tuple[str, str]]:
     settings = generation.settings
     memory = generation.peak_memory_bytes
     window = generation.window
+    named = [("checkpoint", settings["checkpoint_name"])] if settings.get("checkpoint_name") else []
     return [
+        *named,
         ("size", f"{generation.width} × {generation.height}"),
         ("window", f"{window} × {window}" if window else "–"),
         ("guidance", schedule_text(settings)),

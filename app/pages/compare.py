@@ -71,13 +71,13 @@ def input_panel(services: Services) -> list[Any]:
         for title, name in (("Rows", "window"), ("Columns", "scale"), ("Sheets", NO_AXIS)):
             with gr.Column(min_width=260):
                 with gr.Group():
-                    choices = [*AXES] if title != "Sheets" else [NO_AXIS, *AXES]
-                    axis = gr.Dropdown(choices, value=name, label=title, elem_id=f"axis-{title.lower()}")
+                    choices = [each for each in AXES if each != "checkpoint" or services.checkpoints.further]
+                    axis = gr.Dropdown(choices if title != "Sheets" else [NO_AXIS, *choices], value=name, label=title, elem_id=f"axis-{title.lower()}")
                     levels = gr.Textbox(
                         start_levels(name, trained or windows, tuned.guidance_scale), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
-                        info=hint(name), max_length=4000,
+                        info=hint(services, name), max_length=4000,
                     )  # fmt: skip
-                axis.input(lambda chosen: gr.update(value="", info=hint(chosen)), axis, levels, **PRIVATE, queue=False)
+                axis.input(lambda chosen: gr.update(value="", info=hint(services, chosen)), axis, levels, **PRIVATE, queue=False)
                 axes += [axis, levels]
     untrained = gr.Checkbox(False, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="grid-untrained", interactive=True)
     return [prompt, resolution, window, schedule, scale, temperature, seed, *axes, untrained]
@@ -92,7 +92,9 @@ def start_levels(name: str, windows: list[int], scale: float) -> str:
     return "" if name == NO_AXIS else EXAMPLES[name]
 
 
-def hint(name: str) -> str:
+def hint(services: Services, name: str) -> str:
+    if name == "checkpoint":
+        return f"any of {', '.join(services.checkpoints.names)}"
     return "no third axis" if name == NO_AXIS else f"such as {EXAMPLES[name]}"
 
 

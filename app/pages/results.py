@@ -63,7 +63,7 @@ def filter_bar() -> list[Any]:
         criteria = gr.CheckboxGroup(
             ALL_CRITERIA, value=[v for _, v in ALL_CRITERIA], label="Criteria", elem_id="results-criteria", scale=4, min_width=260
         )
-        factor = gr.Dropdown(list(FACTORS), value="window", label="Wins by", elem_id="results-factor", scale=2, min_width=130)
+        factor = gr.Dropdown(["window"], value="window", label="Wins by", elem_id="results-factor", scale=2, min_width=130)
         cost = gr.Dropdown(list(COSTS), value="seconds", label="Cost", elem_id="results-cost", scale=2, min_width=130)
     with gr.Accordion("What if: switch exclusions", open=False, elem_id="results-what-if"), gr.Row():
         lifted = gr.Dropdown([], multiselect=True, label="Count again what these rules set aside", elem_id="results-lifted")
@@ -102,8 +102,8 @@ def wire(
         return [*filter_updates(services, wish), *shown(services, request, visitor, wish)]
 
     def other_study(request: gr.Request, visitor: str, study: str, criteria: list[str], factor: str, cost: str, *_: Any) -> list[Any]:
-        wish = Wish(study, criteria, factor, cost)
-        return [*filter_updates(services, wish)[4:], *shown(services, request, visitor, wish)]
+        wish = Wish(study, criteria, factor if factor in results_view.factors_of(services, study) else "window", cost)
+        return [*filter_updates(services, wish)[2:], *shown(services, request, visitor, wish)]
 
     def refresh(request: gr.Request, visitor: str, *values: Any) -> list[Any]:
         return shown(services, request, visitor, Wish(*values))
@@ -116,7 +116,7 @@ def wire(
         return show
 
     page.load(arrive, token, [*filters, *outputs], **PRIVATE)
-    filters[0].input(other_study, [token, *filters], [*filters[4:], *outputs], **PRIVATE)
+    filters[0].input(other_study, [token, *filters], [*filters[2:], *outputs], **PRIVATE)
     gr.on([part.input for part in filters[1:]], refresh, [token, *filters], outputs, trigger_mode="always_last", **PRIVATE)
     for name in ("forest", "wins", "pareto"):
         figures[name].plot_click(show_pictures(name), [token, *filters], pictures, **PRIVATE)
@@ -125,7 +125,7 @@ def wire(
 def filter_updates(services: Services, wish: Wish) -> list[Any]:
     rules, raters = results_view.suppositions(services, wish.study) if wish.study else ([], [])
     return [
-        gr.update(choices=results_view.studies(services), value=wish.study), wish.criteria, wish.factor, wish.cost,
+        gr.update(choices=results_view.studies(services), value=wish.study), wish.criteria, gr.update(choices=results_view.factors_of(services, wish.study), value=wish.factor), wish.cost,
         gr.update(choices=rules, value=list(wish.lifted)), gr.update(choices=raters, value=list(wish.dropped)),
     ]  # fmt: skip
 

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from app.checkpoints import DEFAULT
 from app.study.votes import FACTORS, level_order
 
 CONTROL_KINDS = ("wrong_prompt", "degraded", "identical")
@@ -18,16 +19,19 @@ def setting_levels(settings) -> dict[str, object]:
 
     The schedule level carries its scale and whatever else shapes it, since a shape without a scale is no
     setting; a name that already ends in a number is left alone. Whether a size was trained follows from the
-    others and is no setting at all.
+    others and is no setting at all. A checkpoint that was not asked for by name is the default one of its day, and
+    its weights must be equal.
     """
     schedule = settings.get("schedule")
     shape = dict(schedule) if isinstance(schedule, dict) else {"kind": schedule}
-    derived = {"window", "schedule", "scale", "width", "height", "trained"}
+    derived = {"window", "schedule", "scale", "width", "height", "trained", "checkpoint_name"}
+    derived |= {"checkpoint"} if settings.get("checkpoint_name") else set()
     rest = {key: value for key, value in settings.items() if key not in derived}
     return {
         "window": settings.get("window"),
         "schedule": schedule_level(shape, settings.get("scale")),
         "resolution": f"{settings['width']}×{settings['height']}",
+        "checkpoint": settings.get("checkpoint_name") or DEFAULT,
         "rest": repr(sorted(rest.items(), key=lambda item: item[0])),
     }
 
@@ -43,6 +47,11 @@ def schedule_level(shape, scale: float | None) -> str:
     if shape.get("range"):
         text += " in " + "–".join(f"{end:g}" for end in shape["range"])
     return text
+
+
+def setting_label(window, schedule, resolution, checkpoint) -> str:
+    """Such as "w4 · half-linear 7.5 · 512×512"; the default checkpoint goes without saying."""
+    return " · ".join([f"w{window}", str(schedule), str(resolution), *([] if checkpoint == DEFAULT else [checkpoint])])
 
 
 def generation_frame(generations) -> pd.DataFrame:

@@ -14,6 +14,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
+from app.checkpoints import DEFAULT
 from app.study.choice import Choice, Pool, Seen, choose
 from app.study.coding import Coding, make_coding
 from app.study.design import matched_pairs
@@ -40,7 +41,7 @@ class Plan:
     def generations(self) -> pd.DataFrame:
         """The pictures of the study as `design.matched_pairs` wants them."""
         cells = product(range(self.prompts), self.windows, self.schedules, self.resolutions)
-        rows = [(f"g{i}", f"prompt {p}", 0, w, s, r, "") for i, (p, w, s, r) in enumerate(cells)]
+        rows = [(f"g{i}", f"prompt {p}", 0, w, s, r, DEFAULT, "") for i, (p, w, s, r) in enumerate(cells)]
         return pd.DataFrame(rows, columns=["generation", "prompt", "seed", *FACTORS, "rest"])
 
 

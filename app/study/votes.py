@@ -20,7 +20,7 @@ CRITERIA = {
 }
 ANSWERS = ("a", "b", "both_good", "both_bad", "cannot_tell")
 TIES = ("both_good", "both_bad")
-FACTORS = ("window", "schedule", "resolution")
+FACTORS = ("window", "schedule", "resolution", "checkpoint")
 
 
 def ratable(votes: pd.DataFrame, criterion: str) -> pd.DataFrame:

@@ -4,16 +4,14 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
-from compare_world import wait_for
+from compare_world import WISH, ids, vote_for, wait_for
 
 from app import arena, results_view
-from app.compare_handlers import CompareHandlers, Wish
+from app.compare_handlers import CompareHandlers
 from app.compare_plan import crossing_of, grids_of, pictures, progress
 from app.compare_rating import win_shares
 from app.components.cards import toggled
 from storage.errors import NotFound
-
-WISH = Wish("a red apple", 256, 4, "half-linear", 3, 1, 7, "window", "2, 4", "scale", "2, 3", "–", "")
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +29,6 @@ def grid(services, handlers):
     made = services.store.get_study(handlers.start(WISH, "ann"))
     wait_for(services, made)
     return made
-
-
-def ids(services, grid):
-    return [made.id for _, _, made in pictures(services, grid)]
 
 
 def test_the_plan_counts_before_anything_starts(services, handlers):
@@ -130,15 +124,6 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
     assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet
     assert grid.id in [study_id for _, study_id in results_view.studies(services)]
-
-
-def vote_for(services, study, owner, favourite):
-    """Answer all pairs for one picture."""
-    services.store.record_consent(arena.rater_of(services, owner).id)
-    while (pair := arena.next_pair(services, study, owner)) is not None:
-        is_left = (pair.comparison.generation_a == favourite) == (pair.left_side == "a")
-        for criterion in pair.criteria:
-            arena.vote(services, owner, {"assignment": pair.id, "criterion": criterion, "answer": "left" if is_left else "right"})
 
 
 def test_win_shares_count_ties_half_and_leave_controls_out():

@@ -63,7 +63,7 @@ def clock(monkeypatch):
 def started(store, generator, board=None):
     job = store.submit_job("ann", REQUEST)
     closing = SimpleNamespace(is_set=lambda: False, wait=lambda seconds: False)
-    return Drawing(store, generator, board or LiveJobs(), {}, closing).steps(store.take_job(job.id, "test")), job
+    return Drawing(store, lambda checkpoint: generator, board or LiveJobs(), {}, closing).steps(store.take_job(job.id, "test")), job
 
 
 @pytest.mark.parametrize(("steps", "decoding"), [(10_000, 0), (100, 10_000)])

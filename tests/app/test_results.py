@@ -155,6 +155,7 @@ def test_a_due_look_at_a_primary_contrast_is_written_once(services):
         "criterion": "flaws", "kind": "matched", "excluded": None, "repeat_of": None, "left_side": random.choice(["a", "b"], n),
         "answer": random.choice(["a", "b", "b"], n), "prompt": np.arange(n) % 30, "rater": np.arange(n) % 20,
         "window_a": 1, "window_b": 4, "schedule_a": "s", "schedule_b": "s", "resolution_a": "r", "resolution_b": "r",
+        "checkpoint_a": "c", "checkpoint_b": "c",
     })  # fmt: skip
     rating = rate(votes, "flaws")
     first = results_view.judge(services, study, rating).iloc[0]

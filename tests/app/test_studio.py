@@ -2,7 +2,6 @@
 
 import re
 import sys
-import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -13,10 +12,10 @@ from gradio_client import Client
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from compare_world import finished
 from tiny import write_checkpoint
 
 from app.launch import launch_arguments
-from app.playground_handlers import ENDED
 from app.record import request_of
 from app.request import GenerationRequest
 from app.services import TooMany, build_services
@@ -44,14 +43,6 @@ def url(services):
     _, address, _ = demo.launch(**{**launch_arguments(services), "prevent_thread_lock": True, "quiet": True})
     yield address.rstrip("/")
     demo.close()
-
-
-def finished(services, job, owner):
-    deadline = time.monotonic() + 120
-    while (now := services.store.get_job(job.id, owner)).state not in ENDED:
-        assert time.monotonic() < deadline, f"still {now.state}"
-        time.sleep(0.05)
-    return now
 
 
 def draw(services, owner, **changes):

@@ -1,5 +1,6 @@
 """A tiny random checkpoint of the real classes, in a folder as `from_pretrained` reads it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,8 +14,8 @@ from model.prompt import PAD, special_tokens
 CODES = 64
 
 
-def write_checkpoint(folder: Path, hidden_size: int = 32, layers: int = 2) -> Path:
-    """Random weights: pictures are noise, everything around them is real."""
+def write_checkpoint(folder: Path, hidden_size: int = 32, layers: int = 2, windows: Sequence[int] = (2, 4), **tuned: float) -> Path:
+    """Random weights: pictures are noise, everything around them is real. windows: the trained ones."""
     torch.manual_seed(3)
     tokenizer = byte_tokenizer()
     config = TokenShuffleConfig(
@@ -22,12 +23,12 @@ def write_checkpoint(folder: Path, hidden_size: int = 32, layers: int = 2) -> Pa
         head_dim=hidden_size // 4, text_vocab_size=len(tokenizer), image_vocab_size=CODES, code_width=8,
         window_head_width=32, initializer_range=0.2, max_pixels=2048 * 2048,
         trained_cells=[
-            {"min_pixels": 256 * 256, "max_pixels": 512 * 512, "window": window, "samples": 1000, "loss": 1.0} for window in (2, 4)
+            {"min_pixels": 256 * 256, "max_pixels": 512 * 512, "window": window, "samples": 1000, "loss": 1.0} for window in windows
         ],
     )  # fmt: skip
     image_tokenizer = ImageTokenizer(ImageTokenizerConfig(codebook_size=CODES, channels=(8, 8, 8)))
     image_tokenizer.mean_colors.uniform_(-1, 1)
-    defaults = {"width": 512, "height": 512, "shuffle_window": 2, "guidance_scale": 3.0}
+    defaults = {"width": 512, "height": 512, "shuffle_window": 2, "guidance_scale": 3.0, **tuned}
     pipeline = TokenShufflePipeline(TokenShuffleForImageGeneration(config), image_tokenizer, tokenizer, defaults)
     pipeline.save_pretrained(folder)
     (folder / "vocabulary.json").write_text('{"objects": ["apple", "car", "duck"], "colours": ["red", "blue"]}')

@@ -178,13 +178,16 @@ def test_everything_of_one_owner_can_go(store, generate):
     assert listed(store, admin=True) == ["other"]
 
 
-def test_measured_history_by_cell(store, generate):
+def test_measured_history_by_cell_and_checkpoint(store, generate):
     job = store.submit_job(OWNER, {"prompt": "p"}).id
     for index, (window, seconds) in enumerate(((1, 4.0), (2, 1.0), (2, 0.0))):
         generate(window=window, seconds=seconds, job_id=job, image_index=index)
     generate(window=2, seconds=9.0, source="rival"), generate(window=2, seconds=7.0)  # brought in from elsewhere
     assert [found.seconds for found in store.measured_seconds(64, 64, 2)] == [1.0]
-    assert [(found.window, found.steps) for found in store.measured_seconds()] == [(2, 64), (1, 64)]
+    generate(window=2, seconds=3.0, job_id=job, image_index=3, checkpoint="other")
+    assert [found.seconds for found in store.measured_seconds(64, 64, 2, checkpoint="other")] == [3.0]
+    assert [found.seconds for found in store.measured_seconds(checkpoint="abc", limit=1)] == [1.0]
+    assert [(found.window, found.steps) for found in store.measured_seconds()] == [(2, 64), (2, 64), (1, 64)]
 
 
 def test_page_limit_is_checked(store):

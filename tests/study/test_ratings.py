@@ -21,7 +21,7 @@ def make_votes(n=4000, effect=0.8, side=0.3, log_tie=-0.5, seed=0, windows=(1, 4
         "repeat_of": None, "prompt": random.integers(0, 40, n), "rater": random.integers(0, 20, n),
         "criterion": "alignment", "answer": drawn, "left_side": left, "excluded": None, "expected": None,
         "window_a": windows[0], "window_b": windows[1], "schedule_a": "linear 4", "schedule_b": "linear 4",
-        "resolution_a": "64×64", "resolution_b": "64×64",
+        "resolution_a": "64×64", "resolution_b": "64×64", "checkpoint_a": "default", "checkpoint_b": "default",
     })  # fmt: skip
 
 
@@ -78,7 +78,7 @@ def test_unrated_combinations_are_predicted_and_wider():
     large["resolution_b"] = "256×256"
     rating = rate(pd.concat([small, large], ignore_index=True), "alignment")
     table = predict(rating, pd.DataFrame({
-        "window": [1, 4, 4], "schedule": "linear 4", "resolution": ["64×64", "64×64", "256×256"],
+        "window": [1, 4, 4], "schedule": "linear 4", "resolution": ["64×64", "64×64", "256×256"], "checkpoint": "default",
     }))  # fmt: skip
     width = table["high"] - table["low"]
     assert table["rating"].iloc[0] == 0 and width.iloc[0] == pytest.approx(0)
@@ -89,7 +89,7 @@ def test_unrated_combinations_are_predicted_and_wider():
 def test_unknown_level_is_refused_by_name():
     rating = rate(make_votes(100), "alignment")
     with pytest.raises(ValueError, match=r"window.*8.*known levels"):
-        predict(rating, pd.DataFrame({"window": [8], "schedule": ["linear 4"], "resolution": ["64×64"]}))
+        predict(rating, pd.DataFrame({"window": [8], "schedule": ["linear 4"], "resolution": ["64×64"], "checkpoint": "default"}))
 
 
 @pytest.mark.parametrize(
