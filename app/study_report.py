@@ -1,8 +1,10 @@
 """A study as one folder: report.html with its figures, methods.md, and the votes as Parquet. One command makes it again."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from app import plots, results_view, study_admin, study_cache
 from app.launch import style
@@ -64,10 +66,21 @@ def methods_card(services: Services, study: Study) -> str:
         f"- Planned effect {TARGET_EFFECT:g} log-odds, about {power.votes_needed()} votes a contrast and criterion ({power.tie_share:.0%} ties, design effect {power.design_effect:g} assumed).",
         f"- {practice_text(services, study)}",
         "- Rating model: Davidson ties, factors and pairwise interactions, weak prior; intervals clustered by prompt and rater, t quantiles.",
-        f"- Training of the windows: {study.plan.get('trained_cells') or 'not recorded'}.",
+        f"- Training of the windows: {training_text(study.plan.get('trained_cells') or [])}.",
         "- Raters are volunteers without screening beyond the controls; results speak for prompts like these.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def training_text(cells: Sequence[Mapping[str, Any]]) -> str:
+    """ "512 px, s=2: 377,912 samples, held-out loss 0.157; …" """
+    parts = []
+    for cell in cells:
+        whose = f"{cell['checkpoint']}, " if "checkpoint" in cell else ""
+        size = cell.get("size", round(cell["max_pixels"] ** 0.5))
+        known = f"{cell['samples']:,} samples, held-out loss {cell['loss']}" if {"samples", "loss"} <= set(cell) else "how long is not recorded"
+        parts.append(f"{whose}{size} px, s={cell['window']}: {known}")
+    return "; ".join(parts) or "not recorded"
 
 
 def practice_text(services: Services, study: Study) -> str:

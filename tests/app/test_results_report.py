@@ -4,7 +4,7 @@ import pandas as pd
 from arena_world import finish_practice, make_services, make_study
 from test_results import sit
 
-from app.study_report import write_report
+from app.study_report import training_text, write_report
 
 
 def test_one_command_writes_page_methods_and_parquet(tmp_path):
@@ -20,3 +20,14 @@ def test_one_command_writes_page_methods_and_parquet(tmp_path):
     assert "72 votes" in methods and "3 of 3 were answered right at the first try" in methods and "window=4" in methods
     assert len(pd.read_parquet(tmp_path / "report" / "long.parquet")) == 72
     services.close()
+
+
+def test_training_is_said_in_words():
+    cells = [
+        {"size": "576x448", "window": 2, "max_pixels": 258048, "samples": 33792, "loss": 0.15},
+        {"checkpoint": "old", "window": 4, "max_pixels": 512**2},
+    ]
+    assert training_text(cells) == (
+        "576x448 px, s=2: 33,792 samples, held-out loss 0.15; old, 512 px, s=4: how long is not recorded"
+    )
+    assert training_text([]) == "not recorded"
