@@ -74,4 +74,5 @@ class Checkpoints:
             return self.load(self.further[name])
         except Exception as error:  # whatever is wrong with one checkpoint is no reason to lose the others
             log.exception("the checkpoint %s could not be loaded", name)
-            raise ValueError(f"the checkpoint {name} could not be loaded ({error})") from error
+            # Visitors read this, and the reason names folders of the server.
+            raise ValueError(f"the checkpoint {name} could not be loaded; the log has the reason") from error

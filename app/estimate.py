@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.request import GenerationRequest
-from model.settings import covers
+from model.settings import covers, sides
 from storage.records import Measured
 from storage.store import Store
 
@@ -77,8 +77,7 @@ def squares_first(cells: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def range_text(cell: dict[str, Any]) -> str:
     """What a trained cell covers: its very size where it is one, else the range of areas and aspects."""
     if "size" in cell:
-        sides = str(cell["size"]).split("x")
-        return f"{sides[0]} × {sides[-1]} px"
+        return "{} × {} px".format(*sides(cell["size"]))
     low, high = round(cell["min_pixels"] ** 0.5), round(cell["max_pixels"] ** 0.5)
     sizes = str(low) if low == high else f"{low}–{high}"
     aspect = cell.get("max_aspect", 1)

@@ -216,7 +216,7 @@ def _parts(weights: str | None, device: torch.device) -> tuple[TokenShuffleForIm
         with device:
             model = TokenShuffleForImageGeneration(config).eval()
             image_tokenizer = ImageTokenizer(ImageTokenizerConfig(codebook_size=config.image_vocab_size)).eval()
-        return model, image_tokenizer, f"random (preset {weights})"
+        return model, image_tokenizer, f"random (preset {weights}, small image tokenizer)"
     pipe = TokenShufflePipeline.from_pretrained(weights, device=device)
     return pipe.model, pipe.image_tokenizer, str(weights or "shipped")
 

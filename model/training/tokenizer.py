@@ -125,13 +125,13 @@ class TokenizerTrainer:
         optimizer = torch.optim.AdamW(trained, lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.0)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.bare = self.accelerator.unwrap_model(self.model)
-        self.codebook = Codebook(self.bare.codebook)
+        self.codebook = None if arguments.decoder_of else Codebook(self.bare.codebook)
         self.perceptual = PerceptualLoss().to(self.accelerator.device) if arguments.perceptual else None
         self.step, self.seconds = 0, 0.0
         self.resume()
 
     def build_model(self) -> ImageTokenizer:
-        if self.arguments.decoder_of is None:
+        if not self.arguments.decoder_of:
             config = ImageTokenizerConfig(codebook_size=self.arguments.codebook_size, code_dim=self.arguments.code_dim)
             return ImageTokenizer(config)
         model = ImageTokenizer.from_pretrained(self.arguments.decoder_of, dtype=torch.float32)
@@ -147,7 +147,8 @@ class TokenizerTrainer:
             state = torch.load(self.checkpoint, weights_only=True)
             self.bare.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.codebook.load_state_dict(state["codebook"])
+            if self.codebook is not None:
+                self.codebook.load_state_dict(state["codebook"])
             self.step, self.seconds = state["step"], state["seconds"]
 
     def save(self) -> None:
@@ -155,7 +156,7 @@ class TokenizerTrainer:
         if not self.accelerator.is_main_process:
             return
         state = {"model": self.bare.state_dict(), "optimizer": self.optimizer.state_dict()}
-        state |= {"codebook": self.codebook.state_dict(), "step": self.step, "seconds": self.seconds}
+        state |= {"codebook": self.codebook and self.codebook.state_dict(), "step": self.step, "seconds": self.seconds}
         torch.save(state, self.checkpoint.with_suffix(".new"))
         self.checkpoint.with_suffix(".new").rename(self.checkpoint)
         self.bare.save_pretrained(self.folder / "image_tokenizer")
@@ -164,7 +165,7 @@ class TokenizerTrainer:
         """Training loss of a batch [B, 3, H, W], and what the log shows."""
         latents = self.bare.latents(pixels)
         flat = latents.flatten(0, -2)
-        if self.arguments.decoder_of is not None:
+        if self.codebook is None:
             quantized, commit = self.bare.codebook[self.bare.nearest(flat)], flat.new_zeros(())
         elif self.step < self.arguments.continuous_steps:
             quantized, ids, commit = flat, self.bare.nearest(flat.detach()), flat.new_zeros(())
@@ -181,7 +182,7 @@ class TokenizerTrainer:
         loss = F.l1_loss(decoded, pixels) + 2.0 * squared + 0.25 * self.arguments.code_dim * commit
         if perceptual_weight and self.perceptual is not None:
             loss = loss + perceptual_weight * self.perceptual(decoded, pixels)
-        if self.arguments.decoder_of is None and self.step > self.arguments.continuous_steps:
+        if self.codebook is not None and self.step > self.arguments.continuous_steps:
             self.codebook.update(self.bare.codebook, flat.detach(), ids)
         return loss, {"psnr": -10 * torch.log10(squared.detach() / 4).item(), "commit": commit.item()}
 
@@ -221,8 +222,9 @@ class TokenizerTrainer:
         self.finish()
 
     def log(self, loss: float, figures: dict) -> None:
-        active = (self.codebook.idle < 100).float().mean().item()
-        row = {"step": self.step, "seconds": round(self.seconds), "loss": round(loss, 4), "codes_in_use": round(active, 3)}
+        row = {"step": self.step, "seconds": round(self.seconds), "loss": round(loss, 4)}
+        if self.codebook is not None:
+            row["codes_in_use"] = round((self.codebook.idle < 100).float().mean().item(), 3)
         row |= {name: round(value, 4) for name, value in figures.items()}
         self.accelerator.print(json.dumps(row), flush=True)
         with open(self.folder / "log.jsonl", "a") as file:

@@ -8,6 +8,8 @@ import torch
 from model import benchmark
 from model.__main__ import main
 from model.benchmark import OurLoop, TransformersLoop
+from model.config import preset
+from model.costs import backbone_parameters
 from tests.model.conftest import tiny_model, tiny_pipeline
 
 
@@ -43,6 +45,13 @@ def test_table_for_people(folder, capsys):
     printed = capsys.readouterr().out
     for part in ("transformers loop, fp32", "this decoder, int8", "whole decode loop", "codes to picture", "peak resident"):
         assert part in printed
+
+
+def test_a_preset_is_timed_with_random_weights(folder, capsys):
+    assert main(["benchmark", "--weights", "small", "--threads", "1", "--json"]) == 0
+    numbers = json.loads(capsys.readouterr().out)
+    assert numbers["weights"].startswith("random (preset small")
+    assert numbers["backbone_parameters"] == backbone_parameters(preset("small"))
 
 
 def test_both_loops_do_the_same_work():
