@@ -2,12 +2,12 @@
 
 import gc
 
-from app import study_shipped
-from app.launch import launch_arguments
 from app.logs import set_up_logs
 from app.services import build_services
 from app.settings import read_settings
+from app.studies import shipped as study_shipped
 from app.ui import build_ui
+from app.web.launch import launch_arguments
 
 
 def main() -> None:

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from html import escape
 
 from app.components.stage import CODE_PX, seconds_text
-from app.estimate import range_text, squares_first
-from app.health import health_report
+from app.playground.estimate import range_text, squares_first
 from app.services import Services
+from app.web.health import health_report
 
 WINDOWS = (1, 2, 4)
 SIZES = (256, 512, 1024, 2048)

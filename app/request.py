@@ -33,7 +33,7 @@ class GenerationRequest:
     top_k: int | None = None
     top_p: float | None = None
     seed: int | None = None
-    checkpoint: str | None = None  # a name or name@hash (app/checkpoints.py)
+    checkpoint: str | None = None  # a name or name@hash (app/drawing/checkpoints.py)
     num_images: int = 1
     allow_untrained: bool = False  # whoever asks knows that this size and window were not trained
     replay_of: str | None = None  # a generation that is drawn again, to see whether the tokens are the same

@@ -12,18 +12,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from app.checkpoints import Checkpoints
-from app.deployment import lacks, settle_journal
-from app.drawing import Drawing, Drive
-from app.estimate import Estimate, check_trained, estimate, named
-from app.identity import Identity
-from app.live import LiveJobs
-from app.record import request_of
+from app.drawing.checkpoints import Checkpoints
+from app.drawing.drawing import Drawing, Drive
+from app.drawing.live import LiveJobs
+from app.drawing.record import request_of
+from app.drawing.worker import Worker
+from app.drawing.zerogpu import LentGenerator, check_seconds, drawing_seconds
+from app.playground.estimate import Estimate, check_trained, estimate, named
+from app.playground.words import load_vocabulary
 from app.request import GenerationRequest, check_request
 from app.settings import Settings
-from app.words import load_vocabulary
-from app.worker import Worker
-from app.zerogpu import LentGenerator, check_seconds, drawing_seconds
+from app.web.deployment import lacks, settle_journal
+from app.web.identity import Identity
 from model.pipeline import WEIGHTS, TokenShufflePipeline
 from storage.housekeeping import Housekeeping
 from storage.records import Generation, GenerationFilter, Job

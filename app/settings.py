@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app.checkpoints import DEFAULT, NAME
+from app.drawing.checkpoints import DEFAULT, NAME
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from app.examples import Example
+from app.playground.examples import Example
 
 JS_ON_LOAD = """
 element.addEventListener('click', e => {

@@ -5,7 +5,7 @@ import gradio as gr
 from app import about
 from app.components.heading import heading
 from app.components.sign_in import sign_in
-from app.playground_handlers import refuse
+from app.playground.handlers import refuse
 from app.services import Services
 
 

@@ -1,4 +1,4 @@
-"""Arena: blind pairs, three questions each. The page only asks; app/arena.py decides."""
+"""Arena: blind pairs, three questions each. The page only asks; app/arena/arena.py decides."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ ASSETS = Path(__file__).parent.parent / "assets"
 
 
 def build(services: Services) -> gr.Blocks:
-    """The page. Its component talks to the plain routes of app/arena_routes.py, not to Gradio's queue."""
+    """The page. Its component talks to the plain routes of app/arena/routes.py, not to Gradio's queue."""
     with gr.Blocks(title="Arena") as page:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         heading("Arena")

@@ -4,15 +4,15 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare_axes import AXES, EXAMPLES
-from app.compare_grid import CSS, JS_ON_LOAD
-from app.compare_handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
+from app.compare.axes import AXES, EXAMPLES
+from app.compare.grid import CSS, JS_ON_LOAD
+from app.compare.handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
 from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
 from app.components.heading import heading
-from app.offers import UNTRAINED_INFO, UNTRAINED_LABEL
-from app.playground_handlers import EXAMPLES as EXAMPLE_PROMPTS
-from app.playground_handlers import address_of
+from app.playground.handlers import EXAMPLES as EXAMPLE_PROMPTS
+from app.playground.handlers import address_of
+from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.services import Services
 from model import SCHEDULES
 from model.settings import Settings as PictureSettings

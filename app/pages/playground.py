@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.api import add_api
 from app.components.examples import JS_ON_LOAD as EXAMPLES_JS
 from app.components.examples import examples_html
 from app.components.heading import heading
@@ -14,7 +13,7 @@ from app.components.schedule_curve import ScheduleCurve
 from app.components.sign_in import sign_in
 from app.components.stage import Stage, stage_html
 from app.components.stops import Stop, StopSlider
-from app.controls import (
+from app.playground.controls import (
     CONTROL_NAMES,
     CUSTOM_ASPECT,
     LARGEST,
@@ -23,10 +22,11 @@ from app.controls import (
     Controls,
     controls_from,
 )
-from app.offers import UNTRAINED_INFO, UNTRAINED_LABEL, Offer
-from app.playground_handlers import EXAMPLES, Handlers, View, example_stage
+from app.playground.handlers import EXAMPLES, Handlers, View, example_stage
+from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL, Offer
 from app.request import GenerationRequest, format_points, request_from
 from app.services import Services
+from app.web.api import add_api
 from model import SCHEDULES
 from model.settings import Settings as PictureSettings
 

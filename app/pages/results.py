@@ -4,13 +4,15 @@ from typing import Any
 
 import gradio as gr
 
-from app import results_pictures as behind
-from app import results_view, study_cache, study_panel
 from app.components.heading import heading
-from app.plotly_html import PlotlyFigure
-from app.results_text import note
-from app.results_view import ALL_CRITERIA, COSTS, Wish
+from app.components.plotly_html import PlotlyFigure
+from app.results import pictures as behind
+from app.results import view as results_view
+from app.results.text import note
+from app.results.view import ALL_CRITERIA, COSTS, Wish
 from app.services import Services
+from app.studies import cache as study_cache
+from app.studies import panel as study_panel
 from app.study.votes import FACTORS
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}

@@ -24,7 +24,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from app import study_commands
+from app.studies import commands as study_commands
 from app.study.choice import Choice, Pool, Seen
 from app.study.planted import Truth
 from app.study.records import history_of, pool_of, study_coding, vote_frame

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from app.checkpoints import DEFAULT
+from app.drawing.checkpoints import DEFAULT
 from app.study.votes import FACTORS, level_order
 
 CONTROL_KINDS = ("wrong_prompt", "degraded", "identical")

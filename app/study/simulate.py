@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from app.checkpoints import DEFAULT
+from app.drawing.checkpoints import DEFAULT
 from app.study.choice import Choice, Pool, Seen, choose
 from app.study.coding import Coding, make_coding
 from app.study.design import matched_pairs

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app import practice
+from app.arena import practice
 from app.services import Services
 from app.settings import Settings
 from app.study.design import generation_frame, identical_pairs, matched_pairs, wrong_prompt_pairs

@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tiny import write_checkpoint
 
-from app.launch import launch_arguments
 from app.services import Services, build_services
 from app.settings import Settings
 from app.ui import build_ui
+from app.web.launch import launch_arguments
 
 SECONDS = 1000  # Playwright counts milliseconds
 expect.set_options(timeout=30 * SECONDS)  # a busy machine is slow, not wrong

@@ -4,13 +4,13 @@ import time
 
 from tiny import write_checkpoint
 
-from app import arena
-from app.compare_handlers import Wish
-from app.compare_plan import pictures, progress
-from app.playground_handlers import ENDED
+from app.arena import arena
+from app.compare.handlers import Wish
+from app.compare.plan import pictures, progress
+from app.playground.handlers import ENDED
 from app.services import build_services
 from app.settings import Settings
-from app.study_admin import StudyForm
+from app.studies.admin import StudyForm
 
 FORM = StudyForm(
     "small", ("a red apple", "a blue car", "two ducks"), windows="2, 4", resolutions="256", seeds=1, raters_per_pair=2,

@@ -13,12 +13,12 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import arena
-from app.arena_routes import VOTES_A_MINUTE, routes
-from app.blind import BLOCK_BYTES, DISPLAY_PX, blind_pair, degraded
+from app.arena import arena
+from app.arena.blind import BLOCK_BYTES, DISPLAY_PX, blind_pair, degraded
+from app.arena.routes import VOTES_A_MINUTE, routes
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
-from app.identity import COOKIE
 from app.study.records import vote_frame
+from app.web.identity import COOKIE
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from arena_world import make_services, make_study
 from browser_world import chromium
 
-from app.launch import launch_arguments
 from app.ui import build_ui
+from app.web.launch import launch_arguments
 
 KEYS = {"1": "left", "2": "right", "3": "both_good", "4": "both_bad", "5": "cannot_tell"}
 

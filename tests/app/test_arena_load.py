@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from arena_world import make_services, make_study
 
-from app.identity import COOKIE
-from app.launch import launch_arguments
 from app.study.votes import CRITERIA
 from app.ui import build_ui
+from app.web.identity import COOKIE
+from app.web.launch import launch_arguments
 
 RATERS, SECONDS, PAUSE = 50, 20, 2.0
 

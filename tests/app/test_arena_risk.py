@@ -6,11 +6,12 @@ from arena_world import finish_practice, make_study
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import arena, study_cache
-from app.arena_routes import routes
-from app.identity import COOKIE
+from app.arena import arena
+from app.arena.routes import routes
+from app.studies import cache as study_cache
+from app.studies.sweep import sweep
 from app.study.risk import RULE, risk_scores
-from app.study_sweep import sweep
+from app.web.identity import COOKIE
 from storage.records import NewComparison
 
 

@@ -7,16 +7,17 @@ import pytest
 from compare_world import FORM, WISH, finished, ids, make_studio, vote_for, wait_for
 from tiny import write_checkpoint
 
-from app import results_view, study_admin
-from app.checkpoints import MOST_LOADED, Checkpoints
-from app.compare_handlers import CompareHandlers
-from app.compare_plan import by_checkpoint, grids_of, pictures
+from app.compare.handlers import CompareHandlers
+from app.compare.plan import by_checkpoint, grids_of, pictures
 from app.components.details import details_html
+from app.drawing.checkpoints import MOST_LOADED, Checkpoints
 from app.pages import compare
 from app.request import GenerationRequest
-from app.results_view import Wish
+from app.results import view as results_view
+from app.results.view import Wish
 from app.settings import read_settings
-from app.study_cache import flops_of, material
+from app.studies import admin as study_admin
+from app.studies.cache import flops_of, material
 
 PLAIN = GenerationRequest("a red apple", "a red apple", 256, 256, 4, seed=7)
 

@@ -6,11 +6,12 @@ import pandas as pd
 import pytest
 from compare_world import WISH, ids, vote_for, wait_for
 
-from app import arena, results_view
-from app.compare_handlers import CompareHandlers
-from app.compare_plan import crossing_of, grids_of, pictures, progress
-from app.compare_rating import win_shares
+from app.arena import arena
+from app.compare.handlers import CompareHandlers
+from app.compare.plan import crossing_of, grids_of, pictures, progress
+from app.compare.rating import win_shares
 from app.components.cards import toggled
+from app.results import view as results_view
 from storage.errors import NotFound
 
 

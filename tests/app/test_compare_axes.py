@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.compare_axes import Axis, Crossing, crossing_from, parse_levels
+from app.compare.axes import Axis, Crossing, crossing_from, parse_levels
 from app.request import GenerationRequest
 
 BASE = GenerationRequest("a cat", "a cat", seed=1)

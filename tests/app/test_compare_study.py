@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from compare_world import FORM, wait_for
 
-from app import arena, study_admin, study_panel
+from app.arena import arena
+from app.studies import admin as study_admin
+from app.studies import panel as study_panel
 from app.study.design import CONTROL_KINDS
 from app.study.power import Power
 from storage.errors import WrongState

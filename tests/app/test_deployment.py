@@ -11,13 +11,13 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app import deployment
 from app.components.sign_in import sign_in
-from app.deployment import CLAIM, lacks, settle_journal
-from app.identity import Identity
 from app.logs import JsonLines
-from app.security import SecurityHeaders
 from app.settings import Settings, read_settings
+from app.web import deployment
+from app.web.deployment import CLAIM, lacks, settle_journal
+from app.web.identity import Identity
+from app.web.security import SecurityHeaders
 
 
 def space(tmp_path, **changes):

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 from PIL import Image
 
-from app import drawing as module
-from app.drawing import Drawing
-from app.live import LiveJobs
+from app.drawing import drawing as module
+from app.drawing.drawing import Drawing
+from app.drawing.live import LiveJobs
 from app.request import GenerationRequest
 
 STEP_SECONDS = 0.01

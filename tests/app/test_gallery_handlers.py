@@ -9,9 +9,9 @@ from arena_world import png
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import media
 from app.components.cards import picks, toggled
 from app.gallery_handlers import GalleryHandlers, Wish
+from app.web import media
 
 ALL = Wish("", "Everything", [], [], [], None, None)
 NOBODY = SimpleNamespace(headers={}, request=None)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.controls import Controls
-from app.estimate import training_text
-from app.offers import Combination, combinations, offered, settled, training_note
+from app.playground.controls import Controls
+from app.playground.estimate import training_text
+from app.playground.offers import Combination, combinations, offered, settled, training_note
 
 SHIPPED_LATER = [(512, 1), (512, 2), (512, 4), (1024, 4)]
 NOW = Controls("a duck", "1:1", 512, 512, 512, 2, "half-linear", 3.0, 0.5, "", 1.0, 0, 1.0, 5, False, 1)

@@ -8,12 +8,12 @@ from PIL import Image
 
 from app import about
 from app.components.examples import examples_html
-from app.controls import Controls
-from app.examples import ASSETS, draw_examples, load_examples
-from app.identity import COOKIE
 from app.pages.about import delete_everything
-from app.playground_handlers import Handlers
+from app.playground.controls import Controls
+from app.playground.examples import ASSETS, draw_examples, load_examples
+from app.playground.handlers import Handlers
 from app.request import GenerationRequest
+from app.web.identity import COOKIE
 from model.checkpoint import checkpoint_hash
 from model.pipeline import WEIGHTS
 
@@ -116,7 +116,7 @@ def test_examples_are_shown_only_for_the_checkpoint_that_drew_them(services, han
 
 def test_the_shipped_examples_were_drawn_by_the_shipped_weights():
     shown = load_examples(checkpoint_hash(WEIGHTS))
-    assert shown, "new weights? draw the examples again: python -m app.examples"
+    assert shown, "new weights? draw the examples again: python -m app.playground.examples"
     assert sum((ASSETS / example.file).stat().st_size for example in shown) < 1_000_000
 
 

@@ -10,10 +10,10 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import arena, practice
-from app.arena_routes import routes
-from app.identity import COOKIE
+from app.arena import arena, practice
+from app.arena.routes import routes
 from app.study.votes import CRITERIA
+from app.web.identity import COOKIE
 from storage.errors import WrongState
 
 

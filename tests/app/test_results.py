@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 from arena_world import make_study
 
-from app import arena, results_view
+from app.arena import arena
 from app.pages.results import FIGURES, pictures_behind
-from app.results_text import trained_text
-from app.results_view import Wish, wish_from
-from app.schedule_plot import schedule_curves
+from app.playground.schedule_plot import schedule_curves
+from app.results import view as results_view
+from app.results.text import trained_text
+from app.results.view import Wish, wish_from
 from app.study.ratings import rate
 from app.study.votes import CRITERIA
 

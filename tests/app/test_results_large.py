@@ -6,9 +6,10 @@ import os
 import pytest
 from arena_world import make_services
 
-from app import results_view, study_cache
+from app.results import view as results_view
+from app.studies import cache as study_cache
 from app.study.ratings import rate
-from tests.study.make_large import fill
+from tests.app.study.make_large import fill
 
 OPEN_SECONDS, REFIT_SECONDS = 2, 5
 

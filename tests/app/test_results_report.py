@@ -4,7 +4,7 @@ import pandas as pd
 from arena_world import finish_practice, make_services, make_study
 from test_results import sit
 
-from app.study_report import training_text, write_report
+from app.results.report import training_text, write_report
 
 
 def test_one_command_writes_page_methods_and_parquet(tmp_path):

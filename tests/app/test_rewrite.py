@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.rewrite import rewrite
-from app.words import Vocabulary, load_vocabulary
+from app.playground.rewrite import rewrite
+from app.playground.words import Vocabulary, load_vocabulary
 from model.pipeline import WEIGHTS
 from model.training.captions import caption
 

@@ -4,8 +4,8 @@ import re
 
 from PIL import Image
 
-from app.live import LiveJob
-from app.playground_handlers import running_view
+from app.drawing.live import LiveJob
+from app.playground.handlers import running_view
 from app.request import GenerationRequest
 
 

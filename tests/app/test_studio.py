@@ -15,12 +15,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from compare_world import finished
 from tiny import write_checkpoint
 
-from app.launch import launch_arguments
-from app.record import request_of
+from app.drawing.record import request_of
 from app.request import GenerationRequest
 from app.services import TooMany, build_services
 from app.settings import Settings
 from app.ui import build_ui
+from app.web.launch import launch_arguments
 from storage.errors import NotFound, QueueFull
 
 SMALL = {"width": 256, "height": 256, "shuffle_window": 4}

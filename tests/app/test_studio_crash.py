@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tiny import write_checkpoint
 
-from app.playground_handlers import ENDED
+from app.playground.handlers import ENDED
 from app.services import build_services
 from app.settings import Settings
 

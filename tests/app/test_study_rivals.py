@@ -5,11 +5,13 @@ import csv
 import pytest
 from arena_world import PROMPTS, png
 
-from app import arena, results_view, study_cache
-from app.results_view import Wish
+from app.arena import arena
+from app.results import view as results_view
+from app.results.view import Wish
+from app.studies import cache as study_cache
+from app.studies.rivals import LIST, bring_in
 from app.study.ratings import rate
 from app.study.tables import rival_table
-from app.study_rivals import LIST, bring_in
 from storage.errors import WrongState
 
 

@@ -11,9 +11,11 @@ from compare_world import FORM, make_studio, wait_for
 from PIL import Image
 
 import app as package
-from app import arena, study_admin, study_shipped
+from app.arena import arena
+from app.studies import admin as study_admin
+from app.studies import shipped as study_shipped
+from app.studies.shipped import FOLDER, MANIFEST, pack, take_in
 from app.study.design import CONTROL_KINDS
-from app.study_shipped import FOLDER, MANIFEST, pack, take_in
 from model.checkpoint import checkpoint_hash
 from model.pipeline import WEIGHTS
 

@@ -13,12 +13,12 @@ from compare_world import make_studio
 from playwright.sync_api import expect
 from sqlalchemy import select
 
-from app import zerogpu
-from app.launch import launch_arguments
-from app.playground_handlers import Handlers
+from app.drawing import zerogpu
+from app.playground.handlers import Handlers
 from app.request import GenerationRequest
 from app.services import build_services
 from app.ui import build_ui
+from app.web.launch import launch_arguments
 from storage.schema import Job
 
 SMALL = GenerationRequest("a red apple", "a red apple", width=256, height=256, shuffle_window=4, seed=7)

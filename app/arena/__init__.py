@@ -1,0 +1,1 @@
+"""Blind pairs, the practice before them and their routes."""

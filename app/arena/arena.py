@@ -1,0 +1,260 @@
+"""The arena's server side: who sees which pair, and what becomes of the answer. No page code here.
+
+The browser gets an opaque assignment id and two pictures; sides, settings, propensity and the kind of pair
+stay in the database. Answers come back as left or right and are turned into a or b here.
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from app.arena.blind import blind_pair, data_uri
+from app.compare.plan import is_grid
+from app.services import Services
+from app.study.choice import BALANCED_RATINGS, RATED_KINDS, Pool, choose, least_rated
+from app.study.ratings import Rating, rate
+from app.study.records import history_of, pool_of, study_coding, vote_frame
+from app.study.votes import CRITERIA
+from storage.errors import NotFound, WrongState
+from storage.records import Assignment, Rater, Study, Vote
+
+PAIR_MINUTES = 60
+SESSION_PAIRS = 30  # the stated length of a sitting
+SECONDS_A_QUESTION = 7  # for the stated length in minutes
+ANSWERS = ("left", "right", "both_good", "both_bad", "cannot_tell")
+REFIT_VOTES = 25  # the adaptive choice reads a new fit after so many votes
+MAX_DECISION_MS = 3_600_000
+DISPLAY_KEYS = ("width", "height", "pixel_ratio", "shown_px", "zoomed", "flips", "touch")
+
+
+def rater_key(services: Services, owner: str) -> str:
+    """Keyed hash of a visitor's identity: what the database knows of a rater."""
+    return hmac.new(services.settings.secret.encode(), f"rater/{owner}".encode(), hashlib.sha256).hexdigest()
+
+
+def rater_of(services: Services, owner: str) -> Rater:
+    return services.store.get_or_create_rater(rater_key(services, owner))
+
+
+def consenting_rater(services: Services, owner: str) -> Rater:
+    rater = rater_of(services, owner)
+    if rater.consented_at is None:
+        raise WrongState("please read the instructions and agree first")
+    return rater
+
+
+def study_for(services: Services, invite: str | None) -> Study:
+    """The invited study, else the newest open one that is no grid. Simulated studies are for the simulator alone."""
+    if invite:
+        study = services.store.study_by_invite(invite)
+    else:
+        study = next((s for s in services.store.list_studies(states=("open",)) if not is_grid(s)), None)
+    if study is None or study.simulated:
+        raise NotFound("no study is open at the moment")
+    return study
+
+
+def next_pair(services: Services, study: Study, owner: str) -> Assignment | None:
+    """The rater's unfinished pair, or a new one, written down before anything is shown; None at the end."""
+    rater = consenting_rater(services, owner)
+    current = services.store.current_assignment(rater.id, study.id)
+    if current is not None:
+        return current
+    if study.state != "open":
+        raise WrongState(f"the study is {study.state}; it hands out no pairs now")
+    return _new_pair(services, study, owner, rater)
+
+
+def next_possible(services: Services, study: Study, owner: str) -> bool:
+    """Whether an unseen matched pair is left for this rater, or one is unfinished. Writes nothing."""
+    store, rater = services.store, rater_of(services, owner)
+    seen = {a.comparison.id for a in store.assignments_of(rater.id, study.id)}
+    left = (
+        e for e in store.coverage(study.id)
+        if e.available and e.comparison.kind in RATED_KINDS and e.raters < study.raters_per_pair and e.comparison.id not in seen
+    )  # fmt: skip
+    return next(left, None) is not None or store.current_assignment(rater.id, study.id) is not None
+
+
+def _new_pair(services: Services, study: Study, owner: str, rater: Rater) -> Assignment | None:
+    store = services.store
+    coverage = [entry for entry in store.coverage(study.id) if entry.available]
+    levels, coding = study_coding(store.study_generations(study.id))
+    pool = pool_of(coverage, levels, coding)
+    known = store.seen_generations(owner)
+    allowed = np.array(
+        [not known & {e.comparison.generation_a, e.comparison.generation_b} for e in coverage], dtype=bool
+    )
+    random = np.random.default_rng(secrets.randbits(128))
+    rating = _current_rating(services, study, pool, len(levels))
+    history = history_of(store.assignments_of(rater.id, study.id))
+    choice = choose(pool, history, allowed, study.raters_per_pair, random, rating)
+    if choice is None:
+        return None
+    return store.open_assignment(
+        rater.id, study.id, choice.comparison, left_side=choice.left_side, criteria=study.criteria,
+        propensity=choice.propensity, chosen_by=choice.chosen_by, repeat_of=choice.repeat_of,
+        expires_at=datetime.now(timezone.utc) + timedelta(minutes=PAIR_MINUTES),
+    )  # fmt: skip
+
+
+def _current_rating(services: Services, study: Study, pool: Pool, pictures: int) -> Rating | None:
+    """A fit for the adaptive choice, at most REFIT_VOTES behind; None during the balanced blocks."""
+    if least_rated(pool) < BALANCED_RATINGS:
+        return None
+    return _fitted(services, study.id, study.criteria[0], pictures, int(pool.raters.sum()) // REFIT_VOTES)
+
+
+@lru_cache(maxsize=16)
+def _fitted(services: Services, study_id: str, criterion: str, pictures: int, refit: int) -> Rating:
+    """`pictures` and `refit` are counts that say when an older fit is out of date."""
+    _, coding = study_coding(services.store.study_generations(study_id))
+    return rate(vote_frame(services.store.votes_frame(study_id)), criterion, coding=coding)
+
+
+def card(services: Services, study: Study, assignment: Assignment, owner: str) -> dict[str, Any]:
+    """All that the browser learns about a pair."""
+    left, right = blind_pair(*_pictures(services, assignment))
+    first = assignment.comparison.generation_a
+    prompt = services.store.generations_by_id([first])[first].prompt_sent
+    return {
+        "assignment": assignment.id,
+        "prompt": prompt or "",
+        "left": data_uri(left),
+        "right": data_uri(right),
+        "questions": [
+            {"criterion": c, "text": CRITERIA[c]} for c in assignment.criteria if c not in assignment.answered
+        ],
+        **progress(services, study, owner),
+    }
+
+
+def _pictures(services: Services, assignment: Assignment) -> tuple[Image.Image, Image.Image]:
+    comparison = assignment.comparison
+    ids = [comparison.generation_a, comparison.generation_b]
+    found = services.store.generations_by_id(ids)
+    pictures = []
+    for generation in (found[i] for i in ids):
+        if generation.image is None:
+            raise WrongState("a picture of this pair was deleted; ask for the next pair")
+        pictures.append(Image.open(services.store.images.path(generation.image)))
+    return (pictures[0], pictures[1]) if assignment.left_side == "a" else (pictures[1], pictures[0])
+
+
+def progress(services: Services, study: Study, owner: str) -> dict[str, Any]:
+    """Pairs that this rater has finished, and how many a sitting has."""
+    rater = rater_of(services, owner)
+    finished = [
+        a for a in services.store.assignments_of(rater.id, study.id)
+        if set(a.criteria) <= set(a.answered)
+    ]  # fmt: skip
+    return {
+        "done": len(finished),
+        "total": session_pairs(study),
+        "study": study.name,
+    }
+
+
+def session_pairs(study: Study) -> int:
+    return int(study.plan.get("session_pairs", SESSION_PAIRS))
+
+
+def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
+    """What a rater reads before the first pair: the study, its questions, and how long a sitting takes."""
+    return {
+        "consented": rater_of(services, owner).consented_at is not None,
+        "description": study.description,
+        "questions": [CRITERIA[name] for name in study.criteria],
+        "minutes": max(round(session_pairs(study) * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
+        **progress(services, study, owner),
+    }
+
+
+def vote(services: Services, owner: str, message: Mapping[str, Any]) -> Vote:
+    """Record one answer. Returns after the commit; ValueError (or a storage error, which is one) if refused."""
+    answer, criterion = message.get("answer"), message.get("criterion")
+    if answer not in ANSWERS:
+        raise ValueError(f"answer {answer!r:.40}; allowed: {', '.join(ANSWERS)}")
+    if criterion not in CRITERIA:
+        raise ValueError(f"criterion {criterion!r:.40}; allowed: {', '.join(CRITERIA)}")
+    rater = rater_of(services, owner)
+    assignment = services.store.get_assignment(str(message.get("assignment")), rater.id)
+    return services.store.record_vote(
+        assignment.id, rater.id, criterion, by_picture(answer, assignment.left_side),
+        decision_ms=_milliseconds(message.get("decision_ms")), display=_display(message.get("display")),
+    )  # fmt: skip
+
+
+def by_picture(answer: str, left_side: str) -> str:
+    """left and right as seen -> a and b of the comparison; the other answers have no side."""
+    right_side = "b" if left_side == "a" else "a"
+    return {"left": left_side, "right": right_side}.get(answer, answer)
+
+
+def _milliseconds(value: Any) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_DECISION_MS:
+        raise ValueError(f"decision_ms {value!r:.40} must be between 0 and {MAX_DECISION_MS}")
+    return int(value)
+
+
+def _display(value: Any) -> dict[str, float]:
+    """How the pair was shown: known names and finite numbers only."""
+    if not isinstance(value, dict):
+        return {}
+    return {
+        k: float(value[k])
+        for k in DISPLAY_KEYS
+        if isinstance(value.get(k), int | float) and abs(value[k]) < 1e6
+    }
+
+
+def take_back(services: Services, owner: str, vote_id: str) -> None:
+    """Undo the last answer, inside the store's short window."""
+    services.store.supersede_vote(vote_id, rater_of(services, owner).id)
+
+
+def report_broken(services: Services, owner: str, assignment_id: str, side: str) -> None:
+    """A picture that is no picture. The pair stays open: the other questions can still be answered."""
+    if side not in ("left", "right"):
+        raise ValueError(f"side {side!r:.40}; allowed: left, right")
+    services.store.record_flaw(assignment_id, rater_of(services, owner).id, side, kind="broken")
+
+
+def mark_flaw(services: Services, owner: str, message: Mapping[str, Any]) -> str:
+    """A box drawn on the shown square becomes a box on the picture, which the browser does not know the size of."""
+    side, box = message.get("side"), message.get("box")
+    if side not in ("left", "right"):
+        raise ValueError(f"side {side!r:.40}; allowed: left, right")
+    rater = rater_of(services, owner)
+    assignment = services.store.get_assignment(str(message.get("assignment")), rater.id)
+    comparison = assignment.comparison
+    shown = comparison.generation_a if (assignment.left_side == "a") == (side == "left") else comparison.generation_b
+    picture = services.store.generations_by_id([shown])[shown]
+    x0, y0, x1, y1 = picture_box(box, picture.width, picture.height)
+    return services.store.record_flaw(assignment.id, rater.id, side, x0=x0, y0=y0, x1=x1, y1=y1).id
+
+
+def picture_box(box: Any, width: int, height: int) -> tuple[float, float, float, float]:
+    """Fractions of the common square (app/arena/blind.py) -> fractions of the picture that stands centred in it."""
+    if not isinstance(box, list) or len(box) != 4 or not all(_is_fraction(each) for each in box):
+        raise ValueError(f"box {box!r:.60}; allowed: four fractions from 0 to 1, left, top, right, bottom")
+    x0, y0, x1, y1 = box
+    across, down = width / max(width, height), height / max(width, height)
+    left, right = (min(max((x - (1 - across) / 2) / across, 0.0), 1.0) for x in (x0, x1))
+    top, bottom = (min(max((y - (1 - down) / 2) / down, 0.0), 1.0) for y in (y0, y1))
+    if left >= right or top >= bottom:
+        raise ValueError("the mark lies outside the picture")
+    return left, top, right, bottom
+
+
+def _is_fraction(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

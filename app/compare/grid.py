@@ -1,0 +1,160 @@
+"""The sheet of a grid: frozen labelled axes, one zoom for all cells, cost and win share in every cell. Data -> HTML."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from app.compare.axes import Axis
+from app.components.stage import seconds_text
+
+JS_ON_LOAD = """
+const state = {zoom: 1, x: 0, y: 0, scroll: []};
+const sheet = () => element.querySelector('.sheet-area');
+const place = () => {
+  const area = sheet(); if (!area) return;
+  if (state.zoom === 1) state.x = state.y = 0;
+  const limit = v => Math.min(Math.max(v, -(state.zoom - 1) * 100), 0);
+  state.x = limit(state.x); state.y = limit(state.y);
+  area.style.setProperty('--zoom', state.zoom); area.style.setProperty('--x', state.x + '%'); area.style.setProperty('--y', state.y + '%');
+  area.classList.toggle('zoomed', state.zoom > 1);
+  const range = element.querySelector('.sheet-zoom'); if (range) range.value = state.zoom;
+  if (state.zoom > 1.5) area.querySelectorAll('img[data-full]').forEach(i => { i.src = i.dataset.full; i.removeAttribute('data-full'); });
+};
+const zoom = (next, fx, fy) => {   /* fx, fy: the fraction of the cell that stays where it is */
+  next = Math.min(Math.max(next, 1), 12);
+  state.x = fx * 100 - (fx * 100 - state.x) * next / state.zoom;
+  state.y = fy * 100 - (fy * 100 - state.y) * next / state.zoom;
+  state.zoom = next; place();
+};
+const fraction = (e, view) => { const r = view.getBoundingClientRect(); return [(e.clientX - r.left) / r.width, (e.clientY - r.top) / r.height]; };
+let dragged = false;
+element.addEventListener('input', e => { if (e.target.matches('.sheet-zoom')) zoom(Number(e.target.value), .5, .5); });
+element.addEventListener('wheel', e => {
+  const view = e.target.closest('.cell-view');
+  if (!view || !(e.ctrlKey || e.metaKey || state.zoom > 1)) return;
+  e.preventDefault(); zoom(state.zoom * Math.exp(-e.deltaY / 400), ...fraction(e, view));
+}, {passive: false});
+element.addEventListener('pointerdown', e => {
+  const view = e.target.closest('.cell-view'); dragged = false;
+  if (!view || state.zoom === 1) return;
+  e.preventDefault();
+  const r = view.getBoundingClientRect(), from = [e.clientX, e.clientY, state.x, state.y];
+  const move = m => {
+    if (Math.hypot(m.clientX - from[0], m.clientY - from[1]) > 4) dragged = true;
+    state.x = from[2] + (m.clientX - from[0]) / r.width * 100; state.y = from[3] + (m.clientY - from[1]) / r.height * 100; place();
+  };
+  const end = () => { removeEventListener('pointermove', move); removeEventListener('pointerup', end); removeEventListener('pointercancel', end); };
+  addEventListener('pointermove', move); addEventListener('pointerup', end); addEventListener('pointercancel', end);
+});
+element.addEventListener('click', e => {
+  const cell = e.target.closest('.cell[data-id]');
+  if (cell && !dragged) trigger('pick', {id: cell.dataset.id});
+  dragged = false;
+});
+element.addEventListener('scroll', e => { if (e.target.matches?.('.sheet-scroll')) state.scroll = [...element.querySelectorAll('.sheet-scroll')].map(s => [s.scrollLeft, s.scrollTop]); }, true);
+watch('value', () => { place(); element.querySelectorAll('.sheet-scroll').forEach((s, i) => { if (state.scroll[i]) s.scrollTo(...state.scroll[i]); }); });
+"""
+
+CSS = """
+.sheet-tools { display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: center; margin-bottom: 8px; font-size: 13px; color: var(--body-text-color-subdued); }
+.sheet-tools input { width: 130px; accent-color: var(--color-accent); vertical-align: middle; }
+.sheet-title { margin: 14px 0 6px; font-size: 14px; font-weight: 600; }
+.sheet-scroll { overflow: auto; max-height: 82vh; border: 1px solid var(--border-color-primary); border-radius: 14px; background: var(--block-background-fill); }
+.sheet { border-collapse: separate; border-spacing: 0; border: 0 !important; width: auto; } .sheet th, .sheet td, .sheet tr { border: 0 !important; }
+.sheet th { position: sticky; z-index: 2; background: var(--block-background-fill); font-size: 12.5px; font-weight: 600; padding: 7px 10px; text-align: left; color: var(--body-text-color); overflow-wrap: anywhere; }
+.sheet thead th { top: 0; box-shadow: inset 0 -1px var(--border-color-primary); min-width: 132px; }
+.sheet tbody th { left: 0; box-shadow: inset -1px 0 var(--border-color-primary); min-width: 84px; max-width: 150px; vertical-align: top; }
+.sheet thead th:first-child { left: 0; z-index: 3; min-width: 84px; font-weight: 400; color: var(--body-text-color-subdued); }
+.sheet td { padding: 5px; vertical-align: top; }
+.cell { display: block; width: clamp(118px, 15vw, 230px); padding: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; overflow: hidden; text-align: left; background: var(--background-fill-secondary); color: var(--body-text-color); font-weight: 400; position: relative; cursor: pointer; }
+.cell:focus-visible { outline: 3px solid var(--color-accent); } .cell.picked { outline: 3px solid var(--color-accent); }
+.cell-view { display: block; aspect-ratio: var(--aspect, 1); overflow: hidden; touch-action: pan-x pan-y; } .zoomed .cell-view { touch-action: none; cursor: grab; }
+.cell-view img { width: 100%; height: 100%; margin: 0; display: block; transform-origin: 0 0; transform: translate(var(--x, 0), var(--y, 0)) scale(var(--zoom, 1)); }
+.zoomed .cell-view img { image-rendering: pixelated; }
+.cell small { display: block; padding: 3px 8px; font-size: 11.5px; color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
+.cell .won { color: var(--body-text-color); } .cell .won i { display: block; height: 4px; margin-top: 2px; border-radius: 3px; background: var(--border-color-primary); position: relative; }
+.cell .won i b { position: absolute; top: 0; bottom: 0; border-radius: 3px; background: var(--color-accent); opacity: .55; }
+.cell-empty { cursor: default; } .cell-empty .cell-view { display: grid; place-items: center; font-size: 12.5px; color: var(--body-text-color-subdued); padding: 8px; text-align: center; }
+.cell .side { position: absolute; z-index: 1; top: 6px; left: 6px; padding: 0 8px; border-radius: 999px; background: var(--color-accent); color: white; font-size: 12px; font-weight: 600; }
+@media (max-width: 640px) { .sheet tbody th, .sheet thead th:first-child { min-width: 62px; max-width: 78px; padding: 6px; font-size: 11.5px; } }
+"""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One cell. source and full: signed links, None while there is no picture; state: why there is none."""
+
+    labels: tuple[str, ...]
+    generation: str | None = None
+    source: str | None = None
+    full: str | None = None
+    aspect: float = 1.0
+    steps: int = 0
+    seconds: float = 0.0
+    state: str = "waits"
+
+
+@dataclass(frozen=True)
+class Won:
+    """Share of votes that a cell won, with interval and n."""
+
+    share: float
+    low: float
+    high: float
+    n: int
+
+
+def sheets_html(axes: Sequence[Axis], cells: Sequence[Shown], won: Mapping[str, Won], picked: Sequence[str]) -> str:
+    """First axis: rows, second: columns, third: one sheet a level."""
+    tools = (
+        '<div class="sheet-tools"><label>Zoom all cells <input class="sheet-zoom" type="range" min="1" max="12" step="0.1" '
+        'value="1"></label><span>Ctrl + wheel zooms, dragging moves all cells; click two cells to compare them.</span></div>'
+    )
+    titles = list(dict.fromkeys(cell.labels[2:] for cell in cells))
+    parts = []
+    for title in titles:
+        name = f'<p class="sheet-title">{escape(title[0])}</p>' if title else ""
+        parts.append(name + sheet_html(axes, [cell for cell in cells if cell.labels[2:] == title], won, picked))
+    return f'{tools}<div class="sheet-area">{"".join(parts)}</div>'
+
+
+def sheet_html(axes: Sequence[Axis], cells: Sequence[Shown], won: Mapping[str, Won], picked: Sequence[str]) -> str:
+    rows = list(dict.fromkeys(cell.labels[0] for cell in cells))
+    columns = list(dict.fromkeys(cell.labels[1] for cell in cells))
+    at = {cell.labels[:2]: cell for cell in cells}
+    corner = f"{axes[0].name} ↓ {axes[1].name} →"
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    body = "".join(
+        f'<tr><th scope="row">{escape(row)}</th>'
+        + "".join(f"<td>{cell_html(at[row, column], won, picked)}</td>" for column in columns) + "</tr>"
+        for row in rows
+    )  # fmt: skip
+    return (
+        f'<div class="sheet-scroll" tabindex="0"><table class="sheet"><thead><tr><th>{escape(corner)}</th>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def cell_html(cell: Shown, won: Mapping[str, Won], picked: Sequence[str]) -> str:
+    style = f'style="--aspect:{cell.aspect:.4f}"'
+    if cell.source is None or cell.generation is None:
+        return f'<div class="cell cell-empty"><span class="cell-view" {style}>{escape(cell.state)}</span></div>'
+    name = ", ".join(cell.labels)
+    chosen = cell.generation in picked
+    side = f'<span class="side">{"AB"[picked.index(cell.generation)]}</span>' if chosen else ""
+    cost = f"{seconds_text(cell.seconds)} · {cell.steps:,} steps"
+    return (
+        f'<button type="button" class="cell card{" picked" if chosen else ""}" data-id="{escape(cell.generation)}" '
+        f'aria-pressed="{str(chosen).lower()}">{side}<span class="cell-view" {style}><img loading="lazy" draggable="false" '
+        f'src="{escape(cell.source)}" data-full="{escape(cell.full or cell.source)}" alt="{escape(name)}"></span>'
+        f"<small>{escape(cost)}</small>{won_html(won.get(cell.generation))}</button>"
+    )
+
+
+def won_html(won: Won | None) -> str:
+    if won is None:
+        return ""
+    bar = f'<i><b style="left:{won.low:.0%};right:{1 - won.high:.0%}"></b></i>'
+    return f'<small class="won">won {won.share:.0%} [{won.low:.0%}, {won.high:.0%}] n = {won.n}{bar}</small>'
+
+

@@ -1,0 +1,221 @@
+"""What the Compare page does, as methods without a page around them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+from app.compare.axes import EXAMPLES, Axis, Crossing
+from app.compare.grid import Shown, Won, sheets_html
+from app.compare.plan import (
+    Plan,
+    Progress,
+    crossing_of,
+    grids_of,
+    hold,
+    is_grid,
+    pictures,
+    plan,
+    progress,
+    queue,
+    start_grid,
+    stop,
+)
+from app.compare.rating import queue_pair, win_shares
+from app.components.compare_slider import Side, compare_html
+from app.components.stage import seconds_text
+from app.gallery_handlers import side_label
+from app.playground.handlers import refuse
+from app.request import GenerationRequest
+from app.results import view as results_view
+from app.services import Services
+from app.studies.admin import invite_link
+from app.study.records import vote_frame
+from storage.errors import NotFound
+from storage.records import Job, Study
+
+NO_AXIS = "–"
+MAX_RECENT = 20
+STATES = {"queued": "waits", "running": "is being drawn", "done": "was deleted", "failed": "failed", "cancelled": "stopped", "interrupted": "held"}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The page's inputs, in their order."""
+
+    prompt: str
+    resolution: float
+    window: int
+    schedule: str
+    scale: float
+    temperature: float
+    seed: float
+    rows: str
+    row_levels: str
+    columns: str
+    column_levels: str
+    sheets: str
+    sheet_levels: str
+    allow_untrained: bool = False
+
+    def crossing(self) -> Crossing:
+        text = " ".join((self.prompt or "").split())
+        given = ((self.rows, self.row_levels), (self.columns, self.column_levels), (self.sheets, self.sheet_levels))
+        axes = tuple(Axis(name, levels or "") for name, levels in given if name and name != NO_AXIS)
+        if len(axes) < 2:
+            raise ValueError("give two axes at least: rows and columns")
+        text = text or next((level.label for axis in axes if axis.name == "prompt" for level in axis.levels()), "")
+        base = GenerationRequest(
+            prompt=text, typed=text, width=int(self.resolution), height=int(self.resolution),
+            shuffle_window=int(self.window), guidance_schedule=self.schedule, guidance_scale=float(self.scale),
+            temperature=float(self.temperature), seed=int(self.seed or 0),
+            allow_untrained=self.allow_untrained,
+        )  # fmt: skip
+        return Crossing(base, axes)
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows of one grid; both texts are safe HTML."""
+
+    sheet: str
+    status: str
+    busy: bool = False
+    held: bool = False
+    found: bool = True
+
+
+class CompareHandlers:
+    """One object per page; keeps no state of its own."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+
+    def describe(self, wish: Wish) -> str:
+        """The plan of what is filled in, or why it cannot be drawn."""
+        try:
+            return plan_html(plan(self.services, wish.crossing()), wish.crossing())
+        except (ValueError, TypeError, OverflowError) as error:
+            return f'<p class="cost cost-bad">{escape(str(error))}</p>'
+
+    def start(self, wish: Wish, owner: str | None, address: str | None = None) -> str:
+        """Queue a grid; its id. Its pictures count in the address's hourly quota."""
+        try:
+            return start_grid(self.services, known(owner), wish.crossing(), address).id
+        except (ValueError, TypeError, OverflowError) as error:
+            raise refuse(error) from error
+
+    def act(self, action: str, grid: str | None, owner: str | None) -> None:
+        """hold, go on or stop an own grid."""
+        try:
+            study = self.own(grid, owner)
+            {"hold": hold, "go-on": queue, "stop": stop}[action](self.services, study, known(owner))
+        except ValueError as error:
+            raise refuse(error) from error
+
+    def own(self, grid: str | None, owner: str | None) -> Study:
+        """The visitor's own grid; foreign and unknown ones raise the same NotFound."""
+        study = self.services.store.get_study(str(grid)[:64]) if grid else None
+        if study is None or owner is None or study.owner != owner or not is_grid(study):
+            raise NotFound("no such grid")
+        return study
+
+    def recent(self, owner: str | None) -> list[tuple[str, str]]:
+        if owner is None:
+            return []
+        return [(grid_title(study), study.id) for study in grids_of(self.services, owner)[:MAX_RECENT]]
+
+    def view(self, grid: str | None, owner: str | None, criterion: str, picked: Sequence[str] = ()) -> View:
+        try:
+            study = self.own(grid, owner)
+        except NotFound:
+            return View(empty(), "", found=False)
+        now = progress(self.services, study)
+        cells = [self._shown(cell, job, made) for cell, job, made in pictures(self.services, study)]
+        sheet = sheets_html(crossing_of(study).axes, cells, self.won(study, criterion), list(picked))
+        return View(sheet, status_html(study, now), bool(now.busy), bool(now.held or now.missing))
+
+    def won(self, study: Study, criterion: str) -> dict[str, Won]:
+        """Empty before there are votes."""
+        if study.opened_at is None:
+            return {}
+        votes = vote_frame(self.services.store.votes_frame(study.id))
+        if votes.empty:
+            return {}
+        return {r.Index: Won(r.share, r.low, r.high, int(r.n)) for r in win_shares(votes, criterion).itertuples()}
+
+    def _shown(self, cell: Any, job: Job | None, made: Any) -> Shown:
+        request = cell.request
+        shown = Shown(cell.labels, aspect=request.width / request.height)
+        if made is None or made.image is None:
+            return replace(shown, state=STATES[job.state] if job else "not queued")
+        link = self.services.picture_url
+        return replace(
+            shown, generation=made.id, source=link(made, "thumb"), full=link(made), steps=made.steps, seconds=made.seconds
+        )
+
+    def slider(self, picked: Sequence[str], owner: str | None) -> str:
+        """Both picked cells on top of each other."""
+        if len(picked) != 2 or owner is None:
+            return ""
+        try:
+            made = [self.services.store.get_generation(each, owner) for each in picked]
+        except NotFound as error:
+            raise refuse(error) from error
+        a, b = (Side(self.services.picture_url(each), side_label(each)) for each in made)
+        return compare_html(a, b, made[0].width / made[0].height)
+
+    def queue(self, grid: str | None, owner: str | None, picked: Sequence[str]) -> str:
+        """Queue the two picked cells for rating; the sentence to show."""
+        try:
+            study = self.own(grid, owner)
+            if len(picked) != 2:
+                raise ValueError("pick two cells first")
+            pair = queue_pair(self.services, study, known(owner), *picked)
+        except ValueError as error:
+            raise refuse(error) from error
+        kind = f"they differ in {pair.factor}" if pair.factor else "they differ in more than one factor"
+        return f"Queued for rating ({kind}). Send others the invite link below; you cannot rate your own pictures."
+
+
+def known(owner: str | None) -> str:
+    if owner is None:
+        raise NotFound("this browser has no visitor mark yet; reload the page")
+    return owner
+
+
+def plan_html(cost: Plan, crossing: Crossing) -> str:
+    seconds = f"about {seconds_text(cost.seconds)}" if cost.seconds is not None else "not yet timed here"
+    shape = " × ".join(f"{len(axis.levels())} {axis.name}" for axis in crossing.axes)
+    line = f"{shape} = {cost.pictures} pictures · {seconds} · {cost.memory_bytes / 2**20:,.0f} MiB"
+    notes = "".join(
+        f'<p class="cost-note"><span class="badge">untrained</span>{escape(reason)}</p>' for reason in cost.untrained
+    )
+    return f'<p class="cost">{escape(line)}</p>{notes}'
+
+
+def status_html(study: Study, now: Progress) -> str:
+    parts = [f"{now.done} of {now.total} pictures"]
+    parts += [f"{count} {name}" for count, name in ((now.busy, "waiting or drawn now"), (now.held, "held"), (now.missing, "not queued"), (now.failed, "stopped or failed")) if count]
+    share = now.done / max(now.total, 1)
+    meter = "" if now.finished else f'<div class="meter"><i style="width:{share:.0%}"></i></div>'
+    error = f'<p class="cost cost-bad">{escape(now.error)}</p>' if now.error else ""
+    links = f'<a class="chip" data-copy href="/compare?grid={escape(study.id)}">Copy link</a>'
+    if study.opened_at is not None:
+        links += f' <a class="chip" data-copy href="{escape(invite_link(study))}">Copy invite link for raters</a>'
+        links += f' <a class="chip" href="/results?study={escape(study.id)}">Results</a>'
+    return f'<p class="fine">{escape(" · ".join(parts))}</p>{meter}{error}<p class="links">{links}</p>'
+
+
+def grid_title(study: Study) -> str:
+    axes = " × ".join(axis.name for axis in crossing_of(study).axes)
+    prompt = (study.prompts or [""])[0]
+    return f"{study.created_at:%d %b %H:%M} · {axes} · {prompt[:40]}"
+
+
+def empty() -> str:
+    shown = " · ".join(f"{name}: {text}" for name, text in list(EXAMPLES.items())[:4])
+    return f'<p class="empty">Choose two or three axes and start. Levels are lists and ranges: {escape(shown)}.</p>'
+
+
+CRITERIA = results_view.ALL_CRITERIA

@@ -1,0 +1,56 @@
+"""Cells of a grid under blind eyes: queue two of them for rating, and how often each cell won so far."""
+
+import pandas as pd
+
+from app.compare.plan import is_grid
+from app.services import Services
+from app.study.design import generation_frame, matched_pairs
+from app.study.intervals import share_interval
+from app.study.votes import answered
+from storage.errors import NotFound, WrongState
+from storage.records import Comparison, Generation, NewComparison, Study
+
+
+def queue_pair(services: Services, study: Study, owner: str, first: str, second: str) -> Comparison:
+    """Two cells of an own grid become a pair that others rate blind; the grid opens for rating with its first pair."""
+    if study.owner != owner or not is_grid(study):
+        raise NotFound("only the grid's owner can queue its cells")
+    known = {each.id: each for each in services.store.study_generations(study.id)}
+    if first == second or not {first, second} <= set(known):
+        raise ValueError("pick two different cells of this grid")
+    if study.state == "closed":
+        raise WrongState("this grid is closed; it takes no more pairs")
+    pair = pair_of(known[first], known[second])
+    added = services.store.add_comparisons(study.id, [pair])[0]
+    if study.frozen_at is None:
+        services.store.freeze_contrasts(study.id, [])
+    services.store.set_study_state(study.id, "open")
+    return added
+
+
+def pair_of(first: Generation, second: Generation) -> NewComparison:
+    """Matched where exactly one factor differs, else free: shown and counted for its cells, never in the rating model.
+
+    Picture a is always the same of the two, so that a pair queued twice is one pair.
+    """
+    found = matched_pairs(generation_frame([first, second]))
+    if len(found):
+        one = found.iloc[0]
+        return NewComparison(one["a"], one["b"], factor=one["factor"], block=one["block"])
+    a, b = sorted((first.id, second.id))
+    return NewComparison(a, b, kind="free", block="any two cells")
+
+
+def win_shares(votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Generation -> `share` of its votes won (ties half), `low`, `high` (Wilson, votes as independent), `n`."""
+    used = answered(votes[(votes["criterion"] == criterion) & votes["kind"].isin(["matched", "free"])])
+    score = used["answer"].map({"a": 1.0, "b": 0.0}).fillna(0.5)
+    sides = [
+        pd.DataFrame({"generation": used["generation_a"], "score": score}),
+        pd.DataFrame({"generation": used["generation_b"], "score": 1 - score}),
+    ]
+    table = pd.concat(sides).groupby("generation")["score"].agg(wins="sum", n="count")
+    bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
+    return table.assign(
+        share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds]
+    )

@@ -1,0 +1,1 @@
+"""One job from claim to picture, and who drives it."""

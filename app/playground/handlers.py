@@ -1,0 +1,361 @@
+"""What the Playground does, as methods without any page around them: start, follow, stop, arrive, describe."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from app.components.details import details_html
+from app.components.stage import Stage, data_uri, seconds_text, shape_of, stage_html
+from app.drawing.live import LiveJob
+from app.drawing.record import request_of
+from app.playground.controls import PRESETS, Controls, controls_of
+from app.playground.estimate import Estimate
+from app.playground.examples import Example, load_examples
+from app.playground.offers import Offer, combinations, offered, position, settled, training_note
+from app.playground.rewrite import rewrite
+from app.playground.words import suggestions, unknown_words
+from app.request import GenerationRequest, parse_points, request_from
+from app.services import Services
+from model import guidance_weights
+from storage.errors import NotFound, StorageError
+from storage.records import Generation, Job
+
+FOLLOW_SECONDS = 1 / 8
+QUEUE_LOOK_SECONDS = 0.5
+ENDED = ("done", "failed", "cancelled", "interrupted")
+EXAMPLES = ("a red apple", "two green cars", "a yellow duck and a blue cup", "a cat left of a clock")
+
+
+def refuse(error: Exception) -> gr.Error:
+    """A refusal that the visitor sees, in a message that is HTML; no traceback in the log."""
+    return gr.Error(escape(str(error), quote=False), print_exception=False)
+
+
+class Handlers:
+    """One object per page; keeps no state of its own."""
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.examples = load_examples(services.checkpoint)
+        cells = services.pipeline.supported_cells() if services.pipeline is not None else []
+        self.trained = combinations(cells)
+        self.training_note = training_note(self.trained)
+
+    def owner(self, request: gr.Request, token: str | None) -> str:
+        owner = self.services.identity.owner(request, token)
+        if owner is None:
+            raise refuse(ValueError("this browser has no visitor mark yet; reload the page"))
+        return owner
+
+    def start(self, controls: Controls, token: str | None, request: gr.Request) -> str:
+        """Queue what the controls say; the job's id."""
+        try:
+            owner = self.owner(request, token)
+            return self.services.submit(owner, controls.request(self.sent(controls)), address=address_of(request)).id
+        except (ValueError, TypeError, OverflowError) as error:
+            raise refuse(error) from error
+
+    def sent(self, controls: Controls) -> str | None:
+        """The prompt as the model will read it, where the switch asks for the training phrasing."""
+        return rewrite(controls.prompt, self.services.vocabulary) if controls.rewrite else None
+
+    def resume(self, job_id: str | None, token: str | None, request: gr.Request) -> str:
+        """Queue an interrupted job again; its id."""
+        try:
+            return self.services.resume(job_id or "", self.owner(request, token)).id
+        except StorageError as error:
+            raise refuse(error) from error
+
+    def stop(self, job_id: str | None, token: str | None, request: gr.Request) -> None:
+        if not job_id:
+            return
+        try:
+            self.services.stop(job_id, self.owner(request, token))
+        except StorageError as error:
+            raise refuse(error) from error
+
+    def replay(self, generation_id: str | None, token: str | None, request: gr.Request) -> str:
+        """Queue the shown picture again; the job's id."""
+        try:
+            return self.services.replay(
+                generation_id or "", self.owner(request, token), address=address_of(request)
+            ).id
+        except ValueError as error:
+            raise refuse(error) from error
+
+    async def follow(self, job_id: str | None, owner: str | None) -> AsyncIterator["View"]:
+        """Views of a job until it ends. Watching costs the job nothing, and leaving does not stop it."""
+        if not job_id or not owner:
+            return
+        await asyncio.to_thread(self.services.store.get_job, job_id, owner)  # its owner's only
+        drive = await asyncio.to_thread(self.services.drive, job_id)
+        try:
+            async for view in self._watch(job_id, owner):
+                yield view
+        finally:
+            if drive is not None:  # a closed page: what nobody else draws is interrupted, and can go on later
+                drive.leave()
+
+    async def _watch(self, job_id: str, owner: str) -> AsyncIterator["View"]:
+        seen = None
+        while True:
+            live = self.services.live.get(job_id)
+            if live is None or seen is None:
+                job = await asyncio.to_thread(self.services.store.get_job, job_id, owner)
+                yield await asyncio.to_thread(self.view, job, owner)
+                if job.state in ENDED:
+                    return
+                if job.state == "queued":
+                    await asyncio.sleep(QUEUE_LOOK_SECONDS)
+                    continue
+                shown = request_from(job.request)
+            if live is not None and live.version != seen:
+                seen = live.version
+                yield running_view(shown, live)
+            await asyncio.sleep(FOLLOW_SECONDS)
+
+    def view(self, job: Job, owner: str) -> "View":
+        """A job as its row tells."""
+        request = request_from(job.request)
+        if job.state == "done" and request.replay_of:
+            return self._replay_view(job, request, owner)
+        if job.state == "done":
+            return self.result_view(self.services.generations_of_job(job), owner)
+        if job.state == "queued":
+            ahead = self.services.store.queue_position(job.id) or 0
+            detail = f"{ahead} before it in the queue" if ahead else "starts next"
+            return View(stage(request, "Waiting", detail, "busy"), busy=True)
+        if job.state == "running":
+            return View(stage(request, "Drawing", "", "busy", step=job.step, total=job.total), busy=True)
+        texts = {
+            "cancelled": ("Stopped", "nothing was kept"),
+            "failed": ("This did not work", job.error or "unknown error"),
+            "interrupted": ("Interrupted", "it was not finished; Go on draws it with the same seed"),
+        }
+        return View(stage(request, *texts[job.state], "bad"), busy=False, resumable=job.state == "interrupted")
+
+    def result_view(self, made: list[Generation], owner: str | None) -> "View":
+        if not made:
+            return View(stage_html(Stage(headline="Deleted", detail="this picture was deleted")), busy=False)
+        first = made[0]
+        shown = Stage(
+            width=first.width,
+            height=first.height,
+            window=first.window or 1,
+            sources=[self.services.picture_url(generation) for generation in made],
+            headline="Done",
+            detail=f"{first.steps} steps in {seconds_text(first.seconds)} · seed {first.seed}",
+            tone="done",
+            alt=first.prompt or "Generated picture",
+            zoomable=True,
+        )
+        details = "".join(details_html(self.services, g, own=g.owner == owner) for g in made)
+        return View(stage_html(shown), busy=False, details=details, generation_id=first.id)
+
+    def _replay_view(self, job: Job, request: GenerationRequest, owner: str) -> "View":
+        verdict = job.progress.get("verdict") or {}
+        try:
+            original = self.services.store.get_generation(request.replay_of, owner)
+        except NotFound:
+            return View(stage(request, "Replayed", "the original was deleted meanwhile", "bad"), busy=False)
+        shown = self.result_view([original], owner)
+        same = verdict.get("identical")
+        text = "identical tokens" if same else "the tokens differ: " + "; ".join(verdict.get("reasons", ["unknown"]))
+        note = f'<p class="verdict verdict-{"same" if same else "other"}">Replay: {escape(text)}</p>'
+        return replace(shown, details=note + shown.details)
+
+    def arrive(self, token: str | None, request: gr.Request) -> "Arrival":
+        """Opening the page: who this is, and the picture of `?g=` or the newest job."""
+        identity = self.services.identity
+        owner = identity.owner(request, token)
+        if owner is None:
+            token = identity.new_token()
+            owner = identity.owner_of_token(token)
+        elif identity.owner_of_token(token) != owner:
+            token = identity.token_of(owner)
+        linked = dict(request.query_params).get("g") if request else None
+        if linked:
+            return self._arrive_by_link(linked, owner, token)
+        jobs = self.services.store.jobs_of(owner, limit=1)
+        if not jobs:
+            return Arrival(token, owner)
+        controls = self.controls_of(request_from(jobs[0].request), fixed_seed=False)
+        return Arrival(token, owner, job_id=jobs[0].id, controls=controls)
+
+    def _arrive_by_link(self, generation_id: str, owner: str, token: str) -> "Arrival":
+        try:
+            generation = self.services.store.get_generation(str(generation_id)[:64], owner)
+        except NotFound:
+            gr.Warning("This picture is private, was deleted, or never existed.")
+            return Arrival(token, owner)
+        controls = self.controls_of(request_of(generation)) if generation.window else None
+        if generation.owner != owner:
+            self.services.store.note_sightings(owner, [generation.id])
+        return Arrival(token, owner, view=self.result_view([generation], owner), controls=controls)
+
+    def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
+        """Controls that add up to this request; the switches are on where it needs them."""
+        same = rewrite(request.typed, self.services.vocabulary) == request.prompt
+        controls = controls_of(request, fixed_seed=fixed_seed)
+        return replace(controls, rewrite=same, allow_untrained=position(controls) not in self.trained)
+
+    def offered(self, allow_untrained: bool) -> Offer:
+        """What the controls can be set to."""
+        windows = self.services.pipeline.config.shuffle_windows if self.services.pipeline is not None else ()
+        return offered(self.trained, windows, allow_untrained)
+
+    def settle(self, controls: Controls, moved: str) -> Controls:
+        """Controls that the checkpoint was trained for, where untrained ones are not allowed; says what followed."""
+        chosen = settled(self.trained, controls, moved)
+        if chosen != controls:
+            gr.Info(f"Now {chosen.resolution} px, {chosen.aspect}, window {chosen.window}: the nearest that was trained.", duration=6)
+        return chosen
+
+    def example(self, index: Any) -> tuple[Controls, str]:
+        """The controls that draw an example again, and the stage with its picture."""
+        if not isinstance(index, int) or not 0 <= index < len(self.examples):
+            raise refuse(ValueError("there is no such example"))
+        chosen = self.examples[index]
+        return self.controls_of(chosen.request), example_stage(chosen, f"seed {chosen.request.seed} · Generate draws it again")
+
+    def describe(self, controls: Controls) -> tuple[dict[str, Any] | None, str, bool]:
+        """The curve's data, the line of costs, and whether this can be drawn; problems are said, not raised."""
+        try:
+            request = controls.request()
+            probe = replace(request, prompt=request.prompt or "x", typed=request.typed or "x")
+            self.services.check(probe)
+            cost = self.services.estimate(probe)
+        except (ValueError, TypeError, OverflowError) as error:
+            return self._curve(controls, 64), f'<p class="cost cost-bad">{escape(str(error))}</p>', False
+        return self._curve(controls, cost.steps), cost_html(request, cost), True
+
+    def _curve(self, controls: Controls, steps: int) -> dict[str, Any] | None:
+        try:
+            points = parse_points(controls.points) if controls.schedule == "custom" else None
+            weights = guidance_weights(
+                controls.schedule,
+                float(controls.scale),
+                steps,
+                points=points,
+                ramp_end=float(controls.ramp_end),
+            ).tolist()
+        except (ValueError, TypeError):
+            return None
+        top = max(8.0, *weights, *(w for _, w in points or ()))
+        every = max(len(weights) // 256, 1)
+        shown = [round(w, 3) for w in weights[::every]]
+        return {"weights": shown, "steps": steps, "top": top, "points": points and [list(p) for p in points]}
+
+    def words(self, prompt: str, rewriting: bool) -> str:
+        """What the checkpoint knows of these words and what will be sent, as safe HTML."""
+        prompt, vocabulary = prompt or "", self.services.vocabulary
+        offered = suggestions(prompt, vocabulary)
+        finished = prompt.rpartition(" ")[0] if offered else prompt  # a word that is being typed is not yet wrong
+        notes = [
+            f"<b>{escape(word)}</b>" + (f" (closest: <b>{escape(close)}</b>)" if close else "")
+            for word, close in unknown_words(finished, vocabulary).items()
+        ]
+        known = [
+            f'<button type="button" class="chip" data-word="{escape(word)}">{escape(word)}</button>'
+            for word in offered
+        ]
+        sent = rewrite(prompt, vocabulary) if rewriting else prompt.strip()
+        told = [f'<p class="known">{"".join(known)}</p>'] if known else []
+        told += [f'<p class="unknown">Not known: {", ".join(notes)}</p>'] if notes else []
+        told += [f'<p class="sent">Sent as: <b>{escape(sent)}</b></p>'] if sent != prompt.strip() else []
+        return "".join(told)
+
+    def surprise(self) -> str:
+        """A prompt from the words that the checkpoint knows."""
+        vocabulary = self.services.vocabulary
+        if not vocabulary:
+            return random.choice(EXAMPLES)
+        one, two = random.sample(vocabulary.objects, 2)
+        colour = random.choice(vocabulary.colours or ("",))
+        forms = (f"a {colour} {one}", f"a {one} and a {two}", f"two {one}", f"a {one} left of a {two}")
+        return rewrite(random.choice(forms), vocabulary)
+
+    def preset(self, name: str) -> tuple[str, float, float, str]:
+        if name not in PRESETS:
+            raise refuse(ValueError(f"{name!r} is no preset; there are {', '.join(PRESETS)}"))
+        return PRESETS[name]
+
+
+@dataclass(frozen=True)
+class View:
+    """What the page shows of a job; stage and details are safe HTML."""
+
+    stage: str
+    busy: bool
+    details: str = ""
+    generation_id: str | None = None
+    resumable: bool = False
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """What opening the page found."""
+
+    token: str
+    owner: str
+    job_id: str | None = None
+    view: View | None = None
+    controls: Controls | None = None
+
+
+def stage(request: GenerationRequest, headline: str, detail: str, tone: str, **progress: int) -> str:
+    return stage_html(Stage(**shape_of(request), headline=headline, detail=detail, tone=tone, **progress))
+
+
+def example_stage(example: Example, hint: str) -> str:
+    request = example.request
+    shown = Stage(
+        **shape_of(request),
+        sources=[example.url],
+        headline=f"Example: {request.typed}",
+        detail=f"{example.steps} fused windows, drawn one a step · {hint}",
+        tone="done",
+        alt=f"Example picture of {request.typed}",
+        zoomable=True,
+        reveal=True,
+    )
+    return stage_html(shown)
+
+
+def running_view(request: GenerationRequest, live: LiveJob) -> View:
+    parts = [f"step {live.step} of {live.total}"] if live.total else []
+    if live.codes_per_second:
+        parts.append(f"{live.codes_per_second:,.0f} tokens/s")
+    if live.remaining_seconds is not None and live.phase == "drawing windows":
+        parts.append(f"{seconds_text(live.remaining_seconds)} left")
+    shown = Stage(
+        **shape_of(request),
+        sources=[data_uri(preview) for preview in live.previews],
+        step=live.step,
+        shown=live.shown,
+        total=live.total,
+        headline=live.phase.capitalize(),
+        detail=" · ".join(parts),
+        tone="busy",
+        alt=f"Unfinished picture of {request.typed}",
+    )
+    return View(stage_html(shown), busy=True)
+
+
+def cost_html(request: GenerationRequest, cost: Estimate) -> str:
+    seconds = f"about {seconds_text(cost.seconds)}" if cost.seconds is not None else "not yet timed here"
+    mebibytes = f"{cost.memory_bytes / 2**20:,.0f} MiB {'peak memory' if cost.memory_measured else 'of caches'}"
+    badge = "" if cost.trained else '<span class="badge">untrained</span>'
+    line = f"{request.width} × {request.height} px · {cost.steps:,} steps · {seconds} · {mebibytes}"
+    return f'<p class="cost">{escape(line)}</p><p class="cost-note">{badge}{escape(cost.reason)}</p>'
+
+
+def address_of(request: gr.Request | None) -> str | None:
+    """The network address behind a request; proxies are trusted only as the server was told to trust them."""
+    client = getattr(request, "client", None)
+    return getattr(client, "host", None)

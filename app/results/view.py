@@ -1,0 +1,205 @@
+"""What the results page shows of one study, from the store to figures and safe HTML. No page code here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.arena import arena
+from app.compare.plan import is_grid
+from app.playground.schedule_plot import schedule_curves
+from app.results import plots
+from app.results.pictures import marked_pictures
+from app.results.text import (
+    audit_html,
+    noise_text,
+    note,
+    power_text,
+    quality,
+    summarise,
+    trained_text,
+    verdict_table,
+)
+from app.services import Services
+from app.studies import cache
+from app.study import reliability as agree
+from app.study import tables
+from app.study.flaws import flaw_rates
+from app.study.ratings import Rating
+from app.study.votes import CRITERIA, FACTORS, level_order
+from storage.errors import WrongState
+from storage.records import Study
+
+COSTS = {"seconds": "s", "steps": "fused tokens", "flops": "TFLOP", "memory": "GiB"}
+PREFERENCES = ("wins", "pareto", "schedules", "parallel", "conflicts")  # figures of who was preferred
+ALL_CRITERIA = [(plots.NAMES[name], name) for name in CRITERIA]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The filter bar's values, in the order of the page's inputs. lifted, dropped: the supposition."""
+
+    study: str | None
+    criteria: Sequence[str] = tuple(CRITERIA)
+    factor: str = "window"
+    cost: str = "seconds"
+    lifted: Sequence[str] = ()
+    dropped: Sequence[str] = ()
+
+    def link(self) -> str:
+        """The address that restores this view."""
+        values = {"study": self.study, "factor": self.factor, "cost": self.cost, "criteria": ",".join(self.criteria)}
+        values |= {"lifted": ",".join(self.lifted), "dropped": ",".join(self.dropped)}
+        return "/results?" + urlencode({key: value for key, value in values.items() if value})
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything on the page; None stands for an empty plot, whose reason is in `notes` under the same name."""
+
+    summary: str = ""
+    verdicts: str = ""
+    quality: str = ""
+    audit: str = ""
+    figures: Mapping[str, go.Figure | None] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def studies(services: Services) -> list[tuple[str, str]]:
+    """(name, id) of the human studies, newest first; grids only once somebody queued two cells for rating."""
+    shown = [study for study in services.store.list_studies() if not is_grid(study) or study.opened_at]
+    return [(f"{study.name} ({study.state})", study.id) for study in shown]
+
+
+def factors_of(services: Services, study_id: str | None) -> list[str]:
+    """What wins are shown by; the checkpoint only where the study varies it."""
+    levels = cache.material(services, study_id).coding.levels if study_id else {}
+    return [factor for factor in FACTORS if factor != "checkpoint" or len(levels.get(factor, ())) > 1]
+
+
+def held_back(services: Services, study: Study, owner: str | None) -> bool:
+    """Whether this visitor is in the middle of rating: win shares would lead their answers."""
+    if owner is None or study.state == "closed":
+        return False
+    done = arena.progress(services, study, owner)
+    started = services.store.assignments_of(arena.rater_of(services, owner).id, study.id)
+    return bool(started) and done["done"] < done["total"] and arena.next_possible(services, study, owner)
+
+
+def view(services: Services, wish: Wish, owner: str | None) -> View:
+    """Read the votes once, fit once a criterion, draw."""
+    study = services.store.get_study(wish.study)
+    if held_back(services, study, owner):
+        return View(summary=note("You are rating this study. Its results open when your sitting is done."))
+    found = cache.material(services, study.id)
+    lifted, dropped = tuple(wish.lifted), tuple(wish.dropped)
+    votes = cache.supposed(found, lifted, dropped)
+    figures = {"coverage": plots.coverage(tables.coverage_table(found.pairs, votes)) if len(found.pairs) else None}
+    if votes.empty:
+        return View(note("No votes yet. The design below shows what will be compared."), figures=figures)
+    chosen = [name for name in study.criteria if name in wish.criteria] or list(study.criteria)
+    ratings = {name: cache.fitted(found, name, lifted, dropped) for name in chosen}
+    judged = pd.concat([judge(services, study, rating, real=not (lifted or dropped)) for rating in ratings.values()])
+    judged["trained"] = trained_column(services, study, judged)
+    flops = cache.flops_of(services, found) if wish.cost == "flops" else None
+    figures |= draw(votes, ratings[chosen[0]], judged, wish, flops, cache.agreement(found, lifted, dropped))
+    marked = marked_pictures(services, study.id, votes)
+    figures["flaws"] = plots.flaws(flaw_rates(marked)) if marked else None
+    supposed = note("This is a supposition: some exclusions are switched.") if lifted or dropped else ""
+    return View(
+        supposed + summarise(study, votes), verdict_table(judged), quality(votes, ratings),
+        audit_html(services.store.exclusions(study.id)), figures, notes_of(figures, votes, judged, wish),
+    )  # fmt: skip
+
+
+def draw(
+    votes: pd.DataFrame, rating: Rating, judged: pd.DataFrame, wish: Wish, flops: Mapping[tuple, float] | None, agreement: pd.DataFrame
+) -> dict[str, go.Figure | None]:
+    """Figures of the first chosen criterion, and those of all."""
+    wins = tables.win_table(votes, rating.criterion, wish.factor)
+    levels = level_order([*wins["row"], *wins["column"]])
+    costs = tables.rated_costs(rating, votes, wish.cost, flops)
+    accepted, disagreement = agree.acceptability(votes, wish.factor), tables.conflicts(votes)
+    return {
+        "forest": plots.effect_forest(judged) if len(judged) else None,
+        "wins": plots.win_matrix(wins, levels, wish.factor) if len(wins) else None,
+        "pareto": plots.pareto(costs, wish.cost, COSTS[wish.cost], rating.criterion) if len(costs) else None,
+        "acceptability": plots.acceptability(accepted, wish.factor) if len(accepted) else None,
+        "schedules": schedule_curves(costs) if len(costs) and costs["schedule"].nunique() > 1 else None,
+        "parallel": plots.parallel(costs, wish.cost, COSTS[wish.cost]) if len(costs) > 1 else None,
+        "reliability": plots.reliability(agreement) if len(agreement) else None,
+        "conflicts": plots.conflicts(disagreement) if len(disagreement) else None,
+        "timeline": plots.timeline(tables.timeline(votes)),
+    }
+
+
+def notes_of(figures: Mapping[str, Any], votes: pd.DataFrame, judged: pd.DataFrame, wish: Wish) -> dict[str, str]:
+    """Why a plot is empty, what the forest plot has the power for, and the noise floor under every preference."""
+    empty = {
+        "forest": "Nothing varies between the rated pictures, so there is no effect to show.",
+        "wins": f"No votes on pairs that differ in {wish.factor}.",
+        "pareto": f"The {wish.cost} of these settings are not known here.",
+        "acceptability": "No ties yet: nobody said both good or both bad.",
+        "flaws": "No flaw was marked yet; raters mark them with the brush of the arena.",
+        "conflicts": "No look chose a picture under two criteria yet.",
+        "schedules": "Only one schedule was rated.",
+        "parallel": "One rated setting has nothing to stand beside.",
+        "reliability": "Agreement needs two pairs with two raters, and a fifth of all assignments on pairs of others.",
+    }
+    shown = {name: note(text) for name, text in empty.items() if figures.get(name) is None}
+    trained = "; ".join(dict.fromkeys(f"training of {r.term}: {r.trained}" for r in judged.itertuples() if r.trained))
+    floor = f'<p class="fine">{escape(noise_text(votes))}</p>'
+    below = {name: shown.get(name, "") + floor for name in PREFERENCES if figures.get(name) is not None}
+    return {**shown, **below, "forest": shown.get("forest", "") + f'<p class="fine">{power_text(votes)} {trained}</p>{floor}'}
+
+
+def trained_column(services: Services, study: Study, judged: pd.DataFrame) -> list[str]:
+    """Beside every window effect: how much each of its windows was trained."""
+    cells = study.plan.get("trained_cells")
+    return [trained_text(cells, row.term, row.reference) for row in judged.itertuples()]
+
+
+def judge(services: Services, study: Study, rating: Rating, real: bool = True) -> pd.DataFrame:
+    """Verdicts of a rating; a look that is due at a primary contrast is taken now and written down, unless the votes
+    are those of a supposition."""
+    primary = [str(name) for name in study.contrasts]
+    table = tables.verdicts(rating, primary, services.store.looks(study.id))
+    for row in table[(table["claim"] == "primary") & table["boundary"].notna()].itertuples() if real else ():
+        result = {
+            "fraction": row.fraction,
+            "estimate": row.estimate,
+            "se": row.se,
+            "boundary": row.boundary,
+            "decided": row.decided,
+        }
+        try:
+            services.store.record_look(study.id, row.term, rating.criterion, row.look, int(row.n), result)
+        except WrongState:  # another reader took the same look a moment ago
+            continue
+    return table
+
+
+def suppositions(services: Services, study_id: str) -> tuple[list[str], list[tuple[str, str]]]:
+    """What may be switched: the rules in force, and the raters as (name with n, id), most votes first."""
+    found = cache.material(services, study_id)
+    counts = found.votes.groupby("rater").size().sort_values(ascending=False, kind="stable")
+    rules = sorted({rule for names in found.rules.values() for rule in names})
+    return rules, [(f"rater {i + 1} (n = {n})", rater) for i, (rater, n) in enumerate(counts.head(200).items())]
+
+
+def wish_from(services: Services, query: Mapping[str, str]) -> Wish:
+    """The address, as far as it makes sense."""
+    known = [study_id for _, study_id in studies(services)]
+    study = query.get("study") if query.get("study") in known else next(iter(known), None)
+    criteria = [name for name in query.get("criteria", "").split(",") if name in CRITERIA] or list(CRITERIA)
+    factor = query.get("factor") if query.get("factor") in factors_of(services, study) else "window"
+    cost = query.get("cost") if query.get("cost") in COSTS else "seconds"
+    supposes = study and (query.get("lifted") or query.get("dropped"))
+    rules, raters = suppositions(services, study) if supposes else ([], [])
+    lifted = [rule for rule in query.get("lifted", "").split(",") if rule in rules]
+    ids = {rater for _, rater in raters}
+    return Wish(study, criteria, factor, cost, lifted, [each for each in query.get("dropped", "").split(",") if each in ids])

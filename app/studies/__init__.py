@@ -1,0 +1,1 @@
+"""Making, opening and keeping studies; the statistics are in app/study."""

@@ -1,0 +1,1 @@
+"""Launch, identity, pictures and health over HTTP."""

@@ -1,0 +1,85 @@
+"""HTTP routes beside Gradio's own: pictures by signed link, the plot script, page assets, health.
+
+A picture's link names a generation and carries a signature that only those who may see the picture are given; paths
+never come from a request. What was deleted is gone for every link, what is not published any more for links of then.
+"""
+
+import io
+import json
+import mimetypes
+from pathlib import Path
+
+import anyio.to_thread
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from app.components.plotly_html import PLOTLY_SCRIPT, PLOTLY_SCRIPT_URL
+from app.services import Services
+from app.web.health import health_report
+from storage.records import Generation
+
+ASSETS = Path(__file__).parent.parent / "assets"
+KINDS = {"full": ".png", "thumb": ".webp"}
+PRIVATE = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+
+
+def routes(services: Services) -> list[Route]:
+    async def picture(request: Request) -> Response:
+        return await anyio.to_thread.run_sync(serve_picture, services, request)
+
+    async def health(_: Request) -> Response:
+        report = await anyio.to_thread.run_sync(health_report, services)
+        return JSONResponse(report, 200 if report["status"] == "ok" else 503)
+
+    return [
+        Route("/healthz", health),
+        Route("/media/{generation}/{kind}", picture),
+        Route(f"/{PLOTLY_SCRIPT_URL}", lambda _: FileResponse(PLOTLY_SCRIPT, headers=FOREVER)),
+        Route("/studio/{name}", serve_asset),
+    ]
+
+
+def serve_asset(request: Request) -> Response:
+    allowed = {path.name: path for path in ASSETS.iterdir() if path.suffix in (".webp", ".jpg", ".png")}
+    path = allowed.get(request.path_params["name"])
+    if path is None:
+        return Response("not found", 404)
+    return FileResponse(path, media_type=mimetypes.guess_type(path.name)[0], headers=PRIVATE)
+
+
+def serve_picture(services: Services, request: Request) -> Response:
+    """`?save=image` sends a download without, `?save=settings` one with the settings in PNG text."""
+    generation_id, kind = request.path_params["generation"], request.path_params["kind"]
+    signature = request.query_params.get("k", "")
+    if kind not in KINDS or not services.identity.link_is_good(signature, generation_id, kind, published=True):
+        return Response("this link is not valid (any more)", 403)
+    generation = services.store.generations_by_id([generation_id]).get(generation_id)
+    if generation is None or generation.deleted or not generation.image or not generation.thumbnail:
+        return Response("this picture was deleted", 404)
+    if not services.identity.link_is_good(signature, generation_id, kind, generation.published):
+        return Response("this picture is not published any more", 403)
+    name = generation.image if kind == "full" else generation.thumbnail
+    data = services.store.images.read(name, KINDS[kind])
+    save = request.query_params.get("save")
+    if save == "settings" and kind == "full":
+        data = with_settings(data, generation)
+    headers = dict(PRIVATE)
+    if save:
+        headers["Content-Disposition"] = f'attachment; filename="{generation_id}.png"'
+    return Response(data, media_type="image/png" if kind == "full" else "image/webp", headers=headers)
+
+
+def with_settings(data: bytes, generation: Generation) -> bytes:
+    """The same pixels with prompt, seed and settings as PNG text."""
+    info = PngInfo()
+    info.add_itxt("prompt", generation.prompt_sent or generation.prompt or "")
+    info.add_itxt("seed", str(generation.seed))
+    info.add_itxt("settings", json.dumps(dict(generation.settings), ensure_ascii=False, sort_keys=True))
+    info.add_itxt("software", f"Token-Shuffle Studio; numerics {generation.numerics_id}")
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(data)).save(buffer, "PNG", pnginfo=info)
+    return buffer.getvalue()
