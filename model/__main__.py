@@ -52,8 +52,8 @@ def check_output(path: Path) -> None:
     """ValueError before anything is drawn that could not be written afterwards."""
     if not path.parent.is_dir():
         raise ValueError(f"output is {path}; its folder must exist")
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"output is {path}; it must end in .png")
+    if path.suffix.lower() != ".png" or path.is_dir():
+        raise ValueError(f"output is {path}; it must be a file that ends in .png")
 
 
 def add_describe(parser: argparse.ArgumentParser) -> Command:

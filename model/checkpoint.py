@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from model.config import TokenShuffleConfig
@@ -26,6 +25,8 @@ REQUIRED = ("config.json", "tokenizer.json", "tokenizer_config.json", "image_tok
 
 def local_folder(source: str | Path) -> Path:
     """A folder as it is, or a hub id downloaded; checked for what a pipeline needs."""
+    if not isinstance(source, (str, Path)):
+        raise ValueError(f"source is {source!r}; it must be a folder or a hub id like 'owner/name'")
     folder = Path(source)
     if not folder.is_dir():
         folder = _download(str(source))
@@ -65,7 +66,7 @@ def read_object(path: Path) -> dict[str, Any]:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # damaged files fail in any way, down to bare exceptions of the tokenizers library
         raise ValueError(f"the tokenizer in {folder} cannot be read: {error!r}") from error
 
@@ -84,7 +85,7 @@ def check_parts(model: PreTrainedModel, image_tokenizer: PreTrainedModel, tokeni
 
 
 def load_model(kind: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
-    """`kind.from_pretrained` in float32 that refuses foreign, partial and damaged weights."""
+    """`kind.from_pretrained` in float32 that refuses foreign, partial and damaged weights, and code beside them."""
     found = read_object(folder / "config.json").get("model_type")
     if found != kind.config_class.model_type:
         raise ValueError(f"{folder} holds a {found!r} model; it must be {kind.config_class.model_type!r}")
@@ -92,11 +93,14 @@ def load_model(kind: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
         model, report = kind.from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, local_files_only=True
         )
-    except (SafetensorError, OSError, RuntimeError, TypeError) as error:
-        raise ValueError(f"the weights in {folder} cannot be read: {error}") from error
+    except Exception as error:  # damaged indexes and configs fail in any way inside transformers
+        raise ValueError(f"the weights in {folder} cannot be read: {error!r}") from error
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if report[problem]:
             raise ValueError(f"the weights in {folder} do not fit their config: {problem} {sorted(report[problem])[:3]}")
+    broken = [name for name, tensor in model.state_dict().items() if not bool(tensor.isfinite().all())]
+    if broken:
+        raise ValueError(f"the weights in {folder} hold numbers that are not finite, {broken[0]} first")
     return model
 
 

@@ -99,9 +99,11 @@ class TokenShuffleConfig(PreTrainedConfig):
             self.end_of_image_id is None or 0 <= self.end_of_image_id < self.text_vocab_size,
             "end_of_image_id", self.end_of_image_id, f"None or a text id, 0 to {self.text_vocab_size - 1}",
         )
+        for name in ("rope_theta", "rms_norm_eps"):
+            _require(_is_number(getattr(self, name)), name, getattr(self, name), "a number")
         for cell in self.trained_cells:
-            named = isinstance(cell, dict) and set(cell) >= CELL_KEYS
-            _require(named, "a trained cell", cell, f"a dict with {sorted(CELL_KEYS)}")
+            named = isinstance(cell, dict) and all(_is_number(cell.get(key)) for key in CELL_KEYS)
+            _require(named, "a trained cell", cell, f"a dict with numbers for {sorted(CELL_KEYS)}")
         _require(self.positions in POSITIONS, "positions", self.positions, f"one of {POSITIONS}")
         _require(self.window_head in WINDOW_HEADS, "window_head", self.window_head, f"one of {WINDOW_HEADS}")
         _require(
@@ -118,6 +120,10 @@ class TokenShuffleConfig(PreTrainedConfig):
                 self.code_width is not None or self.hidden_size % s**2 == 0,
                 "hidden_size", self.hidden_size, f"a multiple of {s**2} when code_width is None",
             )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _require(condition: bool, name: str, value: object, allowed: str) -> None:

@@ -8,7 +8,6 @@ large picture can be decoded in strips without any seam. So can LlamaGen's, with
 """
 
 import math
-import pickle
 from collections.abc import Generator, Iterator
 
 import torch
@@ -236,12 +235,12 @@ class ImageTokenizer(PreTrainedModel):
         """
         try:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        except Exception as error:  # a damaged pickle fails in any way
             raise ValueError(f"{path} is no plain PyTorch checkpoint: {error}") from error
         state = state.get("model", state) if isinstance(state, dict) else {}
         renamed = {ours: tensor for key, tensor in state.items() if (ours := rename(key))}
-        if "codebook" not in renamed or "decoder.0.weight" not in renamed:
-            raise ValueError(f"{path} holds no LlamaGen tokenizer: no quantize.embedding.weight or post_quant_conv")
+        if not {"codebook", "decoder.0.weight", "encoder.0.conv_in.weight"} <= renamed.keys():
+            raise ValueError(f"{path} holds no LlamaGen tokenizer: no quantize.embedding, post_quant_conv or encoder.conv_in")
         renamed["codebook"] = F.normalize(renamed["codebook"], dim=-1)
         codes, code_dim = renamed["codebook"].shape
         config = ImageTokenizerConfig(
@@ -249,12 +248,11 @@ class ImageTokenizer(PreTrainedModel):
             channels=(renamed["encoder.0.conv_in.weight"].shape[0],), z_channels=renamed["decoder.0.weight"].shape[0],
         )  # fmt: skip
         tokenizer = cls(config)
-        missing, unexpected = tokenizer.load_state_dict(renamed, strict=False)
+        try:
+            missing, unexpected = tokenizer.load_state_dict(renamed, strict=False)
+        except RuntimeError as error:  # shapes, those of the f8 tokenizer for one
+            raise ValueError(f"{path} is not an f16 LlamaGen tokenizer: {error}") from error
         if unexpected or set(missing) != {"mean_colors"}:
             raise ValueError(f"{path} is not an f16 LlamaGen tokenizer: missing {missing[:3]}, unknown {unexpected[:3]}")
         tokenizer.eval().measure_mean_colors()
         return tokenizer
-
-    def preview(self, ids: Tensor) -> Tensor:
-        """One mean colour a code, without the decoder: ids [B, h, w] → [B, 3, h, w] in [-1, 1]."""
-        return F.embedding(ids, self.mean_colors).permute(0, 3, 1, 2)

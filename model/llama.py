@@ -25,7 +25,7 @@ NOT_SUPPORTED = {"attention_bias": True, "mlp_bias": True}
 def read_llama_config(source: str | Path) -> LlamaConfig:
     """The config of a Llama folder or hub id; ValueError for everything that its blocks cannot express here."""
     try:
-        llama = AutoConfig.from_pretrained(source)
+        llama = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ValueError(f"{source} holds no config that can be read: {error}") from error
     if llama.model_type != "llama":

@@ -31,7 +31,7 @@ class UnitRows:
         return torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), floor)
 
     def after(self, weight: Tensor) -> Tensor:
-        return weight.detach() * self.width**0.5
+        return weight.detach().float() * self.width**0.5
 
 
 def complex_rotation(coordinates: Tensor, head_dim: int, theta: float) -> Tensor:

@@ -7,7 +7,7 @@
 | int8   | weights rounded per output channel, bf16 activations        | the same                  |
 
 Beyond a few rows int8 loses to bf16 on a CPU, so that engine then multiplies the same rounded weights in floating
-point. On the shipped weights its logits are off by 0.8 % of their spread, those of bf16 by 0.6 % (docs/performance.md).
+point. What rounding costs the shipped weights stands in docs/performance.md.
 """
 
 from collections.abc import Callable

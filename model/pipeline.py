@@ -1,5 +1,6 @@
 """Prompt -> stream of events -> picture: the interface of the generator."""
 
+import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ from model.checkpoint import (
     save_checkpoint,
     usable_defaults,
 )
-from model.decoder import Decoder, Plan
+from model.decoder import Decoder, Plan, Run
 from model.guidance import guidance_weights
 from model.image_tokenizer import ImageTokenizer
 from model.noise import code_noise
@@ -110,6 +111,8 @@ class TokenShufflePipeline:
         self.model, self.image_tokenizer, self.tokenizer = model.eval(), image_tokenizer.eval(), tokenizer
         self.config, self.device = model.config, model.device
         self.defaults, self.threads, self.checkpoint = defaults or {}, threads, checkpoint
+        for tuned in (self.defaults, *self.defaults.get("windows", {}).values()):
+            self._check_text("negative_prompt", tuned.get("negative_prompt") or "")
         self.decoder = Decoder(model, engine)
         grey = torch.zeros(1, 3, device=self.device)
         self._palette = _to_bytes(torch.cat((image_tokenizer.mean_colors.to(self.device), grey)))
@@ -168,8 +171,7 @@ class TokenShufflePipeline:
             tokens, mask: int64 and bool [height/16, width/16] or [n, ...]: keep `tokens`, redraw where mask is True.
         """
         prompts = self._checked_prompts(prompt)
-        chosen = resolve(settings, self.defaults, self.config)
-        self._check_text("negative_prompt", chosen.negative_prompt)
+        chosen = self.validate(prompts, **settings)
         rows = len(prompts) * chosen.num_images
         return self._events(prompts, chosen, self._known(tokens, mask, chosen, rows))
 
@@ -238,7 +240,7 @@ class TokenShufflePipeline:
             torch.set_num_threads(self.threads)
         run = self.decoder.start(self._request(prompts, settings, known))
         prompted = time.perf_counter()
-        rows = run.rows
+        numerics = self._numerics(prompts, run)
         while run.step < run.steps - 1:
             run.advance()
             yield Event(run.step, run.steps, run.tokens, _palette=self._palette)
@@ -251,7 +253,7 @@ class TokenShufflePipeline:
                 yield Event(total, total, tokens, _palette=self._palette)
         ended = time.perf_counter()
         timings = {"prompt": prompted - started, "codes": coded - prompted, "picture": ended - coded, "total": ended - started}
-        record = self._record(prompts, settings, rows)
+        record = {**self._record(prompts, settings), "numerics": numerics, **_kept_record(known)}
         yield Event(total, total, tokens, Result(images, tokens, timings, record), _palette=self._palette)
 
     def _request(self, prompts: list[str], settings: Settings, known: Tensor | None) -> Plan:
@@ -274,7 +276,14 @@ class TokenShufflePipeline:
             float(settings.temperature), settings.top_k, settings.top_p,
         )  # fmt: skip
 
-    def _record(self, prompts: list[str], settings: Settings, rows: int) -> dict[str, Any]:
+    def _numerics(self, prompts: list[str], run: Run) -> str:
+        """What the exact codes depend on besides a picture's own settings: see `Decoder.numerics`; the rows of the batch,
+        how long the other prompts make each of them, and how many known windows were read in one pass."""
+        padded = f"x{run.prompt_length}" if len(prompts) > 1 else ""
+        ahead = f"-k{run.step}" if run.step else ""
+        return f"{self.decoder.numerics}-b{run.rows}{padded}{ahead}"
+
+    def _record(self, prompts: list[str], settings: Settings) -> dict[str, Any]:
         steps = costs.fused_tokens(settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE, settings.shuffle_window)
         weights = guidance_weights(
             settings.guidance_schedule, settings.guidance_scale, steps,
@@ -285,7 +294,6 @@ class TokenShufflePipeline:
             **settings.replay(),
             "guidance_weights": [round(w, 6) for w in weights.tolist()],
             "checkpoint": self.checkpoint,
-            "numerics": f"{self.decoder.numerics}-b{rows}",
             "trained": self.is_trained(settings.width, settings.height, settings.shuffle_window),
         }
 
@@ -300,7 +308,10 @@ class TokenShufflePipeline:
         return prompts
 
     def _check_text(self, name: str, text: str) -> None:
-        length = len(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        try:
+            length = len(self.tokenizer(text, add_special_tokens=False, split_special_tokens=True).input_ids)
+        except TypeError:  # what the tokenizers library says of lone surrogates
+            raise ValueError(f"{name} is {text!r}; it must be text that can be written as UTF-8") from None
         if length > self.config.max_text_tokens:
             raise ValueError(f"{name} has {length} tokens; at most {self.config.max_text_tokens} are allowed")
 
@@ -334,9 +345,19 @@ def _rows_of(name: str, x: Any, rows: int, shape: tuple[int, int]) -> Tensor:
         x = torch.as_tensor(x)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{name} is a {type(x).__name__} that is no array: {error}") from error
+    if x.layout != torch.strided or x.is_meta:
+        raise ValueError(f"{name} is a {x.layout} tensor on {x.device}; it must be a dense one with data")
     if x.shape not in (shape, (1, *shape), (rows, *shape)):
         raise ValueError(f"{name} has shape {tuple(x.shape)}; it must be {shape} or {(rows, *shape)}")
     return x.expand(rows, *shape)
+
+
+def _kept_record(known: Tensor | None) -> dict[str, Any]:
+    """What an inpainting kept, so that no replay takes its settings for those of a plain picture."""
+    if known is None or not bool((known >= 0).any()):
+        return {}
+    kept = known.cpu()
+    return {"kept": {"codes": int((kept >= 0).sum()), "sha256": hashlib.sha256(kept.numpy().tobytes()).hexdigest()}}
 
 
 def usable_device(name: str | torch.device | None) -> torch.device:

@@ -6,6 +6,7 @@ record and whatever varies settings are derived from its fields.
 
 import dataclasses
 import json
+import math
 import numbers
 import secrets
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from model.config import TokenShuffleConfig
 from model.guidance import check_guidance
 from model.prompt import DOWNSAMPLE, LARGEST_SIDE
 
+MIN_TEMPERATURE = 0.01  # below, logits divided by it leave what float32 can hold
 MAX_TEMPERATURE = 5.0
 MAX_SEED = 2**53 - 1  # what JSON and browsers keep exactly
 MAX_IMAGES = 64
@@ -52,16 +54,28 @@ WHOLE = ("width", "height", "shuffle_window", "top_k", "seed", "num_images")
 def resolve(given: dict[str, Any], defaults: dict[str, Any], config: TokenShuffleConfig) -> Settings:
     """Given values over the checkpoint's defaults over the dataclass's; None means "not given".
 
-    `defaults` may hold `windows`, a map from window to values tuned for it. Raises ValueError.
+    `defaults` may hold `windows`, a map from window to values tuned for it. Tuned control points belong to the tuned
+    schedule: a call that names another one leaves them. Raises ValueError.
     """
     _check_names(given, FIELDS)
     chosen = {name: value for name, value in given.items() if value is not None}
-    window = _plain_number("shuffle_window", chosen.get("shuffle_window", defaults.get("shuffle_window", Settings.shuffle_window)))
+    usual = Settings.shuffle_window if Settings.shuffle_window in config.shuffle_windows else config.shuffle_windows[0]
+    window = _plain_number("shuffle_window", chosen.get("shuffle_window", defaults.get("shuffle_window", usual)))
     tuned = {**defaults, **defaults.get("windows", {}).get(str(window), {})}
     tuned = {name: value for name, value in tuned.items() if name in FIELDS and value is not None}
-    settings = _with_plain_types({"seed": secrets.randbelow(2**32), **tuned, **chosen})
+    if chosen.get("guidance_schedule", tuned.get("guidance_schedule")) != tuned.get("guidance_schedule"):
+        tuned.pop("guidance_points", None)
+    plain = {"shuffle_window": usual, "seed": secrets.randbelow(2**32), **_usual_size(window, config)}
+    settings = _with_plain_types({**plain, **tuned, **chosen})
     check(settings, config)
     return settings
+
+
+def _usual_size(window: Any, config: TokenShuffleConfig) -> dict[str, int]:
+    """The dataclass's size, or the largest square that a small checkpoint allows."""
+    unit = DOWNSAMPLE * window if window in config.shuffle_windows else DOWNSAMPLE
+    side = max(min(Settings.width, math.isqrt(config.max_pixels)) // unit * unit, unit)
+    return {"width": side, "height": side}
 
 
 def check_defaults(defaults: dict[str, Any], config: TokenShuffleConfig) -> None:
@@ -94,6 +108,8 @@ def check(settings: Settings, config: TokenShuffleConfig) -> None:
         settings.guidance_range, settings.ramp_end,
     )  # fmt: skip
     _check_number("temperature", settings.temperature, 0, MAX_TEMPERATURE)
+    if 0 < settings.temperature < MIN_TEMPERATURE:
+        raise ValueError(f"temperature is {settings.temperature!r}; it must be 0 (the best code) or at least {MIN_TEMPERATURE}")
     if settings.top_k is not None:
         _check_number("top_k", settings.top_k, 1, config.image_vocab_size, whole=True)
     if settings.top_p is not None and not 0 < _number("top_p", settings.top_p) <= 1:
@@ -160,7 +176,7 @@ def _plain_number(name: str, value: Any) -> Any:
 def _as_tuple(name: str, value: Any) -> tuple:
     try:
         return tuple(tuple(map(float, v)) if isinstance(v, Sequence) else float(v) for v in value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise ValueError(f"{name} is {value!r}; it must be made of numbers") from None
 
 

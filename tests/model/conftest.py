@@ -75,9 +75,8 @@ def tiny_image_tokenizer() -> ImageTokenizer:
 def tiny_pipeline(defaults: dict | None = None, engine: str | None = "fp32", **overrides) -> TokenShufflePipeline:
     """A whole pipeline with random weights, in exact float32 unless another engine is asked for."""
     cells = [{"window": 2, "min_pixels": 64 * 64, "max_pixels": 128 * 128, "samples": 10, "loss": 4.0}]
-    model = tiny_model(
-        text_vocab_size=520, end_of_image_id=3, max_text_tokens=24, trained_cells=cells, max_pixels=256 * 256, **overrides
-    )
+    usual = {"text_vocab_size": 520, "end_of_image_id": 3, "max_text_tokens": 24, "trained_cells": cells, "max_pixels": 256 * 256}
+    model = tiny_model(**{**usual, **overrides})
     return TokenShufflePipeline(model, tiny_image_tokenizer(), tiny_tokenizer(), defaults, engine=engine)
 
 

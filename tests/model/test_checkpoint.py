@@ -1,6 +1,8 @@
 """Checkpoints that are foreign, partial or damaged are refused by name; nothing is ever unpickled."""
 
 import json
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 import torch
@@ -149,11 +151,53 @@ def test_config_with_impossible_sizes(folder):
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"rope_theta": "x"}, "rope_theta is 'x'; it must be a number"),
+        ({"rms_norm_eps": None}, "rms_norm_eps is None; it must be a number"),
+        ({"dtype": "float99"}, "cannot be read"),
+        ({"trained_cells": [{"min_pixels": "a", "max_pixels": 1, "window": 1}]}, "a trained cell is .* numbers for"),
+    ],
+)
+def test_config_with_other_junk(folder, changes, message):
+    change(folder / "config.json", **changes)
+    with pytest.raises(ValueError, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize("index", [{}, {"weight_map": []}, {"weight_map": {}}])
+def test_damaged_index_of_shards(folder, index):
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ValueError, match="cannot be read"):
+        load(folder)
+
+
+def test_weights_that_are_not_finite(folder):
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][0] = float("nan")
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"not finite, model.norm.weight first"):
+        load(folder)
+
+
+def test_code_beside_the_weights_is_never_run(folder, monkeypatch):
+    (folder / "foreign.py").write_text("from pathlib import Path\nPath('ran').touch()\nclass Evil: ...\n")
+    change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": ["foreign.Evil", None]}, tokenizer_class="Evil")
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    with suppress(ValueError):  # refused or read without it
+        load(folder)
+    assert not Path("ran").exists()
+
+
+@pytest.mark.parametrize(
     ("machine", "message"),
     [
         ({"device": "nix"}, "device is 'nix'"),
         ({"engine": "fp8"}, "engine is 'fp8'"),
         ({"threads": 0}, "threads is 0; it must be a whole number from 1"),
+        ({"source": 5}, "source is 5; it must be a folder or a hub id"),
     ],
 )
 def test_impossible_machines_are_refused_before_loading(monkeypatch, machine, message):

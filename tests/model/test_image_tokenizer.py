@@ -66,12 +66,12 @@ def test_encode_is_the_inverse_of_decode_in_shape_and_refuses_odd_sizes():
         tokenizer.encode(torch.zeros(1, 3, 32, 100))
 
 
-def test_preview_shows_each_codes_mean_colour():
+def test_mean_colours_are_what_a_code_among_its_like_shows():
     tokenizer = lively(tiny_image_tokenizer())
     tokenizer.measure_mean_colors()
     flat = torch.full((1, 9, 9), 7)
     seen = tokenizer.decode(flat)[0, :, 64:80, 64:80].mean((1, 2))
-    assert torch.allclose(tokenizer.preview(flat)[0, :, 4, 4], seen, atol=0.2)
+    assert torch.allclose(tokenizer.mean_colors[7], seen, atol=0.2)
 
 
 def test_unknown_architecture():
@@ -290,3 +290,14 @@ def test_foreign_files_are_refused(tmp_path, llamagen_file):
     torch.save({"model": {"x": torch.zeros(1)}}, tmp_path / "other.pt")
     with pytest.raises(ValueError, match="no LlamaGen tokenizer"):
         ImageTokenizer.from_llamagen(tmp_path / "other.pt")
+
+
+def test_other_files_are_named_instead_of_crashing(llamagen_file, tmp_path):
+    path, theirs = llamagen_file
+    (tmp_path / "text.pt").write_text("hello")
+    (tmp_path / "short.pt").write_bytes(path.read_bytes()[:2000])
+    torch.save({"model": {k: v for k, v in theirs.items() if not k.startswith("encoder")}}, tmp_path / "half.pt")
+    torch.save({"model": {**theirs, "quant_conv.weight": torch.zeros(8, 4, 1, 1)}}, tmp_path / "shape.pt")
+    for name in ("missing", "text", "short", "half", "shape"):
+        with pytest.raises(ValueError, match=rf"{name}\.pt "):
+            ImageTokenizer.from_llamagen(str(tmp_path / f"{name}.pt"))

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import re
 import weakref
 
 import numpy as np
@@ -234,6 +235,11 @@ def test_encode_undoes_a_picture_size(pipe):
         ({"tokens": torch.full((8, 8), 64), "mask": torch.zeros(8, 8)}, "tokens to keep range from 64 to 64"),
         ({"tokens": torch.full((8, 8), 1.5), "mask": torch.zeros(8, 8)}, "tokens to keep hold fractions"),
         ({"tokens": "abc", "mask": torch.zeros(8, 8)}, "tokens is a str that is no array"),
+        ({"tokens": torch.zeros(8, 8).to_sparse(), "mask": torch.zeros(8, 8)}, "tokens is a torch.sparse_coo tensor"),
+        ({"tokens": torch.zeros(8, 8, device="meta"), "mask": torch.zeros(8, 8)}, "it must be a dense one with data"),
+        ({"temperature": 1e-39}, "temperature is 1e-39; it must be 0 .* or at least 0.01"),
+        ({"guidance_range": (0, 10**400)}, "guidance_range is .* must be made of numbers"),
+        ({"negative_prompt": "\ud800"}, "negative_prompt is .* UTF-8"),
     ],
 )
 def test_bad_settings_raise_before_any_work(pipe, arguments, message):
@@ -257,9 +263,39 @@ def test_empty_prompts_are_refused(pipe, prompt):
         pipe.stream(prompt)
 
 
+def test_lone_surrogates_are_refused(pipe):
+    with pytest.raises(ValueError, match=r"prompt is .* UTF-8"):
+        pipe.stream("\ud800 cat")
+
+
 def test_overlong_prompt_is_refused(pipe):
     with pytest.raises(ValueError, match="prompt has 30 tokens; at most 24 are allowed"):
         pipe.stream("x" * 30)
+
+
+def test_an_inpaintings_record_is_not_that_of_a_plain_picture(pipe):
+    shape = {"width": 64, "height": 64, "shuffle_window": 2, "seed": 7}
+    plain = pipe("a cat", **shape)
+    mask = torch.arange(4)[:, None].expand(4, 4) >= 2
+    kept = pipe("a cat", **shape, tokens=plain.tokens[0], mask=mask)
+    other = pipe("a cat", **shape, tokens=plain.tokens[0].flip(0), mask=mask)
+    assert "kept" not in plain.settings and kept.settings["kept"]["codes"] == 8
+    assert kept.settings["kept"]["sha256"] != other.settings["kept"]["sha256"]
+    assert kept.settings["numerics"] == plain.settings["numerics"] + "-k2"  # two windows read in one pass
+
+
+def test_numerics_say_how_long_other_prompts_made_a_row(pipe):
+    alone, beside = pipe("a cat", width=64, height=64), pipe(["a cat", "a dog and a cat"], width=64, height=64)
+    assert re.search(r"-b\d+$", alone.settings["numerics"]) and re.search(r"-b\d+x\d+$", beside.settings["numerics"])
+
+
+def test_plain_calls_work_on_every_checkpoint():
+    few = tiny_pipeline({}, shuffle_windows=(1, 4), max_pixels=96 * 96).validate()
+    assert (few.shuffle_window, few.width, few.height) == (1, 96, 96)
+    tuned = tiny_pipeline({"guidance_schedule": "custom", "guidance_points": [[0, 1], [1, 3]]})
+    assert tuned.validate().guidance_points and tuned.validate(guidance_schedule="linear").guidance_points is None
+    with pytest.raises(ValueError, match="negative_prompt has 100 tokens"):
+        tiny_pipeline({"negative_prompt": "x" * 100})
 
 
 def test_save_and_load_draws_the_same(tmp_path):
