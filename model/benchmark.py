@@ -134,11 +134,11 @@ def rounding(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, float
     spread: error over the logits' own standard deviation; nats: Kullback-Leibler divergence per code from fp32.
     """
     plan = random_plan(model, max(model.config.shuffle_windows), side=SIDE // 2)
-    run = _finished(Decoder(model, "fp32"), plan)
-    exact = _forced_logits(Decoder(model, "fp32"), plan, run.codes)
+    run = finished(Decoder(model, "fp32"), plan)
+    exact = forced_logits(Decoder(model, "fp32"), plan, run.codes)
     errors = {}
     for engine in ENGINES[1:]:
-        rounded = _forced_logits(Decoder(model, engine), plan, run.codes)
+        rounded = forced_logits(Decoder(model, engine), plan, run.codes)
         p, q = exact.log_softmax(-1), rounded.log_softmax(-1)
         nats = (p.exp() * (p - q)).sum(-1).mean()
         errors[engine] = {"spread": float((rounded - exact).std() / exact.std()), "nats": float(nats)}
@@ -146,7 +146,7 @@ def rounding(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, float
 
 
 @torch.inference_mode()
-def _forced_logits(decoder: Decoder, plan: Plan, codes: torch.Tensor) -> torch.Tensor:
+def forced_logits(decoder: Decoder, plan: Plan, codes: torch.Tensor) -> torch.Tensor:
     """Logits [codes of the picture, vocabulary] while one image's windows `codes` [1, steps, s²] are forced."""
     run, seen = decoder.start(plan), []
     for step, drawn in enumerate(codes.unbind(1)):
@@ -222,10 +222,10 @@ def _parts(weights: str | None, device: torch.device) -> tuple[TokenShuffleForIm
 
 
 def _whole_loop(decoder: Decoder, plan: Plan, rounds: int = 2) -> float:
-    return min(_seconds(lambda: _finished(decoder, plan), decoder.device) for _ in range(rounds))
+    return min(_seconds(lambda: finished(decoder, plan), decoder.device) for _ in range(rounds))
 
 
-def _finished(decoder: Decoder, plan: Plan) -> Run:
+def finished(decoder: Decoder, plan: Plan) -> Run:
     run = decoder.start(plan)
     while run.step < run.steps:
         run.advance()

@@ -8,12 +8,13 @@ show what was asked for; ``python -m model.evaluation.blind compare 3 8 11 ...``
 import argparse
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from model.evaluation.evaluate import draw
-from model.evaluation.geneval import Prompt, is_correct
+from model.evaluation.geneval import COUNTS, Prompt, is_correct
 from model.evaluation.judge import Judge
 from model.evaluation.scores import wilson
 from model.evaluation.tune import tuning_prompts
@@ -51,18 +52,27 @@ def draw_blind(folder: Path, pipe: TokenShufflePipeline, window: int, size: int,
 
 
 def compare(rows: list[dict], right: set[int]) -> str:
-    """Agreement between the reader's list and the judge, and the numbers on which they differ."""
+    """Agreement between the reader's list and the judge, overall and by category, and the numbers on which they differ."""
     unknown = right - set(range(len(rows)))
     if unknown:
         raise ValueError(f"no pictures {sorted(unknown)}; there are 0 to {len(rows) - 1}")
     too_strict = [i for i in sorted(right) if not rows[i]["verdict"]]
     too_kind = [i for i, row in enumerate(rows) if row["verdict"] and i not in right]
-    agreed = len(rows) - len(too_strict) - len(too_kind)
-    return (
-        f"agreement {wilson(agreed / len(rows), len(rows))}; "
-        f"the reader accepts {len(right)}, the judge {sum(row['verdict'] for row in rows)}\n"
-        f"accepted by the reader only: {too_strict}\naccepted by the judge only: {too_kind}"
-    )
+    lines = [
+        f"agreement {agreement(rows, right, range(len(rows)))}",
+        f"accepted by the reader only: {too_strict}\naccepted by the judge only: {too_kind}",
+    ]
+    for category in COUNTS:
+        if chosen := [i for i, row in enumerate(rows) if row["category"] == category]:
+            lines.append(f"{category}: {agreement(rows, right, chosen)}")
+    return "\n".join(lines)
+
+
+def agreement(rows: list[dict], right: set[int], chosen: Sequence[int]) -> str:
+    """Share of the chosen pictures on which reader and judge agree, and how many each accepts."""
+    agreed = sum(rows[i]["verdict"] == (i in right) for i in chosen)
+    judged = sum(rows[i]["verdict"] for i in chosen)
+    return f"{wilson(agreed / len(chosen), len(chosen))}; the reader accepts {len(right & set(chosen))}, the judge {judged}"
 
 
 def parse() -> argparse.Namespace:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from model.benchmark import _finished, _forced_logits, random_plan
+from model.benchmark import finished, forced_logits, random_plan
 from model.decoder import Decoder, Plan
 from model.noise import code_noise
 from tests.model.conftest import make_plan, tiny_model, tiny_pipeline
@@ -26,9 +26,9 @@ def test_graphs_draw_what_single_steps_draw(window, padded):
     assert decoder.graphed
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a graph that cannot be made warns
-        graphed = _finished(decoder, plan).tokens
+        graphed = finished(decoder, plan).tokens
     decoder.graphed = False
-    assert torch.equal(graphed, _finished(decoder, plan).tokens)
+    assert torch.equal(graphed, finished(decoder, plan).tokens)
 
 
 @pytest.mark.parametrize("window", [1, 2])
@@ -36,17 +36,17 @@ def test_logits_are_those_of_a_processor(window):
     model = tiny_model()
     plan = random_plan(model, window, side=8)
     decoder = Decoder(model, "fp32")
-    codes = _finished(decoder, plan).codes
-    expected = _forced_logits(decoder, plan, codes)
-    found = _forced_logits(Decoder(model.cuda(), "fp32"), on_gpu(plan), codes.cuda()).cpu()
+    codes = finished(decoder, plan).codes
+    expected = forced_logits(decoder, plan, codes)
+    found = forced_logits(Decoder(model.cuda(), "fp32"), on_gpu(plan), codes.cuda()).cpu()
     assert (found - expected).norm() / expected.norm() < 1e-4
 
 
 def test_engines_agree():
     model = tiny_model().cuda()
     plan = random_plan(model, 2, side=8)
-    codes = _finished(Decoder(model, "fp32"), plan).codes
-    exact, *rounded = (_forced_logits(Decoder(model, engine), plan, codes) for engine in ("fp32", "bf16", "int8"))
+    codes = finished(Decoder(model, "fp32"), plan).codes
+    exact, *rounded = (forced_logits(Decoder(model, engine), plan, codes) for engine in ("fp32", "bf16", "int8"))
     for logits in rounded:
         assert (logits - exact).std() / exact.std() < 0.05
 

@@ -9,7 +9,10 @@ from model.evaluation.geneval import read_prompts
 from model.evaluation.judge import Judge, JudgeNetwork
 from model.training.vocabulary import CONCEPTS
 
-ROWS = [{"verdict": verdict} for verdict in (True, True, False, False)]
+ROWS = [
+    {"verdict": verdict, "category": category}
+    for verdict, category in ((True, "colors"), (True, "colors"), (False, "colors"), (False, "counting"))
+]
 
 
 def test_agreement_and_both_kinds_of_disagreement():
@@ -17,6 +20,7 @@ def test_agreement_and_both_kinds_of_disagreement():
     assert "agreement 0.50 [" in text and "n=4" in text
     assert "the reader accepts 2, the judge 2" in text
     assert "reader only: [2]" in text and "judge only: [1]" in text
+    assert "colors: 0.33 [" in text and "counting: 1.00 [" in text and "single_object" not in text
 
 
 def test_a_number_that_no_picture_has_is_refused():
