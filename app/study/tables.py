@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -12,7 +13,7 @@ from scipy import stats
 
 from app.study.intervals import share_interval
 from app.study.ratings import Rating, effects, predict
-from app.study.stopping import review
+from app.study.stopping import Verdict, review
 from app.study.votes import CRITERIA, FACTORS, answered, level_order, ratable
 
 ALL_CONTRASTS = "all contrasts"
@@ -111,23 +112,18 @@ def verdicts(rating: Rating, primary: Sequence[str], looks: Sequence[Mapping[str
     return table.assign(
         claim=np.where(is_primary, "primary", "exploratory"), adjusted_p=adjusted,
         look=[v.look for v in judged], fraction=[v.fraction for v in judged], boundary=[v.boundary for v in judged],
-        decided=[_was_decided(row.term, rating.criterion, looks) or v.decided for row, v in zip(table.itertuples(), judged)],
+        decided=[v.decided for v in judged],
         votes_left=pd.array([v.votes_left for v in judged], dtype="Int64"),
     )  # fmt: skip
 
 
-def _judge(row, criterion: str, looks: Sequence[Mapping[str, Any]]):
-    return review(
-        row.estimate,
-        row.se,
-        row.df,
-        int(row.n),
-        [k["result"]["fraction"] for k in _looks_at(row.term, criterion, looks)],
-    )
-
-
-def _was_decided(term: str, criterion: str, looks: Sequence[Mapping[str, Any]]) -> bool:
-    return any(look["result"]["decided"] for look in _looks_at(term, criterion, looks))
+def _judge(row, criterion: str, looks: Sequence[Mapping[str, Any]]) -> Verdict:
+    """After a look that decided no further one is taken: that verdict stands."""
+    results = [look["result"] for look in _looks_at(row.term, criterion, looks)]
+    for number, result in enumerate(results, 1):
+        if result["decided"]:
+            return Verdict(number, result["fraction"], math.nan, math.nan, True, True, 0)
+    return review(row.estimate, row.se, row.df, int(row.n), [result["fraction"] for result in results])
 
 
 def _looks_at(term: str, criterion: str, looks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -65,6 +65,27 @@ def test_votes_left_counts_down_and_ends_at_zero():
     assert review(0.9, 1 / np.sqrt(information), 1e6, 500, (0.2, 0.4, 0.6, 0.8), information).votes_left == 0
 
 
+@pytest.mark.parametrize("late", [0.2, 0.39997, 0.45, 0.59, 0.79, 0.985])
+def test_a_look_that_came_late_or_just_before_a_fifth_leaves_the_next_one_to_a_later_fifth(late):
+    """Votes trickle in: the fraction after a look is above it by less than anything that can be told apart."""
+
+    def at(fraction, taken):
+        return review(0.2, 1 / np.sqrt(fraction * planned_information()), 30, 100, taken)
+
+    first = at(late, [])
+    assert first.look == 1 and first.votes_left is not None
+    for later in (late, late + 1e-5, late + 3e-5, late + 2e-4):
+        assert at(later, [first.fraction]).look == 1
+    looks, fraction = [first.fraction], late
+    while fraction < 1.2:
+        verdict = at(fraction, looks)
+        if not np.isnan(verdict.boundary):
+            looks.append(verdict.fraction)
+        fraction += 0.01
+    assert len(looks) <= LOOKS and looks[-1] >= 0.98 and (np.diff(looks) >= 0.02 - 1e-9).all()
+    assert verdict.finished and verdict.votes_left == 0
+
+
 def test_few_clusters_make_the_test_harder():
     information = planned_information(0.5)
     args = (0.5, 1 / np.sqrt(information))

@@ -43,10 +43,13 @@ def test_only_frozen_contrasts_are_primary_and_the_rest_is_adjusted(votes):
     assert primary["claim"] == "primary" and np.isnan(primary["adjusted_p"]) and primary["look"] == 1
 
 
-def test_a_look_that_was_taken_is_remembered(votes):
-    look = {"contrast": "window=4", "criterion": "alignment", "result": {"fraction": 0.3, "decided": True}}
-    row = verdicts(rate(votes, "alignment"), ["window=4"], [look]).iloc[0]
-    assert row["decided"] and row["look"] == 2
+def test_after_a_look_that_decided_none_is_taken_and_its_number_is_told(votes):
+    looks = [
+        {"contrast": "window=4", "criterion": "alignment", "result": {"fraction": fraction, "decided": decided}}
+        for fraction, decided in ((0.2, False), (0.3, True))
+    ]
+    row = verdicts(rate(votes, "alignment"), ["window=4"], looks).iloc[0]
+    assert row["decided"] and row["look"] == 2 and np.isnan(row["boundary"]) and row["votes_left"] == 0
 
 
 def test_conflicts_compare_decided_answers_only(votes):
