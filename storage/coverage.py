@@ -34,11 +34,11 @@ def of_study(session: Session, study_id: str) -> list[Coverage]:
         votes[comparison_id][criterion] += 1
     return [
         Coverage(to_comparison(row), assigned.get(row.id, 0), len(raters[row.id]), dict(votes[row.id]), available)
-        for row, available in session.execute(_comparisons(study_id))
+        for row, available in session.execute(with_availability(study_id))
     ]
 
 
-def _comparisons(study_id: str) -> Select[tuple[ComparisonRow, bool]]:
+def with_availability(study_id: str) -> Select[tuple[ComparisonRow, bool]]:
     """Comparisons, and whether both pictures may be shown."""
     foreign = or_(Generation.study_id.is_(None), Generation.study_id != ComparisonRow.study_id)
     gone = exists().where(
@@ -64,6 +64,19 @@ def _answers(study_id: str) -> Select[tuple[str, str, str]]:
     return votes.with_only_columns(Assignment.comparison_id, Assignment.rater_id, Vote.criterion).where(
         Assignment.study_id == study_id, Assignment.repeat == 0
     )
+
+
+def rater_counts(study_id: str) -> Select[tuple[str, int]]:
+    """Comparison and how many raters answered it."""
+    counted = _answers(study_id).with_only_columns(Assignment.comparison_id, func.count(Assignment.rater_id.distinct()))
+    return counted.group_by(Assignment.comparison_id)
+
+
+def rated_pictures(study_id: str) -> Select[tuple[str, str]]:
+    """Pictures of matched pairs and their settings, deleted pictures included."""
+    matched = (ComparisonRow.study_id == study_id, ComparisonRow.kind == "matched")
+    shown = select(ComparisonRow.generation_a).where(*matched).union(select(ComparisonRow.generation_b).where(*matched))
+    return select(Generation.id, Generation.setting_id).where(Generation.id.in_(shown))
 
 
 def check_showable(picture: Generation, study_id: str) -> None:
