@@ -12,8 +12,10 @@ from app.arena import arena
 from app.pages.results import FIGURES, pictures_behind
 from app.playground.schedule_plot import schedule_curves
 from app.results import view as results_view
+from app.results.pictures import marked_pictures
 from app.results.text import trained_text
 from app.results.view import Wish, wish_from
+from app.studies.cache import material
 from app.study.ratings import rate
 from app.study.votes import CRITERIA
 
@@ -139,6 +141,22 @@ def test_marked_flaws_are_drawn_by_place(services):
     sit(services, study, "x", 2)
     figure = view(services, study).figures["flaws"]
     assert figure is not None and any(max(trace.y) > 0 for trace in figure.data)
+
+
+def test_marks_count_once_a_look_and_not_from_raters_who_are_set_aside(services):
+    study = make_study(services.store)
+    box = {"side": "left", "box": [0, 0, 1, 1]}
+    for owner in ("careful", "careless"):
+        services.store.record_consent(arena.rater_of(services, owner).id)
+        arena.mark_flaw(services, owner, {"assignment": arena.next_pair(services, study, owner).id, **box})
+        sit(services, study, owner, 4)
+    votes = services.store.votes_frame(study.id)
+    out = [row["vote"] for row in votes if row["rater"] == arena.rater_of(services, "careless").id]
+    services.store.exclude_many(out, "risk", "in a hurry")
+    marked = marked_pictures(services, study.id, material(services, study.id).votes)
+    assert sum(len(each.boxes) for each in marked) == 1
+    kept = [row for row in votes if row["vote"] not in out]
+    assert len(marked) == len({(row["assignment"], row[f"generation_{side}"]) for row in kept for side in "ab"})
 
 
 def test_training_is_printed_beside_window_effects():
