@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session, aliased
 
 from storage.errors import NotAllowed, WrongState
 from storage.records import Comparison, Coverage
-from storage.schema import Assignment, Exclusion, Generation, Vote, utc_now
+from storage.schema import Assignment, Exclusion, Flaw, Generation, Vote, utc_now
 from storage.schema import Comparison as ComparisonRow
+
+BROKEN_REPORTS = 2  # raters who say that a picture of a pair is none, until the pair is no longer shown
 
 
 def current_votes() -> Select[tuple[Vote]]:
@@ -39,12 +41,13 @@ def of_study(session: Session, study_id: str) -> list[Coverage]:
 
 
 def with_availability(study_id: str) -> Select[tuple[ComparisonRow, bool]]:
-    """Comparisons, and whether both pictures may be shown."""
+    """Comparisons, and whether both pictures may be shown and are pictures."""
     foreign = or_(Generation.study_id.is_(None), Generation.study_id != ComparisonRow.study_id)
     gone = exists().where(
         or_(Generation.id == ComparisonRow.generation_a, Generation.id == ComparisonRow.generation_b),
         or_(Generation.deleted_at.is_not(None), and_(foreign, Generation.published_at.is_(None))),
     )
+    gone = or_(gone, ComparisonRow.id.in_(broken_pairs(study_id)))
     return select(ComparisonRow, ~gone).where(ComparisonRow.study_id == study_id).order_by(ComparisonRow.id)
 
 
@@ -64,6 +67,13 @@ def _answers(study_id: str) -> Select[tuple[str, str, str]]:
     return votes.with_only_columns(Assignment.comparison_id, Assignment.rater_id, Vote.criterion).where(
         Assignment.study_id == study_id, Assignment.repeat == 0
     )
+
+
+def broken_pairs(study_id: str) -> Select[tuple[str]]:
+    """Comparisons that BROKEN_REPORTS raters reported."""
+    reports = select(Assignment.comparison_id).join(Flaw, Flaw.assignment_id == Assignment.id)
+    reports = reports.where(Assignment.study_id == study_id, Flaw.kind == "broken").group_by(Assignment.comparison_id)
+    return reports.having(func.count(Assignment.rater_id.distinct()) >= BROKEN_REPORTS)
 
 
 def rater_counts(study_id: str) -> Select[tuple[str, int]]:

@@ -163,8 +163,9 @@ class Studies(Part):
         """Changes with every pair that is added or can no longer be shown: what a cache of the pairs may be keyed by."""
         pictures = select(func.count(schema.Generation.deleted_at)).where(schema.Generation.study_id == study_id)
         pairs = select(func.count()).select_from(schema.Comparison).where(schema.Comparison.study_id == study_id)
+        broken = select(func.count()).select_from(coverage.broken_pairs(study_id).subquery())
         with self.database.read() as session:
-            return tuple(session.scalar(query) or 0 for query in (pictures, pairs))
+            return tuple(session.scalar(query) or 0 for query in (pictures, pairs, broken))
 
     def pairs_on_offer(self, study_id: str) -> list[Comparison]:
         """The comparisons that may be shown, oldest first."""

@@ -186,9 +186,11 @@ def session_pairs(study: Study) -> int:
 
 def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
     """What a rater reads before the first pair: the study, its questions, and how long a sitting takes."""
+    rater = rater_of(services, owner)
+    led = " You have seen its results already: your answers are kept, but set aside." if services.store.has_read(study.id, rater.id) else ""
     return {
-        "consented": rater_of(services, owner).consented_at is not None,
-        "description": study.description,
+        "consented": rater.consented_at is not None,
+        "description": study.description + led,
         "questions": [CRITERIA[name] for name in study.criteria],
         "minutes": max(round(session_pairs(study) * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
         **progress(services, study, owner),

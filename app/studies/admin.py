@@ -215,7 +215,9 @@ def status_text(services: Services, study: Study) -> str:
     entries = services.store.coverage(study.id)
     pairs = [entry for entry in entries if entry.comparison.kind == "matched"]
     rated = sum(entry.raters > 0 for entry in pairs)
-    return f"{study.state}: {rated} of {len(pairs)} pairs rated, {sum(e.raters for e in pairs)} looks, {len(entries) - len(pairs)} controls"
+    reports = sum(flaw.kind == "broken" for flaw in services.store.flaws(study.id))
+    broken = f", reports of broken pictures: {reports}" if reports else ""
+    return f"{study.state}: {rated} of {len(pairs)} pairs rated, {sum(e.raters for e in pairs)} looks, {len(entries) - len(pairs)} controls{broken}"
 
 
 def crossing_text(study: Study) -> str:

@@ -15,6 +15,7 @@ from app.results import view as results_view
 from app.results.pictures import marked_pictures
 from app.results.text import trained_text
 from app.results.view import Wish, wish_from
+from app.studies import admin as study_admin
 from app.studies.cache import material
 from app.study.ratings import rate
 from app.study.votes import CRITERIA
@@ -78,6 +79,33 @@ def test_whoever_still_rates_sees_no_win_shares(services):
     assert view(services, study, "somebody else").figures
     services.store.set_study_state(study.id, "closed")
     assert view(services, study, "rater").figures
+
+
+def test_answers_after_a_look_at_the_results_are_set_aside_and_may_be_counted_again(services):
+    study = make_study(services.store)
+    sit(services, study, "first", 4)
+    assert "set aside" in view(services, study, "reader").summary
+    sit(services, study, "reader", 2)
+    assert "already" in arena.welcome(services, study, "reader")["description"]
+    assert "<b>12</b><span>votes" in view(services, study).summary
+    assert "<b>18</b><span>votes" in view(services, study, lifted=("saw results",)).summary
+    assert "had seen the results" in view(services, study).audit
+
+
+def test_looking_at_a_study_without_votes_leads_nobody(services):
+    study = make_study(services.store)
+    view(services, study, "reader")
+    sit(services, study, "reader", 2)
+    assert "<b>6</b><span>votes" in view(services, study).summary
+
+
+def test_reports_of_broken_pictures_reach_whoever_keeps_the_study(services):
+    study = make_study(services.store)
+    sit(services, study, "x", 1)
+    pair = arena.next_pair(services, study, "x")
+    arena.report_broken(services, "x", pair.id, "left")
+    assert "reports of broken pictures: 1" in study_admin.status_text(services, study)
+    assert "broken pictures: 1" in view(services, study).audit
 
 
 def test_prompts_and_names_cannot_inject_html(services):
