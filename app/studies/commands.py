@@ -1,5 +1,5 @@
 """The keeper's commands of `python -m app.study`: create, ship, rivals, list, open, pause, close, sweep,
-report."""
+report, export."""
 
 import argparse
 import sys
@@ -17,6 +17,7 @@ from app.studies import rivals as study_rivals
 from app.studies import shipped as study_shipped
 from app.studies.admin import BUILT_IN, StudyForm
 from app.studies.sweep import sweep
+from storage import exports
 from storage.errors import NotFound
 from storage.records import Study
 from storage.store import Store, open_store
@@ -54,6 +55,10 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     report = commands.add_parser("report", help="HTML with figures, methods card and Parquet, in a folder")
     report.add_argument("name")
     report.add_argument("folder", type=Path)
+    export = commands.add_parser("export", help="votes as long table, arena battles, DPO, Pick-a-Pic, ImageReward, and the audit")
+    export.add_argument("name")
+    export.add_argument("folder", type=Path)
+    export.add_argument("--form", choices=exports.FORMATS, default="parquet")
 
 
 def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, description: str) -> None:
@@ -141,6 +146,9 @@ def with_store(chosen: argparse.Namespace) -> None:
         study = study_named(store, chosen.name)
         if chosen.command == "report":
             print(write_report(services, study, chosen.folder))
+            return
+        if chosen.command == "export":
+            print(exports.write(exports.study_tables(store, study.id), chosen.folder, chosen.form, study.name))
             return
         if chosen.command == "rivals":
             count = study_rivals.bring_in(services, study, chosen.system, chosen.folder)
