@@ -27,6 +27,7 @@ SHIPPED_DESCRIPTION = (
     "Do larger windows cost quality, and does guidance that grows along the picture help? The pictures were drawn "
     "beforehand by the weights that come with this studio."
 )
+SHIPPED_RATERS = 12  # a pair: with 36 pairs a window contrast gets 432 votes a criterion, and about 345 decide
 STATES = {"pause": "paused", "close": "closed"}
 
 
@@ -37,13 +38,13 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     prompts = create.add_mutually_exclusive_group(required=True)
     prompts.add_argument("--prompts", type=Path, help="a text file, one prompt a line")
     prompts.add_argument("--built-in", choices=BUILT_IN)
-    add_design(create, windows="2, 4", schedules="half-linear 7.5", seeds=2, description="")
+    add_design(create, windows="2, 4", schedules="half-linear 7.5", seeds=2, raters=3, description="")
     create.add_argument("--draw", action="store_true", help="draw the pictures here and open the study; no studio may run")
     ship = commands.add_parser("ship", help="draw the study that comes with the studio, and pack it into its folder")
     ship.add_argument("--name", help="by default it names the weights")
     ship.add_argument("--built-in", choices=BUILT_IN, default=BUILT_IN[0])
     ship.add_argument("--folder", type=Path, default=study_shipped.FOLDER)
-    add_design(ship, windows="1, 2, 4", schedules=None, seeds=1, description=SHIPPED_DESCRIPTION)
+    add_design(ship, windows="1, 2, 4", schedules=None, seeds=1, raters=SHIPPED_RATERS, description=SHIPPED_DESCRIPTION)
     commands.add_parser("list", help="all studies and how far they are")
     for name in ("open", "pause", "close"):
         commands.add_parser(name, help=f"{name} a study").add_argument("name")
@@ -61,14 +62,14 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     export.add_argument("--form", choices=exports.FORMATS, default="parquet")
 
 
-def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, description: str) -> None:
+def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, raters: int, description: str) -> None:
     """What a study compares, and how it is asked."""
     parser.add_argument("--windows", default=windows)
     parser.add_argument("--schedules", default=schedules, help="such as: half-linear 7.5, constant 7.5")
     parser.add_argument("--resolutions", default="512")
     parser.add_argument("--checkpoints", default="", help="such as: default, large (named in STUDIO_CHECKPOINTS)")
     parser.add_argument("--description", default=description)
-    for name, default in (("seeds", seeds), ("raters-per-pair", 3), ("session-pairs", 20)):
+    for name, default in (("seeds", seeds), ("raters-per-pair", raters), ("session-pairs", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
 
 
