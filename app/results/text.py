@@ -52,8 +52,15 @@ def _verdict_text(row: Any) -> str:
         return "no interval yet" if pd.isna(row.adjusted_p) else f"adjusted p = {row.adjusted_p:.2g}"
     if row.decided:
         return f"decided at look {row.look}"
-    left = "" if pd.isna(row.votes_left) else f", about {row.votes_left:,} votes left"
-    return f"open, {row.look} of {LOOKS} looks taken{left}"
+    return f"open, {row.look} of {LOOKS} looks taken{_left_text(row)}"
+
+
+def _left_text(row: Any) -> str:
+    if pd.isna(row.votes_left):
+        return ""
+    if row.votes_left > (possible := max(row.capacity - row.n, 0)):
+        return f"; cannot be reached with this design: about {row.votes_left:,} more votes needed, {possible:,} possible"
+    return f", about {row.votes_left:,} votes left"
 
 
 def quality(votes: pd.DataFrame, ratings) -> str:
