@@ -3,7 +3,11 @@
 import numpy as np
 import pytest
 
+from app.study.planted import Crowd, Truth
+from app.study.ratings import rate
+from app.study.simulate import Plan, pair_table
 from app.study.stopping import INFLATION, LOOKS, boundaries, planned_information, review, spent_alpha
+from app.study.tables import verdicts
 
 
 def test_boundaries_are_those_of_the_literature():
@@ -100,3 +104,42 @@ def test_without_an_interval_there_is_no_forecast():
 def test_effect_must_be_positive():
     with pytest.raises(ValueError, match="-1"):
         planned_information(-1)
+
+
+PEEKED = Plan(windows=(1, 4), resolutions=("64×64",), prompts=30, raters=20, criteria=("alignment",))
+PEEKS, VOTES_A_RATER = 12, 40
+
+
+def peeked(seed, effect=0.0):
+    """Whether a study is decided by somebody who looks at its results again and again while votes come in: the rating
+    model, clustered variance, verdicts and looks as on the Results page."""
+    random = np.random.default_rng(seed)
+    pairs, coding, contrast = pair_table(PEEKED)
+    crowd = Crowd(Truth({"window=4": effect}), coding, PEEKED.prompts, PEEKED.raters, random)
+    prompt = pairs["prompt"].factorize()[0]
+    order = np.concatenate([random.permutation(len(pairs))[:VOTES_A_RATER] for _ in range(PEEKED.raters)])
+    order = order.reshape(PEEKED.raters, -1).T.ravel()  # all raters, vote by vote
+    rater = np.tile(np.arange(PEEKED.raters), VOTES_A_RATER)
+    left = random.choice(["a", "b"], len(order))
+    answers = [crowd.answer(contrast[j], prompt[j], who, side) for j, who, side in zip(order, rater, left)]
+    votes = pairs.iloc[order].reset_index(drop=True).assign(
+        rater=rater, left_side=left, answer=answers, criterion="alignment", kind="matched", excluded=None, repeat_of=None
+    )
+    looks = []
+    for seen in np.linspace(0, len(votes), PEEKS + 1).astype(int)[1:]:
+        table = verdicts(rate(votes.iloc[:seen], "alignment", coding=coding), ["window=4"], looks).set_index("term")
+        row = table.loc["window=4"]
+        if np.isfinite(row["boundary"]):
+            result = {"fraction": row["fraction"], "decided": bool(row["decided"])}
+            looks.append({"contrast": "window=4", "criterion": "alignment", "result": result})
+    assert len(looks) <= LOOKS
+    return bool(row["decided"])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_peeking_at_the_rating_model_itself_keeps_the_error():
+    studies = 100
+    null = np.mean([peeked(seed) for seed in range(studies)])
+    assert null <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / studies)
+    assert np.mean([peeked(seed, 1.2) for seed in range(10)]) > 0.7
