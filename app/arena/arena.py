@@ -66,11 +66,11 @@ def study_for(services: Services, invite: str | None) -> Study:
 def next_pair(services: Services, study: Study, owner: str) -> Assignment | None:
     """The rater's unfinished pair, or a new one, written down before anything is shown; None at the end."""
     rater = consenting_rater(services, owner)
-    current = services.store.current_assignment(rater.id, study.id)
-    if current is not None:
-        return current
     if study.state != "open":
-        raise WrongState(f"the study is {study.state}; it hands out no pairs now")
+        current = services.store.current_assignment(rater.id, study.id)
+        if current is None:
+            raise WrongState(f"the study is {study.state}; it hands out no pairs now")
+        return current
     now = standing(services, study, owner, rater)
     unfinished = now.unfinished()
     if unfinished is not None:

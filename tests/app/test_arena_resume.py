@@ -45,6 +45,23 @@ def test_what_was_seen_with_its_settings_meanwhile_is_not_gone_on_with(services,
     assert arena.next_pair(services, study, "rater").comparison.id != first.comparison.id
 
 
+def test_a_pair_on_screen_that_lost_its_picture_or_was_reported_by_two_makes_way_for_another(services):
+    study = make_study(services.store, owner="maker")
+    first = begin(services, study)
+    services.store.delete_generation(first.comparison.generation_a, "maker")
+    second = begin(services, study)
+    assert second.comparison.id != first.comparison.id
+    services.store.record_flaw(second.id, second.rater_id, "left", kind="broken")
+    assert arena.next_pair(services, study, "rater").id == second.id
+    other = arena.rater_of(services, "other")
+    given = services.store.open_assignment(
+        other.id, study.id, second.comparison.id, left_side="a", criteria=study.criteria, propensity=0.5,
+        expires_at=datetime.now(timezone.utc) + timedelta(minutes=5),
+    )  # fmt: skip
+    services.store.record_flaw(given.id, other.id, "left", kind="broken")
+    assert arena.next_pair(services, study, "rater").comparison.id != second.comparison.id
+
+
 def test_the_history_tells_what_is_unfinished(services, study):
     begin(services, study)
     rater = arena.rater_of(services, "rater")
