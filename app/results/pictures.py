@@ -49,13 +49,15 @@ def pairs_of_setting(pairs: pd.DataFrame, label: str) -> pd.DataFrame:
 def marked_pictures(services: Services, study_id: str, votes: pd.DataFrame) -> list[Marked]:
     """Pictures of the study's own model, once for every look that counts, with the areas that were marked in that look;
     empty without any mark. Of more than MAX_MARKED an even sample, so that a rate stays a rate."""
-    kept = votes[votes["excluded"].isna()].drop_duplicates("assignment")
-    looks = pd.concat([kept[["assignment", f"generation_{side}"]].set_axis(["look", "picture"], axis=1) for side in "ab"])
-    looks = list(looks.drop_duplicates().itertuples(index=False, name=None))
     boxes: dict[tuple[str, str], list[tuple[float, float, float, float]]] = defaultdict(list)
     for flaw in services.store.flaws(study_id):
         if flaw.kind == "area":
             boxes[flaw.assignment_id, flaw.generation_id].append((flaw.x0, flaw.y0, flaw.x1, flaw.y1))
+    if not boxes:
+        return []
+    kept = votes[votes["excluded"].isna()].drop_duplicates("assignment")
+    looks = pd.concat([kept[["assignment", f"generation_{side}"]].set_axis(["look", "picture"], axis=1) for side in "ab"])
+    looks = list(looks.drop_duplicates().itertuples(index=False, name=None))
     if boxes.keys().isdisjoint(looks):
         return []
     sample = [looks[i] for i in np.unique(np.linspace(0, len(looks) - 1, MAX_MARKED).astype(int))]
