@@ -8,12 +8,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from storage import schema
-from storage.coverage import check_showable, current_votes, to_comparison
+from storage.coverage import BROKEN_REPORTS, broken_pairs, check_showable, current_votes, to_comparison
 from storage.errors import AssignmentExpired, DuplicateVote, NotFound, WrongState
 from storage.part import must_find
 from storage.records import Assignment, Flaw, Vote
 from storage.schema import utc_now
 
+SAW_RESULTS, BROKEN = "saw results", "broken"  # rules of exclusions
+BROKEN_REASON = f"{BROKEN_REPORTS} raters reported a picture of the pair as broken"
 VOTING_STATES = ("open", "paused")  # a pause hands out nothing new, but a pair on screen may be answered
 
 
@@ -49,6 +51,29 @@ def prolong(session: Session, row: schema.Assignment, expires_at: datetime) -> N
     if set(row.criteria) <= set(_answered(session, [row.id])[row.id]):
         raise DuplicateVote("you have already rated this pair")
     row.expires_at = max(row.expires_at, expires_at)
+
+
+def has_read(session: Session, study_id: str, rater_id: str) -> bool:
+    """Whether this rater has seen the results of the study."""
+    table = schema.Reading
+    query = select(table.id).where(table.study_id == study_id, table.rater_id == rater_id)
+    return session.scalar(query) is not None
+
+
+def is_broken(session: Session, row: schema.Assignment) -> bool:
+    """Whether enough raters have reported the pair."""
+    found = broken_pairs(row.study_id).where(schema.Assignment.comparison_id == row.comparison_id)
+    return session.scalar(found) is not None
+
+
+def why_aside(session: Session, row: schema.Assignment) -> dict[str, str]:
+    """Rule -> reason for which an answer that is given now does not count."""
+    found = {}
+    if has_read(session, row.study_id, row.rater_id):
+        found[SAW_RESULTS] = "the rater had seen the results of the study"
+    if is_broken(session, row):
+        found[BROKEN] = BROKEN_REASON
+    return found
 
 
 def check_open(session: Session, row: schema.Assignment) -> None:

@@ -7,8 +7,10 @@ from sqlalchemy.orm import Session, aliased
 
 from storage.errors import NotAllowed, WrongState
 from storage.records import Comparison, Coverage
-from storage.schema import Assignment, Exclusion, Generation, Vote, utc_now
+from storage.schema import Assignment, Exclusion, Flaw, Generation, Vote, utc_now
 from storage.schema import Comparison as ComparisonRow
+
+BROKEN_REPORTS = 2  # raters who say that a picture of a pair is none, until the pair is no longer shown
 
 
 def current_votes() -> Select[tuple[Vote]]:
@@ -34,17 +36,18 @@ def of_study(session: Session, study_id: str) -> list[Coverage]:
         votes[comparison_id][criterion] += 1
     return [
         Coverage(to_comparison(row), assigned.get(row.id, 0), len(raters[row.id]), dict(votes[row.id]), available)
-        for row, available in session.execute(_comparisons(study_id))
+        for row, available in session.execute(with_availability(study_id))
     ]
 
 
-def _comparisons(study_id: str) -> Select[tuple[ComparisonRow, bool]]:
-    """Comparisons, and whether both pictures may be shown."""
+def with_availability(study_id: str) -> Select[tuple[ComparisonRow, bool]]:
+    """Comparisons, and whether both pictures may be shown and are pictures."""
     foreign = or_(Generation.study_id.is_(None), Generation.study_id != ComparisonRow.study_id)
     gone = exists().where(
         or_(Generation.id == ComparisonRow.generation_a, Generation.id == ComparisonRow.generation_b),
         or_(Generation.deleted_at.is_not(None), and_(foreign, Generation.published_at.is_(None))),
     )
+    gone = or_(gone, ComparisonRow.id.in_(broken_pairs(study_id)))
     return select(ComparisonRow, ~gone).where(ComparisonRow.study_id == study_id).order_by(ComparisonRow.id)
 
 
@@ -64,6 +67,26 @@ def _answers(study_id: str) -> Select[tuple[str, str, str]]:
     return votes.with_only_columns(Assignment.comparison_id, Assignment.rater_id, Vote.criterion).where(
         Assignment.study_id == study_id, Assignment.repeat == 0
     )
+
+
+def broken_pairs(study_id: str) -> Select[tuple[str]]:
+    """Comparisons that BROKEN_REPORTS raters reported."""
+    reports = select(Assignment.comparison_id).join(Flaw, Flaw.assignment_id == Assignment.id)
+    reports = reports.where(Assignment.study_id == study_id, Flaw.kind == "broken").group_by(Assignment.comparison_id)
+    return reports.having(func.count(Assignment.rater_id.distinct()) >= BROKEN_REPORTS)
+
+
+def rater_counts(study_id: str) -> Select[tuple[str, int]]:
+    """Comparison and how many raters answered it."""
+    counted = _answers(study_id).with_only_columns(Assignment.comparison_id, func.count(Assignment.rater_id.distinct()))
+    return counted.group_by(Assignment.comparison_id)
+
+
+def rated_pictures(study_id: str) -> Select[tuple[str, str]]:
+    """Pictures of matched pairs and their settings, deleted pictures included."""
+    matched = (ComparisonRow.study_id == study_id, ComparisonRow.kind == "matched")
+    shown = select(ComparisonRow.generation_a).where(*matched).union(select(ComparisonRow.generation_b).where(*matched))
+    return select(Generation.id, Generation.setting_id).where(Generation.id.in_(shown))
 
 
 def check_showable(picture: Generation, study_id: str) -> None:

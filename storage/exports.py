@@ -70,6 +70,7 @@ def study_tables(store: Store, study_id: str) -> list[Table]:
         preferences.dpo(rows, picture),
         preferences.pickapic(rows, picture),
         preferences.image_reward(rows, picture),
+        preferences.audit(store.exclusions(study_id)),
     ]
 
 

@@ -1,12 +1,12 @@
 """Votes in the formats that other people's programs read. Ties are kept in every one of them.
 
-Input: rows of `Store.votes_frame`. The long table keeps everything. The others hold what may train or rank: matched
-pairs, first looks, kept votes; "cannot tell" is missing, not a tie. Every format has the criterion as a column,
+Input: rows of `Store.votes_frame`. The long table keeps everything, and the audit says why votes were set aside. The
+others hold what may train or rank: matched pairs, first looks, kept votes; "cannot tell" is missing, not a tie. Every format has the criterion as a column,
 because alignment, appearance and flaws are three questions.
 """
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -25,12 +25,12 @@ _SIDE_WHOLE = ["seed", "window", "width", "height", "top_k", "steps", "peak_memo
 _SIDE_NUMBER = ["scale", "temperature", "top_p", "seconds"]
 
 
-def usable(rows: Iterable[Row]) -> list[Row]:
-    """Matched pairs, first looks, not excluded, answered."""
+def usable(rows: Iterable[Row], kinds: Container[str] = ("matched",)) -> list[Row]:
+    """Pairs of these kinds, first looks, not excluded, answered."""
     return [
         row
         for row in rows
-        if row["kind"] == "matched"
+        if row["kind"] in kinds
         and row["repeat_of"] is None
         and row["excluded"] is None
         and row["answer"] in ("a", "b", *TIES)
@@ -38,7 +38,9 @@ def usable(rows: Iterable[Row]) -> list[Row]:
 
 
 def label(row: Row, side: str) -> str:
-    """One name for one combination of settings, as arenas want it."""
+    """One name for one combination of settings, as arenas want it; of another system its name."""
+    if row["source" + side] == "rival":
+        return row["checkpoint" + side]
     parts = (f"window={row['window' + side]}", f"schedule={row['schedule' + side]}", row["resolution" + side])
     return " ".join([*parts, f"scale={row['scale' + side]}", f"checkpoint={row['checkpoint' + side]}"])
 
@@ -54,7 +56,8 @@ def long_table(rows: Iterable[Row]) -> Table:
 
 
 def arena(rows: Iterable[Row]) -> Table:
-    """model_a, model_b, winner in {model_a, model_b, tie, tie (bothbad)}, judge, anony, tstamp."""
+    """model_a, model_b, winner in {model_a, model_b, tie, tie (bothbad)}, judge, anony, tstamp. Battles against other
+    systems and between any two cells of a grid ("free" pairs) are among them."""
     columns = dict.fromkeys(("question_id", "model_a", "model_b", "winner", "judge", "criterion", "prompt"), TEXT)
     winners = {"a": "model_a", "b": "model_b", "both_good": "tie", "both_bad": "tie (bothbad)"}
     battles = (
@@ -69,9 +72,15 @@ def arena(rows: Iterable[Row]) -> Table:
             "anony": True,
             "tstamp": row["answered_at"].timestamp(),
         }
-        for row in usable(rows)
+        for row in usable(rows, ("matched", "free"))
     )
     return Table("arena", {**columns, "anony": TRUTH, "tstamp": NUMBER}, battles, "battles between settings")
+
+
+def audit(exclusions: Iterable[Row]) -> Table:
+    """Which vote was set aside when, by which rule and why, and when it was counted again."""
+    columns = {**dict.fromkeys(("vote_id", "rater_id", "rule", "reason"), TEXT), "created_at": TIME, "lifted_at": TIME}
+    return Table("exclusions", columns, exclusions, "the audit of votes that were set aside")
 
 
 def dpo(rows: Iterable[Row], picture: Picture) -> Table:

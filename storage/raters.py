@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import select
 
-from storage import schema
+from storage import ballots, schema
 from storage.part import Part, insert_or_get, must_find
 from storage.records import Rater
 from storage.schema import utc_now
@@ -99,6 +99,18 @@ class Raters(Part):
                     schema.Sighting.viewer == viewer, schema.Sighting.generation_id == generation_id
                 )
                 insert_or_get(session, row, same)
+
+    def note_reading(self, study_id: str, rater_id: str) -> None:
+        """This rater has seen the results of the study; the first time counts."""
+        if self.has_read(study_id, rater_id):
+            return
+        row, table = schema.Reading(study_id=study_id, rater_id=rater_id), schema.Reading
+        with self.database.write() as session:
+            insert_or_get(session, row, select(table).where(table.study_id == study_id, table.rater_id == rater_id))
+
+    def has_read(self, study_id: str, rater_id: str) -> bool:
+        with self.database.read() as session:
+            return ballots.has_read(session, study_id, rater_id)
 
     def seen_generations(self, viewer: str) -> set[str]:
         """Pictures that this viewer generated, queued or saw with settings: never to be rated by them."""

@@ -1,7 +1,8 @@
 """The tables. Nothing outside storage/ imports this file: the store hands out plain records.
 
 setting <- generation <- comparison <- assignment <- vote <- exclusion, and beside them job, rater, flaw,
-study, sighting (who saw which picture with its settings) and look (each interim analysis of a study).
+study, sighting (who saw which picture with its settings), reading (who saw the results of which study) and look (each
+interim analysis of a study).
 Votes are append-only: an undo adds a row with the next `revision`; the highest revision counts, and
 UNIQUE(assignment, criterion, revision) is what makes fifty parallel posts one row.
 """
@@ -269,6 +270,15 @@ class Sighting(HasId, Base):
     __table_args__ = (UniqueConstraint("viewer", "generation_id"),)
     viewer: Mapped[str]
     generation_id: Mapped[str] = mapped_column(ForeignKey("generation.id"), index=True)
+
+
+class Reading(HasId, Base):
+    """This rater has seen the results of this study, so answers that come later were led by them."""
+
+    __tablename__ = "reading"
+    __table_args__ = (UniqueConstraint("study_id", "rater_id"),)
+    study_id: Mapped[str] = mapped_column(ForeignKey("study.id"))
+    rater_id: Mapped[str] = mapped_column(ForeignKey("rater.id"))
 
 
 class Look(HasId, Base):

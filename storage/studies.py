@@ -141,14 +141,13 @@ class Studies(Part):
         with self.database.read() as session:
             return [to_generation(*pair) for pair in session.execute(mine.order_by(schema.Generation.id))]
 
-    def study_settings(self, study_id: str) -> list[tuple[Mapping[str, Any], int]]:
-        """The distinct settings of the study's own pictures, with how many pictures each has."""
-        there = (schema.Generation.study_id == study_id, schema.Generation.source == "model")
-        counted = select(schema.Generation.setting_id, func.count()).group_by(schema.Generation.setting_id)
+    def study_settings(self, study_id: str) -> tuple[dict[str, str], dict[str, Mapping[str, Any]]]:
+        """Picture -> setting id, of all pictures in matched pairs, and setting id -> settings. Deleted pictures are
+        among them, because the votes on them stay."""
         with self.database.read() as session:
-            counts = dict(session.execute(counted.where(*there, schema.Generation.deleted_at.is_(None))).all())
-            rows = session.scalars(select(schema.Setting).where(schema.Setting.id.in_(counts)))
-            return [(row.values, counts[row.id]) for row in sorted(rows, key=lambda row: row.id)]
+            pictures = dict(session.execute(coverage.rated_pictures(study_id)).all())
+            rows = session.scalars(select(schema.Setting).where(schema.Setting.id.in_(set(pictures.values()))))
+            return pictures, {row.id: row.values for row in sorted(rows, key=lambda row: row.id)}
 
     def study_version(self, study_id: str) -> tuple[Any, ...]:
         """Changes with every vote, exclusion, picture and pair of a study: what a cache may be keyed by."""
@@ -159,6 +158,25 @@ class Studies(Part):
         pairs = select(func.count()).select_from(schema.Comparison).where(schema.Comparison.study_id == study_id)
         with self.database.read() as session:
             return tuple(tuple(session.execute(query).one()) for query in (votes, excluded, pictures, pairs))
+
+    def design_version(self, study_id: str) -> tuple[int, ...]:
+        """Changes with every pair that is added or can no longer be shown: what a cache of the pairs may be keyed by."""
+        pictures = select(func.count(schema.Generation.deleted_at)).where(schema.Generation.study_id == study_id)
+        pairs = select(func.count()).select_from(schema.Comparison).where(schema.Comparison.study_id == study_id)
+        broken = select(func.count()).select_from(coverage.broken_pairs(study_id).subquery())
+        with self.database.read() as session:
+            return tuple(session.scalar(query) or 0 for query in (pictures, pairs, broken))
+
+    def pairs_on_offer(self, study_id: str) -> list[Comparison]:
+        """The comparisons that may be shown, oldest first."""
+        with self.database.read() as session:
+            found = session.execute(coverage.with_availability(study_id))
+            return [coverage.to_comparison(row) for row, available in found if available]
+
+    def raters_of_pairs(self, study_id: str) -> dict[str, int]:
+        """Comparison -> raters whose first look counts; comparisons without any are absent."""
+        with self.database.read() as session:
+            return dict(session.execute(coverage.rater_counts(study_id)).all())
 
     def coverage(self, study_id: str) -> list[Coverage]:
         """One entry per comparison."""

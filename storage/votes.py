@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage import ballots, frames, schema
+from storage.coverage import current_votes
 from storage.errors import DuplicateVote, NotFound, UndoTooLate, WrongState
 from storage.part import Part, insert_or_get, must_find
 from storage.records import Assignment, Flaw, Vote
@@ -101,7 +102,7 @@ class Votes(Part):
                 last = ballots.last_vote(session, assignment_id, criterion)
                 if last is not None and last.answer is not None:
                     raise DuplicateVote(f"you have already answered {criterion!r} for this pair")
-                return _add_vote(session, assignment_id, criterion, answer, last, decision_ms, display)
+                return _add_vote(session, assignment, criterion, answer, last, decision_ms, display)
         except IntegrityError as error:
             raise DuplicateVote(f"you have already answered {criterion!r} for this pair") from error
 
@@ -125,7 +126,7 @@ class Votes(Part):
                 raise WrongState("this answer was replaced already; only the newest one can be taken back")
             if utc_now() - vote.created_at > within:
                 raise UndoTooLate(f"answers can be taken back for {within.total_seconds():.0f} seconds")
-            return _add_vote(session, assignment.id, vote.criterion, answer, last, None, None)
+            return _add_vote(session, assignment, vote.criterion, answer, last, None, None)
 
     def record_flaw(
         self,
@@ -140,7 +141,8 @@ class Votes(Part):
         kind: str = "area",
         note: str | None = None,
     ) -> Flaw:
-        """side: "left" or "right" as seen. kind "broken" reports the whole picture."""
+        """side: "left" or "right" as seen. kind "broken" reports the whole picture; with the second rater who does, the
+        pair is no longer shown and its votes are set aside."""
         if kind not in schema.FLAW_KINDS or side not in ("left", "right"):
             raise ValueError(f"kind {kind!r}, side {side!r}; allowed: {schema.FLAW_KINDS}, 'left' or 'right'")
         if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
@@ -160,6 +162,10 @@ class Votes(Part):
             )
             session.add(row)
             session.flush()
+            if kind == "broken" and ballots.is_broken(session, assignment):
+                pair = select(schema.Assignment.id).where(schema.Assignment.comparison_id == assignment.comparison_id)
+                for vote in session.scalars(current_votes().where(schema.Vote.assignment_id.in_(pair))):
+                    _set_aside(session, vote.id, ballots.BROKEN, ballots.BROKEN_REASON)
             return ballots.to_flaw(row, rater_id, left=side == "left")
 
     def flaws(self, study_id: str) -> list[Flaw]:
@@ -176,8 +182,7 @@ class Votes(Part):
         with self.database.write() as session:
             for vote_id in vote_ids:
                 must_find(session, schema.Vote, vote_id)
-                row = schema.Exclusion(vote_id=vote_id, rule=rule, reason=reason)
-                insert_or_get(session, row, _exclusion(vote_id, rule))[0].lifted_at = None
+                _set_aside(session, vote_id, rule, reason)
 
     def lift_exclusion(self, vote_id: str, rule: str) -> None:
         """Count the vote again; the exclusion row stays with the time of lifting."""
@@ -217,18 +222,24 @@ def _exclusion(vote_id: str, rule: str) -> Any:
     return select(schema.Exclusion).where(schema.Exclusion.vote_id == vote_id, schema.Exclusion.rule == rule)
 
 
+def _set_aside(session: Session, vote_id: str, rule: str, reason: str) -> None:
+    row = schema.Exclusion(vote_id=vote_id, rule=rule, reason=reason)
+    insert_or_get(session, row, _exclusion(vote_id, rule))[0].lifted_at = None
+
+
 def _add_vote(
     session: Session,
-    assignment_id: str,
+    assignment: schema.Assignment,
     criterion: str,
     answer: str | None,
     last: schema.Vote | None,
     decision_ms: int | None,
     display: Mapping[str, Any] | None,
 ) -> Vote:
-    """Append the next revision; the unique constraint decides between two that try at once."""
+    """Append the next revision; the unique constraint decides between two that try at once. An answer that does not count
+    is set aside in the same transaction."""
     row = schema.Vote(
-        assignment_id=assignment_id,
+        assignment_id=assignment.id,
         criterion=criterion,
         revision=0 if last is None else last.revision + 1,
         answer=answer,
@@ -238,4 +249,6 @@ def _add_vote(
     )
     session.add(row)
     session.flush()
+    for rule, reason in ballots.why_aside(session, assignment).items() if answer is not None else ():
+        _set_aside(session, row.id, rule, reason)
     return ballots.to_vote(row)

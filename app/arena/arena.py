@@ -7,7 +7,8 @@ stay in the database. Answers come back as left or right and are turned into a o
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
@@ -18,9 +19,10 @@ from PIL import Image
 from app.arena.blind import blind_pair, data_uri
 from app.compare.plan import is_grid
 from app.services import Services
-from app.study.choice import BALANCED_RATINGS, RATED_KINDS, Pool, choose, least_rated
-from app.study.ratings import Rating, rate
-from app.study.records import history_of, pool_of, study_coding, vote_frame
+from app.studies import cache as study_cache
+from app.study.choice import BALANCED_RATINGS, Choice, Pool, choose, least_rated, open_slots
+from app.study.ratings import Rating
+from app.study.records import history_of, with_raters
 from app.study.votes import CRITERIA
 from storage.errors import NotFound, WrongState
 from storage.records import Assignment, Rater, Study, Vote
@@ -64,59 +66,75 @@ def study_for(services: Services, invite: str | None) -> Study:
 def next_pair(services: Services, study: Study, owner: str) -> Assignment | None:
     """The rater's unfinished pair, or a new one, written down before anything is shown; None at the end."""
     rater = consenting_rater(services, owner)
-    current = services.store.current_assignment(rater.id, study.id)
-    if current is not None:
-        return current
     if study.state != "open":
-        raise WrongState(f"the study is {study.state}; it hands out no pairs now")
-    return _new_pair(services, study, owner, rater)
+        current = services.store.current_assignment(rater.id, study.id)
+        if current is None:
+            raise WrongState(f"the study is {study.state}; it hands out no pairs now")
+        return current
+    now = standing(services, study, owner, rater)
+    unfinished = now.unfinished()
+    if unfinished is not None:
+        return _assign(services, study, rater, unfinished)
+    choice = choose(
+        now.pool, history_of(now.assignments), now.allowed, study.raters_per_pair,
+        np.random.default_rng(secrets.randbits(128)), _current_rating(services, study, now.pool),
+    )  # fmt: skip
+    return None if choice is None else _assign(services, study, rater, choice)
 
 
 def next_possible(services: Services, study: Study, owner: str) -> bool:
-    """Whether an unseen matched pair is left for this rater, or one is unfinished. Writes nothing."""
-    store, rater = services.store, rater_of(services, owner)
-    seen = {a.comparison.id for a in store.assignments_of(rater.id, study.id)}
-    left = (
-        e for e in store.coverage(study.id)
-        if e.available and e.comparison.kind in RATED_KINDS and e.raters < study.raters_per_pair and e.comparison.id not in seen
-    )  # fmt: skip
-    return next(left, None) is not None or store.current_assignment(rater.id, study.id) is not None
+    """Whether the study would give this rater a pair now. Writes nothing but the rater."""
+    if study.state != "open":
+        return False
+    now = standing(services, study, owner, rater_of(services, owner))
+    left = open_slots(now.pool, history_of(now.assignments), now.allowed, study.raters_per_pair)
+    return bool(left) or now.unfinished() is not None
 
 
-def _new_pair(services: Services, study: Study, owner: str, rater: Rater) -> Assignment | None:
-    store = services.store
-    coverage = [entry for entry in store.coverage(study.id) if entry.available]
-    levels, coding = study_coding(store.study_generations(study.id))
-    pool = pool_of(coverage, levels, coding)
-    known = store.seen_generations(owner)
-    allowed = np.array(
-        [not known & {e.comparison.generation_a, e.comparison.generation_b} for e in coverage], dtype=bool
-    )
-    random = np.random.default_rng(secrets.randbits(128))
-    rating = _current_rating(services, study, pool, len(levels))
-    history = history_of(store.assignments_of(rater.id, study.id))
-    choice = choose(pool, history, allowed, study.raters_per_pair, random, rating)
-    if choice is None:
+@dataclass(frozen=True)
+class Standing:
+    """Where a study stands for one rater."""
+
+    pool: Pool
+    allowed: np.ndarray  # (n,) False where the rater made, queued or saw a picture with its settings
+    assignments: Sequence[Assignment]  # of the rater, oldest first
+
+    def unfinished(self) -> Choice | None:
+        """The newest pair that the rater left half answered, as it was shown; its hour may be over."""
+        shown = set(self.pool.comparison[self.allowed])
+        for one in reversed(self.assignments):
+            if one.comparison.id in shown and not set(one.criteria) <= set(one.answered):
+                return Choice(one.comparison.id, one.left_side, one.propensity, one.chosen_by, one.repeat_of)
         return None
-    return store.open_assignment(
+
+
+def standing(services: Services, study: Study, owner: str, rater: Rater) -> Standing:
+    store, found = services.store, study_cache.design(services, study.id)
+    known = store.seen_generations(owner)
+    allowed = np.array([known.isdisjoint(pair) for pair in found.pictures.tolist()], dtype=bool)
+    return Standing(with_raters(found.pool, store.raters_of_pairs(study.id)), allowed, store.assignments_of(rater.id, study.id))
+
+
+def _assign(services: Services, study: Study, rater: Rater, choice: Choice) -> Assignment:
+    """Written down; an unfinished assignment of the same pair is prolonged instead."""
+    return services.store.open_assignment(
         rater.id, study.id, choice.comparison, left_side=choice.left_side, criteria=study.criteria,
         propensity=choice.propensity, chosen_by=choice.chosen_by, repeat_of=choice.repeat_of,
         expires_at=datetime.now(timezone.utc) + timedelta(minutes=PAIR_MINUTES),
     )  # fmt: skip
 
 
-def _current_rating(services: Services, study: Study, pool: Pool, pictures: int) -> Rating | None:
+def _current_rating(services: Services, study: Study, pool: Pool) -> Rating | None:
     """A fit for the adaptive choice, at most REFIT_VOTES behind; None during the balanced blocks."""
     if least_rated(pool) < BALANCED_RATINGS:
         return None
-    return _fitted(services, study.id, study.criteria[0], pictures, int(pool.raters.sum()) // REFIT_VOTES)
+    return _fitted(services, study.id, study.criteria[0], pool.contrast.shape[1], int(pool.raters.sum()) // REFIT_VOTES)
 
 
 @lru_cache(maxsize=16)
-def _fitted(services: Services, study_id: str, criterion: str, pictures: int, refit: int) -> Rating:
-    """`pictures` and `refit` are counts that say when an older fit is out of date."""
-    _, coding = study_coding(services.store.study_generations(study_id))
-    return rate(vote_frame(services.store.votes_frame(study_id)), criterion, coding=coding)
+def _fitted(services: Services, study_id: str, criterion: str, terms: int, refit: int) -> Rating:
+    """`terms` and `refit` are counts that say when an older fit is out of date."""
+    return study_cache.fitted(study_cache.material(services, study_id), criterion)
 
 
 def card(services: Services, study: Study, assignment: Assignment, owner: str) -> dict[str, Any]:
@@ -168,9 +186,11 @@ def session_pairs(study: Study) -> int:
 
 def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
     """What a rater reads before the first pair: the study, its questions, and how long a sitting takes."""
+    rater = rater_of(services, owner)
+    led = " You have seen its results already: your answers are kept, but set aside." if services.store.has_read(study.id, rater.id) else ""
     return {
-        "consented": rater_of(services, owner).consented_at is not None,
-        "description": study.description,
+        "consented": rater.consented_at is not None,
+        "description": study.description + led,
         "questions": [CRITERIA[name] for name in study.criteria],
         "minutes": max(round(session_pairs(study) * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
         **progress(services, study, owner),

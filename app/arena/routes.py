@@ -16,9 +16,8 @@ from starlette.routing import Route
 
 from app.arena import arena, practice
 from app.services import Services
-from app.studies.sweep import sweep
+from app.studies.sweep import Sweeper
 from storage.errors import AssignmentExpired, DuplicateVote, NotAllowed, NotFound, UndoTooLate, WrongState
-from storage.records import Study
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +62,7 @@ class RateLimit:
 
 def routes(services: Services) -> list[Route]:
     """POST only, JSON in and out; the visitor is known by the signed cookie or the token in the body."""
-    limit = RateLimit()
+    limit, sweeper = RateLimit(), Sweeper(services)
 
     def vote(owner: str, message: dict[str, Any]) -> dict[str, Any]:
         limit.spend(owner)
@@ -77,7 +76,7 @@ def routes(services: Services) -> list[Route]:
         assignment = arena.next_pair(services, study, owner)
         now = arena.progress(services, study, owner)
         if assignment is None or now["done"] == now["total"]:  # a sitting is complete
-            set_careless_votes_aside(services, study)
+            sweeper.ask(study)
         return {"finished": True, **now} if assignment is None else arena.card(services, study, assignment, owner)
 
     def welcome(owner: str, message: dict[str, Any]) -> dict[str, Any]:
@@ -118,16 +117,6 @@ def routes(services: Services) -> list[Route]:
         Route(f"/arena-api/{name}", _endpoint(services, handler, few if name == "pair" else None), methods=["POST"])
         for name, handler in handlers.items()
     ]
-
-
-def set_careless_votes_aside(services: Services, study: Study) -> None:
-    """Judge all raters of the study anew. It must never stand between a rater and the next page."""
-    try:
-        done = sweep(services, study)
-        if done.excluded or done.lifted:
-            log.info("study %s: %d votes set aside, %d count again", study.id, done.excluded, done.lifted)
-    except Exception:
-        log.exception("the sweep of study %s failed", study.id)
 
 
 def _endpoint(

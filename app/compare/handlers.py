@@ -171,11 +171,10 @@ class CompareHandlers:
             study = self.own(grid, owner)
             if len(picked) != 2:
                 raise ValueError("pick two cells first")
-            pair = queue_pair(self.services, study, known(owner), *picked)
+            names = queue_pair(self.services, study, known(owner), *picked)
         except ValueError as error:
             raise refuse(error) from error
-        kind = f"they differ in {pair.factor}" if pair.factor else "they differ in more than one factor"
-        return f"Queued for rating ({kind}). Send others the invite link below; you cannot rate your own pictures."
+        return f"Queued for rating (they differ in {' and '.join(names) or 'nothing'}). Send others the invite link below; you cannot rate your own pictures."
 
 
 def known(owner: str | None) -> str:

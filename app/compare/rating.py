@@ -4,15 +4,16 @@ import pandas as pd
 
 from app.compare.plan import is_grid
 from app.services import Services
-from app.study.design import generation_frame, matched_pairs
+from app.study.design import differences, generation_frame, matched_pairs
 from app.study.intervals import share_interval
 from app.study.votes import answered
 from storage.errors import NotFound, WrongState
-from storage.records import Comparison, Generation, NewComparison, Study
+from storage.records import Generation, NewComparison, Study
 
 
-def queue_pair(services: Services, study: Study, owner: str, first: str, second: str) -> Comparison:
-    """Two cells of an own grid become a pair that others rate blind; the grid opens for rating with its first pair."""
+def queue_pair(services: Services, study: Study, owner: str, first: str, second: str) -> list[str]:
+    """Two cells of an own grid become a pair that others rate blind; the grid opens for rating with its first pair.
+    Returns what the cells differ in."""
     if study.owner != owner or not is_grid(study):
         raise NotFound("only the grid's owner can queue its cells")
     known = {each.id: each for each in services.store.study_generations(study.id)}
@@ -21,18 +22,20 @@ def queue_pair(services: Services, study: Study, owner: str, first: str, second:
     if study.state == "closed":
         raise WrongState("this grid is closed; it takes no more pairs")
     pair = pair_of(known[first], known[second])
-    added = services.store.add_comparisons(study.id, [pair])[0]
+    services.store.add_comparisons(study.id, [pair])
     if study.frozen_at is None:
         services.store.freeze_contrasts(study.id, [])
     services.store.set_study_state(study.id, "open")
-    return added
+    return differences(known[first], known[second])
 
 
 def pair_of(first: Generation, second: Generation) -> NewComparison:
     """Matched where exactly one factor differs, else free: shown and counted for its cells, never in the rating model.
 
-    Picture a is always the same of the two, so that a pair queued twice is one pair.
+    Picture a is always the same of the two, so that a pair queued twice is one pair. ValueError for two prompts.
     """
+    if first.prompt_sent != second.prompt_sent:
+        raise ValueError("the two cells have different prompts; raters are asked about two pictures of one text")
     found = matched_pairs(generation_frame([first, second]))
     if len(found):
         one = found.iloc[0]

@@ -23,7 +23,7 @@ FIGURES = {  # name -> heading, description for screen readers
     ),
     "wins": ("Who wins against whom\nFirst chosen criterion; ties count half; intervals treat votes as independent.", "Share of votes won, level against level"),
     "pareto": (
-        "Preference and cost\nFirst chosen criterion; unrated combinations are predicted, hence wide.",
+        "Preference and cost\nFirst chosen criterion; hollow: a combination that nobody rated, predicted, hence wide.",
         "Rating against measured cost, with the Pareto front",
     ),
     "acceptability": ("Good enough?\nAmong the ties: how often both were called good.", "Share of both good among ties"),

@@ -1,8 +1,10 @@
 """From a mark in a plot to the pictures behind it: pairs side by side, with how they were answered. Safe HTML."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
 
+import numpy as np
 import pandas as pd
 
 from app.services import Services
@@ -45,16 +47,26 @@ def pairs_of_setting(pairs: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def marked_pictures(services: Services, study_id: str, votes: pd.DataFrame) -> list[Marked]:
-    """Rated pictures of the study's own model with the areas that raters marked; empty without any mark."""
-    boxes: dict[str, list[tuple[float, float, float, float]]] = {}
+    """Pictures of the study's own model, once for every look that counts, with the areas that were marked in that look;
+    empty without any mark. Of more than MAX_MARKED an even sample, so that a rate stays a rate."""
+    boxes: dict[tuple[str, str], list[tuple[float, float, float, float]]] = defaultdict(list)
     for flaw in services.store.flaws(study_id):
         if flaw.kind == "area":
-            boxes.setdefault(flaw.generation_id, []).append((flaw.x0, flaw.y0, flaw.x1, flaw.y1))
+            boxes[flaw.assignment_id, flaw.generation_id].append((flaw.x0, flaw.y0, flaw.x1, flaw.y1))
     if not boxes:
         return []
-    shown = pd.unique(pd.concat([votes["generation_a"], votes["generation_b"]]))[:MAX_MARKED]
-    known = services.store.generations_by_id(list(dict.fromkeys([*boxes, *shown])))
-    return [Marked(g.settings, step_weights(g), boxes.get(g.id, ())) for g in known.values() if g.source == "model"]
+    kept = votes[votes["excluded"].isna()].drop_duplicates("assignment")
+    looks = pd.concat([kept[["assignment", f"generation_{side}"]].set_axis(["look", "picture"], axis=1) for side in "ab"])
+    looks = list(looks.drop_duplicates().itertuples(index=False, name=None))
+    if boxes.keys().isdisjoint(looks):
+        return []
+    sample = [looks[i] for i in np.unique(np.linspace(0, len(looks) - 1, MAX_MARKED).astype(int))]
+    known = services.store.generations_by_id(list({picture for _, picture in sample}))
+    return [
+        Marked(known[picture].settings, step_weights(known[picture]), boxes.get((look, picture), ()))
+        for look, picture in sample
+        if known[picture].source == "model"
+    ]
 
 
 def step_weights(generation: Generation) -> list[float]:

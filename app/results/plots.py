@@ -99,7 +99,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
 
 
 def pareto(costs: pd.DataFrame, cost: str, unit: str, criterion: str) -> go.Figure:
-    """Rating with interval against a measured cost; the front is filled and joined."""
+    """Rating with interval against a measured cost; the front is coloured and joined, predictions are hollow."""
     figure = go.Figure()
     front = costs[costs["front"]]
     figure.add_trace(
@@ -110,6 +110,7 @@ def pareto(costs: pd.DataFrame, cost: str, unit: str, criterion: str) -> go.Figu
         label = [setting_label(*levels) for levels in zip(*(rows[factor] for factor in FACTORS))]
         hover = [
             f"{name}<br>{r.rating:+.2f} [{r.low:+.2f}, {r.high:+.2f}]<br>{getattr(r, cost):.3g} {unit} (median of {r.pictures})"
+            f"<br>{f'n = {r.n} votes' if r.n else 'predicted: n = 0 votes'}"
             for name, r in zip(label, rows.itertuples())
         ]
         figure.add_trace(
@@ -118,7 +119,8 @@ def pareto(costs: pd.DataFrame, cost: str, unit: str, criterion: str) -> go.Figu
                 name="on the front" if on_front else "beaten in both",
                 error_y={"type": "data", "array": rows["high"] - rows["rating"], "arrayminus": rows["rating"] - rows["low"],
                          "thickness": 1.2, "width": 3, "color": COLOURS[criterion] if on_front else MUTED},
-                marker={"size": 10, "color": COLOURS[criterion] if on_front else MUTED},
+                marker={"size": 10, "color": COLOURS[criterion] if on_front else MUTED,
+                        "symbol": ["circle" if n else "circle-open" for n in rows["n"]]},
             )
         )  # fmt: skip
     figure.update_layout(

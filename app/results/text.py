@@ -1,6 +1,6 @@
 """The words and numbers of the results page: summary, verdicts, quality of the votes. Frames -> safe HTML."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -12,7 +12,7 @@ from app.study import tables
 from app.study.power import Power
 from app.study.ratings import side_effect
 from app.study.stopping import LOOKS
-from storage.records import Study
+from storage.records import Flaw, Study
 
 MIN_VOTES = 10
 
@@ -52,8 +52,15 @@ def _verdict_text(row: Any) -> str:
         return "no interval yet" if pd.isna(row.adjusted_p) else f"adjusted p = {row.adjusted_p:.2g}"
     if row.decided:
         return f"decided at look {row.look}"
-    left = "" if pd.isna(row.votes_left) else f", about {row.votes_left:,} votes left"
-    return f"open, {row.look} of {LOOKS} looks taken{left}"
+    return f"open, {row.look} of {LOOKS} looks taken{_left_text(row)}"
+
+
+def _left_text(row: Any) -> str:
+    if pd.isna(row.votes_left):
+        return ""
+    if row.votes_left > (possible := max(row.capacity - row.n, 0)):
+        return f"; cannot be reached with this design: about {row.votes_left:,} more votes needed, {possible:,} possible"
+    return f", about {row.votes_left:,} votes left"
 
 
 def quality(votes: pd.DataFrame, ratings) -> str:
@@ -134,17 +141,19 @@ def trained_text(cells: Any, term: str, reference: str) -> str:
     return "; ".join(texts)
 
 
-def audit_html(exclusions: list[Mapping[str, Any]]) -> str:
-    """Every rule that set votes aside, with its reasons; nothing is dropped silently."""
+def audit_html(exclusions: list[Mapping[str, Any]], flaws: Sequence[Flaw]) -> str:
+    """Every rule that set votes aside, with its reasons, and reports of broken pictures; nothing is dropped silently."""
+    broken = sum(flaw.kind == "broken" for flaw in flaws)
+    reports = f'<p class="fine">Reports of broken pictures: {broken}.</p>' if broken else ""
     if not exclusions:
-        return '<p class="fine">No vote was set aside.</p>'
+        return f'<p class="fine">No vote was set aside.</p>{reports}'
     frame = pd.DataFrame(exclusions).assign(lifted=lambda t: t["lifted_at"].notna())
     grouped = frame.groupby(["rule", "reason", "lifted"])["vote_id"].agg("count").reset_index()
     rows = "".join(
         f"<tr><td>{escape(r.rule)}<td>{escape(r.reason)}<td>{r.vote_id}<td>{'lifted' if r.lifted else 'in force'}</tr>"
         for r in grouped.itertuples()
     )
-    return f'<div class="scroll"><table class="numbers"><tr><th>Rule<th>Reason<th>Votes<th>State</tr>{rows}</table></div>'
+    return f'<div class="scroll"><table class="numbers"><tr><th>Rule<th>Reason<th>Votes<th>State</tr>{rows}</table></div>{reports}'
 
 
 def note(text: str) -> str:

@@ -101,28 +101,39 @@ def view(services: Services, wish: Wish, owner: str | None) -> View:
     figures = {"coverage": plots.coverage(tables.coverage_table(found.pairs, votes)) if len(found.pairs) else None}
     if votes.empty:
         return View(note("No votes yet. The design below shows what will be compared."), figures=figures)
+    words = led(services, study, owner)
     chosen = [name for name in study.criteria if name in wish.criteria] or list(study.criteria)
     ratings = {name: cache.fitted(found, name, lifted, dropped) for name in chosen}
     judged = pd.concat([judge(services, study, rating, real=not (lifted or dropped)) for rating in ratings.values()])
+    judged["capacity"] = judged["term"].map(tables.capacity(found.coding, found.pairs, study.raters_per_pair))
     judged["trained"] = trained_column(services, study, judged)
     flops = cache.flops_of(services, found) if wish.cost == "flops" else None
-    figures |= draw(votes, ratings[chosen[0]], judged, wish, flops, cache.agreement(found, lifted, dropped))
+    figures |= draw(found.pairs, votes, ratings[chosen[0]], judged, wish, flops, cache.agreement(found, lifted, dropped))
     marked = marked_pictures(services, study.id, votes)
     figures["flaws"] = plots.flaws(flaw_rates(marked)) if marked else None
     supposed = note("This is a supposition: some exclusions are switched.") if lifted or dropped else ""
     return View(
-        supposed + summarise(study, votes), verdict_table(judged), quality(votes, ratings),
-        audit_html(services.store.exclusions(study.id)), figures, notes_of(figures, votes, judged, wish),
+        words + supposed + summarise(study, votes), verdict_table(judged), quality(votes, ratings),
+        audit_html(services.store.exclusions(study.id), services.store.flaws(study.id)), figures, notes_of(figures, votes, judged, wish),
     )  # fmt: skip
 
 
+def led(services: Services, study: Study, owner: str | None) -> str:
+    """Write down that this visitor sees the results, which would lead later answers; the sentence that says so."""
+    if owner is None or study.state == "closed":
+        return ""
+    services.store.note_reading(study.id, arena.rater_of(services, owner).id)
+    return note("You have seen results of this study now. Answers that you give to it from here on are kept, but set aside.")
+
+
 def draw(
-    votes: pd.DataFrame, rating: Rating, judged: pd.DataFrame, wish: Wish, flops: Mapping[tuple, float] | None, agreement: pd.DataFrame
-) -> dict[str, go.Figure | None]:
+    pairs: pd.DataFrame, votes: pd.DataFrame, rating: Rating, judged: pd.DataFrame, wish: Wish,
+    flops: Mapping[tuple, float] | None, agreement: pd.DataFrame,
+) -> dict[str, go.Figure | None]:  # fmt: skip
     """Figures of the first chosen criterion, and those of all."""
     wins = tables.win_table(votes, rating.criterion, wish.factor)
     levels = level_order([*wins["row"], *wins["column"]])
-    costs = tables.rated_costs(rating, votes, wish.cost, flops)
+    costs = tables.rated_costs(rating, pairs, votes, wish.cost, flops)
     accepted, disagreement = agree.acceptability(votes, wish.factor), tables.conflicts(votes)
     return {
         "forest": plots.effect_forest(judged) if len(judged) else None,

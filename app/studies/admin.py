@@ -182,18 +182,15 @@ def comparisons(services: Services, study: Study, made: Sequence[Generation]) ->
     wrong = wrong_prompt_pairs(frame, count, random)
     new += [NewComparison(p.a, p.b, kind="wrong_prompt", expected="a") for p in wrong.itertuples()]
     new += [NewComparison(p.a, p.b, kind="identical") for p in identical_pairs(frame, count, random).itertuples()]
-    chosen = [made[i] for i in random.permutation(len(made))[:count]]
-    new += [
-        NewComparison(one.id, degraded_copy(services, study, one), kind="degraded", expected="a") for one in chosen
-    ]
+    copies = {each.derived_from: each.id for each in services.store.study_generations(study.id) if each.source == "degraded"}
+    for one in (made[i] for i in random.permutation(len(made))[:count]):
+        copy = copies.get(one.id) or degraded_copy(services, study, one)
+        new.append(NewComparison(one.id, copy, kind="degraded", expected="a"))
     return new
 
 
 def degraded_copy(services: Services, study: Study, original: Generation) -> str:
-    """A stored, visibly worse copy; the one that exists is used again."""
-    for each in services.store.study_generations(study.id):
-        if each.source == "degraded" and each.derived_from == original.id:
-            return each.id
+    """Store a visibly worse copy; its id."""
     picture = Image.open(io.BytesIO(services.store.images.read(original.image)))
     stored = services.store.images.put(png(degraded(picture)))
     return services.store.record_generation(
@@ -218,7 +215,9 @@ def status_text(services: Services, study: Study) -> str:
     entries = services.store.coverage(study.id)
     pairs = [entry for entry in entries if entry.comparison.kind == "matched"]
     rated = sum(entry.raters > 0 for entry in pairs)
-    return f"{study.state}: {rated} of {len(pairs)} pairs rated, {sum(e.raters for e in pairs)} looks, {len(entries) - len(pairs)} controls"
+    reports = sum(flaw.kind == "broken" for flaw in services.store.flaws(study.id))
+    broken = f", reports of broken pictures: {reports}" if reports else ""
+    return f"{study.state}: {rated} of {len(pairs)} pairs rated, {sum(e.raters for e in pairs)} looks, {len(entries) - len(pairs)} controls{broken}"
 
 
 def crossing_text(study: Study) -> str:

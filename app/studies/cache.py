@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from app.services import Services
+from app.study.choice import Pool
 from app.study.coding import Coding
 from app.study.design import setting_levels
 from app.study.ratings import Rating, rate
-from app.study.records import joined_frame, pair_frame, settings_coding
+from app.study.records import joined_frame, pair_frame, pool_of, study_coding
 from app.study.reliability import OVERLAP_NEEDED, overlap_share, reliability
 from app.study.tables import what_if
 from app.study.votes import FACTORS
@@ -19,7 +21,7 @@ from app.study.votes import FACTORS
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """votes: the vote frame; pairs: all comparisons; rules: vote -> exclusion rules; settings: distinct ones."""
+    """votes: the vote frame; pairs: all comparisons; rules: vote -> exclusion rules; settings: those of the pairs."""
 
     votes: pd.DataFrame
     pairs: pd.DataFrame
@@ -36,9 +38,29 @@ def material(services: Services, study_id: str) -> Material:
 def _material(services: Services, study_id: str, version: tuple) -> Material:
     """`version` says when an older reading is out of date."""
     columns, by_id, rules = services.store.votes_columns(study_id)
-    settings = [values for values, _ in services.store.study_settings(study_id)]
+    pictures, settings = services.store.study_settings(study_id)
     pairs = pair_frame(by_id)
-    return Material(joined_frame(columns, pairs, rules), pairs, rules, settings, settings_coding(settings))
+    return Material(joined_frame(columns, pairs, rules), pairs, rules, list(settings.values()), study_coding(pictures, settings)[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """pool: the pairs that may be shown, as if nobody had rated them; pictures: (n, 2) generations a and b of each."""
+
+    pool: Pool
+    pictures: np.ndarray
+
+
+def design(services: Services, study_id: str) -> Design:
+    return _design(services, study_id, services.store.design_version(study_id))
+
+
+@lru_cache(maxsize=4)
+def _design(services: Services, study_id: str, version: tuple) -> Design:
+    levels, coding = study_coding(*services.store.study_settings(study_id))
+    pairs = services.store.pairs_on_offer(study_id)
+    pictures = np.array([(pair.generation_a, pair.generation_b) for pair in pairs], dtype=object).reshape(-1, 2)
+    return Design(pool_of(pairs, levels, coding), pictures)
 
 
 @lru_cache(maxsize=8)

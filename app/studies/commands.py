@@ -1,5 +1,5 @@
 """The keeper's commands of `python -m app.study`: create, ship, rivals, list, open, pause, close, sweep,
-report."""
+report, export."""
 
 import argparse
 import sys
@@ -17,6 +17,7 @@ from app.studies import rivals as study_rivals
 from app.studies import shipped as study_shipped
 from app.studies.admin import BUILT_IN, StudyForm
 from app.studies.sweep import sweep
+from storage import exports
 from storage.errors import NotFound
 from storage.records import Study
 from storage.store import Store, open_store
@@ -26,6 +27,7 @@ SHIPPED_DESCRIPTION = (
     "Do larger windows cost quality, and does guidance that grows along the picture help? The pictures were drawn "
     "beforehand by the weights that come with this studio."
 )
+SHIPPED_RATERS = 12  # a pair: with 36 pairs a window contrast gets 432 votes a criterion, and about 345 decide
 STATES = {"pause": "paused", "close": "closed"}
 
 
@@ -36,13 +38,13 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     prompts = create.add_mutually_exclusive_group(required=True)
     prompts.add_argument("--prompts", type=Path, help="a text file, one prompt a line")
     prompts.add_argument("--built-in", choices=BUILT_IN)
-    add_design(create, windows="2, 4", schedules="half-linear 7.5", seeds=2, description="")
+    add_design(create, windows="2, 4", schedules="half-linear 7.5", seeds=2, raters=3, description="")
     create.add_argument("--draw", action="store_true", help="draw the pictures here and open the study; no studio may run")
     ship = commands.add_parser("ship", help="draw the study that comes with the studio, and pack it into its folder")
     ship.add_argument("--name", help="by default it names the weights")
     ship.add_argument("--built-in", choices=BUILT_IN, default=BUILT_IN[0])
     ship.add_argument("--folder", type=Path, default=study_shipped.FOLDER)
-    add_design(ship, windows="1, 2, 4", schedules=None, seeds=1, description=SHIPPED_DESCRIPTION)
+    add_design(ship, windows="1, 2, 4", schedules=None, seeds=1, raters=SHIPPED_RATERS, description=SHIPPED_DESCRIPTION)
     commands.add_parser("list", help="all studies and how far they are")
     for name in ("open", "pause", "close"):
         commands.add_parser(name, help=f"{name} a study").add_argument("name")
@@ -54,16 +56,20 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     report = commands.add_parser("report", help="HTML with figures, methods card and Parquet, in a folder")
     report.add_argument("name")
     report.add_argument("folder", type=Path)
+    export = commands.add_parser("export", help="votes as long table, arena battles, DPO, Pick-a-Pic, ImageReward, and the audit")
+    export.add_argument("name")
+    export.add_argument("folder", type=Path)
+    export.add_argument("--form", choices=exports.FORMATS, default="parquet")
 
 
-def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, description: str) -> None:
+def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, raters: int, description: str) -> None:
     """What a study compares, and how it is asked."""
     parser.add_argument("--windows", default=windows)
     parser.add_argument("--schedules", default=schedules, help="such as: half-linear 7.5, constant 7.5")
     parser.add_argument("--resolutions", default="512")
     parser.add_argument("--checkpoints", default="", help="such as: default, large (named in STUDIO_CHECKPOINTS)")
     parser.add_argument("--description", default=description)
-    for name, default in (("seeds", seeds), ("raters-per-pair", 3), ("session-pairs", 20)):
+    for name, default in (("seeds", seeds), ("raters-per-pair", raters), ("session-pairs", 20)):
         parser.add_argument(f"--{name}", type=int, default=default)
 
 
@@ -141,6 +147,9 @@ def with_store(chosen: argparse.Namespace) -> None:
         study = study_named(store, chosen.name)
         if chosen.command == "report":
             print(write_report(services, study, chosen.folder))
+            return
+        if chosen.command == "export":
+            print(exports.write(exports.study_tables(store, study.id), chosen.folder, chosen.form, study.name))
             return
         if chosen.command == "rivals":
             count = study_rivals.bring_in(services, study, chosen.system, chosen.folder)

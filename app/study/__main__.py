@@ -3,6 +3,7 @@
     python -m app.study create NAME --built-in "simple scenes (12)" --windows 2,4 [--draw]
     python -m app.study ship                     # draw the study that comes with the studio, for the present weights
     python -m app.study list | open NAME | pause NAME | close NAME | sweep NAME | report NAME FOLDER
+    python -m app.study export NAME FOLDER [--form csv|parquet|datasets]    # the votes in five formats, and the audit
     python -m app.study rivals NAME FOLDER --system NAME    # pictures of another system
     python -m app.study simulate [--quick] [--studies N] [--seed S] [--output table.csv]
 
@@ -27,7 +28,7 @@ from PIL import Image
 from app.studies import commands as study_commands
 from app.study.choice import Choice, Pool, Seen
 from app.study.planted import Truth
-from app.study.records import history_of, pool_of, study_coding, vote_frame
+from app.study.records import history_of, pool_of, study_coding, vote_frame, with_raters
 from app.study.reliability import overlap_share, reliability
 from app.study.simulate import Plan, recovery, simulate_study, summary
 from storage.records import NewComparison
@@ -58,14 +59,15 @@ class DatabaseLedger:
             c.id: prompt for c, prompt in zip(store.add_comparisons(self.study, new), pairs["prompt"])
         }
         store.set_study_state(self.study, "open")
-        self.levels, self.coding = study_coding(store.study_generations(self.study))
+        levels, coding = study_coding(*store.study_settings(self.study))
+        self.unrated = pool_of(store.pairs_on_offer(self.study), levels, coding)
         self.raters = [
             store.get_or_create_rater(hashlib.sha256(f"{name}/{i}".encode()).hexdigest(), simulated=True).id
             for i in range(plan.raters)
         ]
 
     def pool(self) -> Pool:
-        return pool_of(self.store.coverage(self.study), self.levels, self.coding)
+        return with_raters(self.unrated, self.store.raters_of_pairs(self.study))
 
     def history(self, rater: int) -> list[Seen]:
         return history_of(self.store.assignments_of(self.raters[rater], self.study))

@@ -45,6 +45,7 @@ class Seen:
     left_side: str
     kind: str
     repeat_of: str | None = None
+    answered: bool = True  # every question
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def open_slots(
     slots = {
         "fresh": matched & (pool.raters == 0),
         "overlap": matched & (pool.raters > 0),
-        "repeat": np.isin(pool.comparison, repeatable(history)),
+        "repeat": allowed & np.isin(pool.comparison, repeatable(history)),
         "control": new & ~np.isin(pool.kind, RATED_KINDS),
     }
     if not matched.any():
@@ -104,12 +105,11 @@ def open_slots(
 
 
 def repeatable(history: Sequence[Seen]) -> list[str]:
-    """Matched pairs that this rater saw once, long enough ago."""
+    """Matched pairs that this rater answered once, long enough ago."""
     twice = {seen.repeat_of for seen in history}
     old = history[: max(len(history) - REPEAT_DISTANCE, 0)]
-    return [
-        s.comparison for s in old if s.kind == "matched" and s.repeat_of is None and s.assignment not in twice
-    ]
+    first = [s for s in old if s.kind == "matched" and s.repeat_of is None and s.answered]
+    return [s.comparison for s in first if s.assignment not in twice]
 
 
 def slot_shares(slots: dict[str, np.ndarray]) -> dict[str, float]:

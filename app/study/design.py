@@ -24,16 +24,29 @@ def setting_levels(settings) -> dict[str, object]:
     """
     schedule = settings.get("schedule")
     shape = dict(schedule) if isinstance(schedule, dict) else {"kind": schedule}
-    derived = {"window", "schedule", "scale", "width", "height", "trained", "checkpoint_name"}
-    derived |= {"checkpoint"} if settings.get("checkpoint_name") else set()
-    rest = {key: value for key, value in settings.items() if key not in derived}
     return {
         "window": settings.get("window"),
         "schedule": schedule_level(shape, settings.get("scale")),
         "resolution": f"{settings['width']}×{settings['height']}",
         "checkpoint": settings.get("checkpoint_name") or DEFAULT,
-        "rest": repr(sorted(rest.items(), key=lambda item: item[0])),
+        "rest": repr(sorted(other_settings(settings).items())),
     }
+
+
+def other_settings(settings) -> dict[str, object]:
+    """Settings that are no factor and must be equal in a matched pair, such as the temperature."""
+    derived = {"window", "schedule", "scale", "width", "height", "trained", "checkpoint_name"}
+    derived |= {"checkpoint"} if settings.get("checkpoint_name") else set()
+    return {key: value for key, value in settings.items() if key not in derived}
+
+
+def differences(first, second) -> list[str]:
+    """What two generations differ in: factors, seed, other settings."""
+    one, two = setting_levels(first.settings), setting_levels(second.settings)
+    rest = [other_settings(each.settings) for each in (first, second)]
+    found = [factor for factor in FACTORS if one[factor] != two[factor]]
+    found += ["seed"] if first.seed != second.seed else []
+    return found + sorted(key for key in {*rest[0], *rest[1]} if rest[0].get(key) != rest[1].get(key))
 
 
 def schedule_level(shape, scale: float | None) -> str:

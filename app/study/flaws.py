@@ -21,7 +21,7 @@ BANDS = 8  # of height, and of the guidance weight
 
 @dataclass(frozen=True)
 class Marked:
-    """One shown picture: settings, guidance weight of every step, and the boxes (x0, y0, x1, y1) marked on it."""
+    """One picture in one look of one rater: settings, guidance weight of every step, and the boxes (x0, y0, x1, y1) marked on it then."""
 
     settings: Mapping[str, Any]
     weights: Sequence[float]
@@ -44,16 +44,15 @@ KEYS = ["window", "kind", "bin"]
 
 
 def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
-    """One row a window, kind ("place", "height", "weight") and bin: `marked` codes, `shown` codes, `marks`, `pictures`,
-    `rate` and its 95 % interval `low`, `high`.
+    """One row a window, kind ("place", "height", "weight") and bin: `marked` codes, `shown` codes, `marks`, `pictures`
+    (one counts once a look), `rate` and its 95 % interval `low`, `high`.
 
     place: row and column inside the window, such as "0,1". height: band from the top. weight: lower end of a band. A mark
     covers many codes at once, so the interval counts pictures, not codes: that of a ratio of sums over pictures.
     """
-    parts = [_of_picture(picture) for picture in pictures]
-    if not parts:
+    if not pictures:
         return pd.DataFrame(columns=[*KEYS, "marked", "shown", "marks", "pictures", "rate", "low", "high"])
-    each = pd.concat(parts, ignore_index=True)
+    each = pd.DataFrame([row for picture in pictures for row in _of_picture(picture)], columns=[*KEYS, "marked", "shown", "marks"])
     grouped = each.groupby(KEYS, sort=False)
     table = grouped[["marked", "shown", "marks"]].sum().assign(pictures=grouped.size()).reset_index()
     table["rate"] = table["marked"] / table["shown"]
@@ -65,18 +64,22 @@ def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
     return table.assign(low=np.clip(low, 0, 1), high=np.clip(high, 0, 1))
 
 
-def _of_picture(picture: Marked) -> pd.DataFrame:
+def _of_picture(picture: Marked) -> list[tuple]:
+    """(window, kind, bin, marked codes, shown codes, marks) for every bin that the picture has."""
     window = picture.settings["window"]
     rows, columns = picture.settings["height"] // CODE_PX, picture.settings["width"] // CODE_PX
     mask = code_mask(rows, columns, picture.boxes).ravel()
     row, column = (index.ravel() for index in np.mgrid[:rows, :columns])
     step = (row // window) * (columns // window) + column // window
-    weight = np.asarray(picture.weights, dtype=float)[np.minimum(step, len(picture.weights) - 1)]
-    bins = {
-        "place": [f"{r},{c}" for r, c in zip(row % window, column % window)],
-        "height": [f"{band + 1}/{BANDS}" for band in row * BANDS // rows],
-        "weight": [f"{value:g}" for value in np.floor(weight)],
-    }
-    frames = [pd.DataFrame({"kind": kind, "bin": labels, "marked": mask, "shown": 1}) for kind, labels in bins.items()]
-    table = pd.concat(frames).groupby(["kind", "bin"], sort=False)[["marked", "shown"]].sum().reset_index()
-    return table.assign(window=window, marks=len(picture.boxes))
+    weight = np.floor(np.asarray(picture.weights, dtype=float)[np.minimum(step, len(picture.weights) - 1)])
+    found = []
+    for kind, code, name in (
+        ("place", row % window * window + column % window, lambda i: f"{i // window},{i % window}"),
+        ("height", row * BANDS // rows, lambda i: f"{i + 1}/{BANDS}"),
+        ("weight", weight.astype(int), str),
+    ):
+        shown, marked = np.bincount(code), np.bincount(code, weights=mask)
+        found += [
+            (window, kind, name(int(i)), int(marked[i]), int(shown[i]), len(picture.boxes)) for i in np.flatnonzero(shown)
+        ]
+    return found

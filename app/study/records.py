@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from app.study.choice import Pool, Seen
 from app.study.coding import Coding, make_coding
-from app.study.design import generation_frame, setting_levels
+from app.study.design import setting_levels
 from app.study.votes import FACTORS
 
 COLUMNS = (
@@ -55,36 +56,37 @@ def pair_frame(pairs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
     return vote_frame([{"comparison": key, **pair} for key, pair in pairs.items()])
 
 
-def settings_coding(settings: Iterable[Mapping[str, Any]]) -> Coding:
-    """The coding of all levels that occur in these settings."""
-    return make_coding(pd.DataFrame([setting_levels(values) for values in settings], columns=[*FACTORS, "rest"]), FACTORS)
+def study_coding(pictures: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]) -> tuple[pd.DataFrame, Coding]:
+    """The store's `study_settings` -> (generation -> factors, the coding of all levels that occur)."""
+    table = pd.DataFrame([setting_levels(values) for values in settings.values()], index=list(settings), columns=[*FACTORS, "rest"])
+    return table.loc[list(pictures.values())].set_axis(list(pictures)), make_coding(table, FACTORS)
 
 
-def pool_of(coverage: Iterable[Any], levels: pd.DataFrame, coding: Coding) -> Pool:
-    """Coverage records -> the pool. `levels`: generation -> factors; only matched pairs get a contrast."""
-    found = [entry for entry in coverage if entry.available]
-    kind = np.array([entry.comparison.kind for entry in found], dtype=object)
-    contrast = np.zeros((len(found), len(coding.terms)))
+def pool_of(pairs: Sequence[Any], levels: pd.DataFrame, coding: Coding) -> Pool:
+    """Comparison records -> the pool, unrated. `levels`: generation -> factors; only matched pairs get a contrast."""
+    kind = np.array([pair.kind for pair in pairs], dtype=object)
+    contrast = np.zeros((len(pairs), len(coding.terms)))
     matched = np.flatnonzero(kind == "matched")
     if len(matched):
-        a = levels.loc[[found[i].comparison.generation_a for i in matched]]
-        b = levels.loc[[found[i].comparison.generation_b for i in matched]]
+        a, b = levels.loc[[pairs[i].generation_a for i in matched]], levels.loc[[pairs[i].generation_b for i in matched]]
         contrast[matched] = coding.encode(a) - coding.encode(b)
     return Pool(
-        np.array([entry.comparison.id for entry in found], dtype=object),
+        np.array([pair.id for pair in pairs], dtype=object),
         kind,
-        np.array([entry.comparison.block or "" for entry in found], dtype=object),
-        np.array([entry.raters for entry in found], dtype=int),
+        np.array([pair.block or "" for pair in pairs], dtype=object),
+        np.zeros(len(pairs), dtype=int),
         contrast,
     )
 
 
-def study_coding(generations: Iterable[Any]) -> tuple[pd.DataFrame, Coding]:
-    """Generations of a study -> (generation -> factors, the coding of all levels that the study has)."""
-    levels = generation_frame([g for g in generations if g.source == "model"]).set_index("generation")
-    return levels, make_coding(levels, FACTORS)
+def with_raters(pool: Pool, raters: Mapping[str, int]) -> Pool:
+    """The pool as it is rated now. raters: comparison -> who answered so far."""
+    return replace(pool, raters=np.array([raters.get(comparison, 0) for comparison in pool.comparison], dtype=int))
 
 
 def history_of(assignments: Iterable[Any]) -> list[Seen]:
     """A rater's assignments, oldest first."""
-    return [Seen(a.id, a.comparison.id, a.left_side, a.comparison.kind, a.repeat_of) for a in assignments]
+    return [
+        Seen(a.id, a.comparison.id, a.left_side, a.comparison.kind, a.repeat_of, set(a.criteria) <= set(a.answered))
+        for a in assignments
+    ]

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from app.study.intervals import share_interval
-from app.study.votes import answered
+from app.study.votes import answered, is_check
 
 OVERLAP_NEEDED = 0.20  # of the assignments; below, agreement stays empty
 CATEGORIES = ("b", "both_bad", "both_good", "a")
@@ -22,8 +22,10 @@ BOOTSTRAP_DRAWS = 200
 
 
 def unit_counts(votes: pd.DataFrame) -> np.ndarray:
-    """(units, 4) how many raters gave each answer, over pairs with at least two raters."""
+    """(units, 4) how many raters gave each answer, over matched pairs with at least two raters. On controls everybody
+    agrees, and they would pass for agreement about the settings."""
     used = answered(votes)
+    used = used[used["kind"] == "matched"]
     pair, criterion = (pd.factorize(used[name])[0] for name in ("comparison", "criterion"))
     unit = np.unique(pair * (criterion.max(initial=0) + 1) + criterion, return_inverse=True)[1]
     answer = pd.Categorical(used["answer"], categories=list(CATEGORIES)).codes
@@ -117,10 +119,9 @@ def noise_floor(votes: pd.DataFrame) -> pd.DataFrame:
 def controls(votes: pd.DataFrame) -> pd.DataFrame:
     """Share of controls answered as expected, by kind and criterion; identical pairs expect a tie."""
     used = answered(votes)
-    used = used[used["kind"].isin(["wrong_prompt", "degraded", "identical"])]
-    passed = (used["answer"] == used["expected"]) | (
-        ~used["answer"].isin(["a", "b"]) & used["expected"].isna()
-    )
+    tie_expected = used["kind"] == "identical"
+    used = used[is_check(used) | tie_expected]
+    passed = (used["answer"] == used["expected"]) | (tie_expected & ~used["answer"].isin(["a", "b"]))
     return _shares(used.assign(hit=passed), ["kind", "criterion"])
 
 

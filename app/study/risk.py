@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from app.study.votes import is_check
+
 EXCLUDE_AT = 60.0
 RULE = "risk"
-FEWEST_VOTES = 9  # three pairs; nobody is judged on less
+FEWEST_VOTES = 9  # nobody is judged on less
+FEWEST_PAIRS = 3
 FAST_MS = 700
-FEWEST_CONTROLS = 3
+FEWEST_CONTROLS = 3  # pairs, not answers: the answers to one pair go together
 
 COLUMNS = ["rater", "risk", "reasons", "votes"]
 
@@ -35,9 +38,9 @@ def _score(own: pd.DataFrame) -> tuple[float, list[str]]:
 
 
 def _failed_controls(own: pd.DataFrame) -> tuple[float, str]:
-    """Controls with an expected answer: worse than a coin is what not looking gives. At most 60 points."""
-    asked = own[own["expected"].isin(["a", "b"]) & own["answer"].isin(["a", "b"])]
-    if len(asked) < FEWEST_CONTROLS:
+    """Controls with a right answer: worse than a coin is what not looking gives. At most 60 points."""
+    asked = own[is_check(own) & own["answer"].isin(["a", "b"])]
+    if asked["assignment"].nunique() < FEWEST_CONTROLS:
         return 0.0, ""
     failed = int((asked["answer"] != asked["expected"]).sum())
     share = failed / len(asked)
@@ -47,7 +50,7 @@ def _failed_controls(own: pd.DataFrame) -> tuple[float, str]:
 def _too_fast(own: pd.DataFrame) -> tuple[float, str]:
     """First questions of a pair answered before one can have looked. At most 50 points."""
     first = own[pd.to_numeric(own["decision_ms"]).notna()].drop_duplicates("assignment")
-    if len(first) < FEWEST_CONTROLS:
+    if len(first) < FEWEST_PAIRS:
         return 0.0, ""
     share = float((pd.to_numeric(first["decision_ms"]) < FAST_MS).mean())
     return 50.0 * max((share - 0.3) / 0.5, 0.0) if share < 0.8 else 50.0, f"{share:.0%} of pairs answered in under {FAST_MS} ms"

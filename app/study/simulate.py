@@ -19,7 +19,7 @@ from app.study.choice import Choice, Pool, Seen, choose
 from app.study.coding import Coding, make_coding
 from app.study.design import matched_pairs
 from app.study.planted import Crowd, Truth, marginal
-from app.study.ratings import effects, rate, side_effect
+from app.study.ratings import Rating, effects, rate, side_effect
 from app.study.votes import CRITERIA, FACTORS
 
 SESSION = 10  # assignments between two looks at what the other raters did
@@ -125,16 +125,16 @@ def run_raters(
     ledger: Ledger, plan: Plan, crowds: dict[str, Crowd], coding: Coding,
     prompt_of: dict[str, int], random: np.random.Generator,
 ) -> None:  # fmt: skip
-    """Let every rater answer, sessions interleaved; the choice of pairs is the arena's."""
+    """Let every rater answer, sessions interleaved; the choice of pairs is the arena's, with one fit a round."""
     for session in range(-(-plan.assignments // SESSION)):
+        rating = rate(ledger.votes(), plan.criteria[0], coding=coding) if session else None
         for rater in range(plan.raters):
             length = min(SESSION, plan.assignments - session * SESSION)
-            _session(ledger, plan, crowds, coding, prompt_of, random, rater, length)
+            _session(ledger, plan, crowds, rating, prompt_of, random, rater, length)
 
 
-def _session(ledger, plan, crowds, coding, prompt_of, random, rater: int, length: int) -> None:
+def _session(ledger, plan, crowds, rating: Rating | None, prompt_of, random, rater: int, length: int) -> None:
     pool, history = ledger.pool(), ledger.history(rater)
-    rating = rate(ledger.votes(), plan.criteria[0], coding=coding) if len(history) >= SESSION else None
     everything = np.ones(len(pool.comparison), dtype=bool)
     for _ in range(length):
         choice = choose(pool, history, everything, plan.raters_per_pair, random, rating)

@@ -14,6 +14,7 @@ import numpy as np
 from scipy import optimize, stats
 
 LOOKS = 5
+SMALLEST_STEP = 0.02  # of the information, between two looks: less is nothing new, and its boundary is numerically empty
 ALPHA = 0.05
 POWER = 0.80
 TARGET_EFFECT = 0.5  # log-odds: 62 % wins; smaller differences are called undecided
@@ -91,32 +92,34 @@ def review(
 ) -> Verdict:  # fmt: skip
     """Judge one contrast now. `earlier` are the information fractions of the looks already taken.
 
-    A look is due when the fraction passes the next fifth; in between nothing is tested. Few clusters: the
-    t-statistic is turned into the z of equal probability.
+    A look is due when the fraction passes the next fifth above the last look (`coming_looks`); in between nothing is
+    tested. Few clusters: the t-statistic is turned into the z of equal probability.
     """
     if freedom < 1 or not np.isfinite(error) or error <= 0:
         return Verdict(len(earlier), 0.0, float("nan"), float("nan"), False, False, None)
     information = information or planned_information()
     fraction = min(1 / error**2 / information, 1.0)
     z = float(stats.norm.isf(stats.t.sf(abs(estimate) / error, freedom)))
-    due = len(earlier) < LOOKS and fraction >= (len(earlier) + 1) / LOOKS - 1e-9
-    if not due or (earlier and fraction <= earlier[-1]):
-        left = _votes_left(z, fraction, votes, earlier)
-        return Verdict(
-            len(earlier), fraction, z, float("nan"), False, fraction >= 1 and len(earlier) >= LOOKS, left
-        )
-    fraction = 1.0 if len(earlier) == LOOKS - 1 else fraction
-    boundary = float(boundaries([*earlier, fraction])[-1])
+    coming = coming_looks(earlier)
+    if not coming or fraction < coming[0] - 1e-9:
+        return Verdict(len(earlier), fraction, z, float("nan"), False, not coming, _votes_left(z, fraction, votes, earlier))
+    taken = [*earlier, fraction]
+    boundary = float(boundaries(taken)[-1])
     decided = z >= boundary
-    finished = decided or fraction >= 1
-    left = 0 if finished else _votes_left(z, fraction, votes, [*earlier, fraction])
-    return Verdict(len(earlier) + 1, fraction, z, boundary, decided, finished, left)
+    finished = decided or not coming_looks(taken)
+    return Verdict(len(taken), fraction, z, boundary, decided, finished, 0 if finished else _votes_left(z, fraction, votes, taken))
+
+
+def coming_looks(taken: Sequence[float]) -> list[float]:
+    """Information fractions at which looks are still due: the fifths above the last look. A look that came late takes
+    the place of those that it passed, so that there are never more than LOOKS."""
+    last = round(taken[-1], 4) if taken else 0.0
+    return [k / LOOKS for k in range(1, LOOKS + 1) if k / LOOKS >= last + SMALLEST_STEP]
 
 
 def _votes_left(z: float, fraction: float, votes: int, taken: Sequence[float]) -> int:
     """Votes until the first coming look that today's estimate would cross, else until all information is in."""
-    start = max([fraction, *taken])
-    coming = [k / LOOKS for k in range(1, LOOKS + 1) if k / LOOKS > start + 1e-9]
+    coming = [each for each in coming_looks(taken) if each > fraction + 1e-9]
     if not coming:
         return 0
     limits = boundaries([*taken, *coming])[len(taken) :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
@@ -10,10 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from app.study.coding import Coding
 from app.study.intervals import share_interval
 from app.study.ratings import Rating, effects, predict
-from app.study.stopping import review
-from app.study.votes import CRITERIA, FACTORS, answered, level_order, ratable
+from app.study.stopping import Verdict, review
+from app.study.votes import CRITERIA, FACTORS, answered, level_order, levels, ratable
 
 ALL_CONTRASTS = "all contrasts"
 
@@ -46,15 +48,15 @@ def rival_table(votes: pd.DataFrame) -> pd.DataFrame:
     return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])
 
 
-def setting_costs(votes: pd.DataFrame) -> pd.DataFrame:
-    """One row a rated setting: the factors, median seconds, steps (fused tokens), memory (GiB) and pictures."""
+def setting_costs(pairs: pd.DataFrame) -> pd.DataFrame:
+    """One row a setting of the matched pairs: the factors, median seconds, steps (fused tokens), memory (GiB) and pictures."""
     sides = []
     for side in ("a", "b"):
         names = {
             f"{name}_{side}": name
             for name in (*FACTORS, "generation", "seconds", "steps", "peak_memory_bytes")
         }
-        sides.append(votes.loc[votes["kind"] == "matched", list(names)].rename(columns=names))
+        sides.append(pairs.loc[pairs["kind"] == "matched", list(names)].rename(columns=names))
     pictures = pd.concat(sides).drop_duplicates("generation")
     grouped = pictures.groupby(list(FACTORS), dropna=False)
     return grouped.agg(
@@ -64,18 +66,28 @@ def setting_costs(votes: pd.DataFrame) -> pd.DataFrame:
 
 
 def rated_costs(
-    rating: Rating, votes: pd.DataFrame, cost: str = "seconds", flops: Mapping[tuple, float] | None = None
+    rating: Rating, pairs: pd.DataFrame, votes: pd.DataFrame, cost: str = "seconds", flops: Mapping[tuple, float] | None = None
 ) -> pd.DataFrame:
-    """Ratings of the settings beside their costs; `front` marks those that nothing beats in both. Settings whose cost
-    is not known are left out. flops: levels of the factors -> FLOPs of one picture."""
-    costs = setting_costs(votes)
-    keys = zip(*(costs[factor] for factor in FACTORS))
-    costs = costs.assign(flops=[(flops or {}).get(key, np.nan) for key in keys]).dropna(subset=[cost])
+    """Ratings of all settings of the design beside their costs; `front` marks those that nothing beats in both, `n` counts
+    the votes: 0 where the rating is a prediction. Settings whose cost is not known are left out. flops: levels of the
+    factors -> FLOPs of one picture."""
+    costs, used = setting_costs(pairs), ratable(votes, rating.criterion)
+    keys = list(zip(*(costs[factor] for factor in FACTORS)))
+    counts = pd.concat([levels(used, FACTORS, side) for side in "ab"]).value_counts()
+    costs = costs.assign(flops=[(flops or {}).get(key, np.nan) for key in keys], n=[int(counts.get(key, 0)) for key in keys])
+    costs = costs.dropna(subset=[cost])
     if costs.empty:
         return costs.assign(rating=[], low=[], high=[], front=[])
     table = predict(rating, costs).sort_values(cost, kind="stable").reset_index(drop=True)
     best = table["rating"].cummax().shift(fill_value=-np.inf)
     return table.assign(front=table["rating"] > best)
+
+
+def capacity(coding: Coding, pairs: pd.DataFrame, raters_per_pair: int) -> dict[str, int]:
+    """Term -> votes a criterion that speak to it once every pair has all its raters."""
+    matched = pairs[pairs["kind"] == "matched"]
+    contrast = coding.encode(levels(matched, FACTORS, "a")) - coding.encode(levels(matched, FACTORS, "b"))
+    return {term.name: int(count) * raters_per_pair for term, count in zip(coding.terms, (contrast != 0).sum(axis=0))}
 
 
 def coverage_table(pairs: pd.DataFrame, votes: pd.DataFrame) -> pd.DataFrame:
@@ -111,23 +123,18 @@ def verdicts(rating: Rating, primary: Sequence[str], looks: Sequence[Mapping[str
     return table.assign(
         claim=np.where(is_primary, "primary", "exploratory"), adjusted_p=adjusted,
         look=[v.look for v in judged], fraction=[v.fraction for v in judged], boundary=[v.boundary for v in judged],
-        decided=[_was_decided(row.term, rating.criterion, looks) or v.decided for row, v in zip(table.itertuples(), judged)],
+        decided=[v.decided for v in judged],
         votes_left=pd.array([v.votes_left for v in judged], dtype="Int64"),
     )  # fmt: skip
 
 
-def _judge(row, criterion: str, looks: Sequence[Mapping[str, Any]]):
-    return review(
-        row.estimate,
-        row.se,
-        row.df,
-        int(row.n),
-        [k["result"]["fraction"] for k in _looks_at(row.term, criterion, looks)],
-    )
-
-
-def _was_decided(term: str, criterion: str, looks: Sequence[Mapping[str, Any]]) -> bool:
-    return any(look["result"]["decided"] for look in _looks_at(term, criterion, looks))
+def _judge(row, criterion: str, looks: Sequence[Mapping[str, Any]]) -> Verdict:
+    """After a look that decided no further one is taken: that verdict stands."""
+    results = [look["result"] for look in _looks_at(row.term, criterion, looks)]
+    for number, result in enumerate(results, 1):
+        if result["decided"]:
+            return Verdict(number, result["fraction"], math.nan, math.nan, True, True, 0)
+    return review(row.estimate, row.se, row.df, int(row.n), [result["fraction"] for result in results])
 
 
 def _looks_at(term: str, criterion: str, looks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

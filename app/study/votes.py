@@ -40,6 +40,11 @@ def answered(votes: pd.DataFrame) -> pd.DataFrame:
     return votes[keep].reset_index(drop=True)
 
 
+def is_check(votes: pd.DataFrame) -> pd.Series:
+    """Votes on controls with a right answer. A picture of another text is the worse one in alignment and nothing else."""
+    return votes["expected"].isin(["a", "b"]) & ((votes["kind"] != "wrong_prompt") | (votes["criterion"] == "alignment"))
+
+
 def outcome(votes: pd.DataFrame) -> np.ndarray:
     """(n,) 0 = a won, 1 = b won, 2 = tie."""
     return np.select([votes["answer"] == "a", votes["answer"] == "b"], [0, 1], default=2)

@@ -1,6 +1,7 @@
 """A small open study with pictures of different sizes, and a studio without a generator around it."""
 
 import io
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -19,6 +20,7 @@ SIZES = (64, 128)
 WINDOWS = (1, 2, 4)
 
 
+@cache
 def png(seed: int, px: int) -> bytes:
     """A coloured disc on noise, so that pictures of one prompt resemble each other and none are equal."""
     random = np.random.default_rng(seed)

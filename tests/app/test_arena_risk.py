@@ -1,5 +1,7 @@
 """Careless raters are set aside without a word, honest ones never; the sweep can be taken back."""
 
+import time
+
 import numpy as np
 import pytest
 from arena_world import finish_practice, make_study
@@ -9,6 +11,7 @@ from starlette.testclient import TestClient
 from app.arena import arena
 from app.arena.routes import routes
 from app.studies import cache as study_cache
+from app.studies import sweep as sweeping
 from app.studies.sweep import sweep
 from app.study.risk import RULE, risk_scores
 from app.web.identity import COOKIE
@@ -68,7 +71,37 @@ def test_the_end_of_a_sitting_sweeps_by_itself(services, study):
     finish_practice(services, study, hasty)
     reply = TestClient(Starlette(routes=routes(services)), cookies={COOKIE: token}).post("/arena-api/pair", json={})
     assert reply.status_code == 200 and "assignment" in reply.json()
+    wait_until(lambda: any(row["excluded"] for row in services.store.votes_frame(study.id)))
     assert {row["excluded"] for row in services.store.votes_frame(study.id)} == {RULE}
+
+
+def wait_until(holds, seconds=10):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_the_background_sweeps_once_at_once_and_once_more_after_a_while_however_many_ask(services, study, monkeypatch):
+    done = []
+    monkeypatch.setattr(sweeping, "sweep", lambda _, swept: done.append(swept.id) or sweeping.Swept(0, 0, 0, 0))
+    monkeypatch.setattr(sweeping, "SECONDS_BETWEEN", 0.3)
+    sweeper = sweeping.Sweeper(services)
+    sweeper.ask(study)
+    wait_until(lambda: done)
+    for _ in range(20):
+        sweeper.ask(study)
+    assert len(done) == 1
+    wait_until(lambda: len(done) == 2)
+    time.sleep(0.4)
+    assert done == [study.id] * 2
+
+
+def test_a_second_sweep_writes_nothing(services, study, monkeypatch):
+    sit(services, study, "hasty", lambda _: "left", 200)
+    sweep(services, study)
+    monkeypatch.setattr(services.store, "set_risk", lambda *_: pytest.fail("this risk was known"))
+    sweep(services, study)
 
 
 def test_the_rater_notices_nothing(services, study):

@@ -1,6 +1,7 @@
 """Grids: the plan, durable cells, pause, ownership, the sheet, pairs for raters and win shares."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -9,9 +10,10 @@ from compare_world import WISH, ids, vote_for, wait_for
 from app.arena import arena
 from app.compare.handlers import CompareHandlers
 from app.compare.plan import crossing_of, grids_of, pictures, progress
-from app.compare.rating import win_shares
+from app.compare.rating import pair_of, win_shares
 from app.components.cards import toggled
 from app.results import view as results_view
+from app.study.design import differences
 from storage.errors import NotFound
 
 
@@ -113,7 +115,7 @@ def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
 def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, handlers, grid):
     a, b, _, d = ids(services, grid)
     assert "differ in schedule" in handlers.queue(grid.id, "ann", [a, b])
-    assert "more than one factor" in handlers.queue(grid.id, "ann", [d, a])
+    assert "differ in window and schedule" in handlers.queue(grid.id, "ann", [d, a])
     handlers.queue(grid.id, "ann", [a, d])  # the same pair the other way round
     assert len(services.store.list_comparisons(grid.id)) == 2
     study = services.store.get_study(grid.id)
@@ -125,6 +127,24 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
     assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet
     assert grid.id in [study_id for _, study_id in results_view.studies(services)]
+
+
+@pytest.mark.parametrize(
+    ("change", "names"), [({"temperature": 0.5}, ["temperature"]), ({"seed": 2, "window": 4}, ["window", "seed"]), ({}, [])]
+)
+def test_what_two_cells_differ_in_is_named(change, names):
+    assert differences(cell(), cell(**change)) == names
+
+
+def test_cells_of_two_prompts_are_no_pair():
+    with pytest.raises(ValueError, match="different prompts"):
+        pair_of(cell(), cell(prompt="a cat"))
+    assert pair_of(cell(), cell(temperature=0.5)).kind == "free"
+
+
+def cell(prompt="a dog", seed=1, **changes):
+    settings = {"window": 2, "schedule": {"kind": "linear"}, "scale": 4.0, "width": 256, "height": 256, "temperature": 1.0}
+    return SimpleNamespace(id=f"{prompt}{seed}{changes}", prompt=prompt, prompt_sent=prompt, seed=seed, settings=settings | changes)
 
 
 def test_win_shares_count_ties_half_and_leave_controls_out():

@@ -52,12 +52,12 @@ def test_paused_and_closed_studies_hand_out_nothing(services, study):
 
 
 def test_a_study_is_not_opened_before_its_pictures_are_drawn(services):
-    made = study_admin.create(services, replace(FORM, name="early", seeds=4), "admin")
-    with pytest.raises(WrongState, match="of 48 pictures"):
+    made = study_admin.create(services, replace(FORM, name="early", seeds=1), "admin")
+    with pytest.raises(WrongState, match="of 12 pictures"):
         study_admin.open_study(services, made)
     assert study_panel.acted(services, "hold", made.id).count("held")
     study_panel.acted(services, "go-on", made.id)
-    assert wait_for(services, made).done == 48
+    assert wait_for(services, made).done == 12
 
 
 @pytest.mark.parametrize(

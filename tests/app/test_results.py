@@ -12,8 +12,11 @@ from app.arena import arena
 from app.pages.results import FIGURES, pictures_behind
 from app.playground.schedule_plot import schedule_curves
 from app.results import view as results_view
+from app.results.pictures import marked_pictures
 from app.results.text import trained_text
 from app.results.view import Wish, wish_from
+from app.studies import admin as study_admin
+from app.studies.cache import material
 from app.study.ratings import rate
 from app.study.votes import CRITERIA
 
@@ -78,6 +81,33 @@ def test_whoever_still_rates_sees_no_win_shares(services):
     assert view(services, study, "rater").figures
 
 
+def test_answers_after_a_look_at_the_results_are_set_aside_and_may_be_counted_again(services):
+    study = make_study(services.store)
+    sit(services, study, "first", 4)
+    assert "set aside" in view(services, study, "reader").summary
+    sit(services, study, "reader", 2)
+    assert "already" in arena.welcome(services, study, "reader")["description"]
+    assert "<b>12</b><span>votes" in view(services, study).summary
+    assert "<b>18</b><span>votes" in view(services, study, lifted=("saw results",)).summary
+    assert "had seen the results" in view(services, study).audit
+
+
+def test_looking_at_a_study_without_votes_leads_nobody(services):
+    study = make_study(services.store)
+    view(services, study, "reader")
+    sit(services, study, "reader", 2)
+    assert "<b>6</b><span>votes" in view(services, study).summary
+
+
+def test_reports_of_broken_pictures_reach_whoever_keeps_the_study(services):
+    study = make_study(services.store)
+    sit(services, study, "x", 1)
+    pair = arena.next_pair(services, study, "x")
+    arena.report_broken(services, "x", pair.id, "left")
+    assert "reports of broken pictures: 1" in study_admin.status_text(services, study)
+    assert "broken pictures: 1" in view(services, study).audit
+
+
 def test_prompts_and_names_cannot_inject_html(services):
     study = make_study(services.store, name="<script>alert(1)</script>")
     services.store.update_study(study.id, plan={})
@@ -139,6 +169,22 @@ def test_marked_flaws_are_drawn_by_place(services):
     sit(services, study, "x", 2)
     figure = view(services, study).figures["flaws"]
     assert figure is not None and any(max(trace.y) > 0 for trace in figure.data)
+
+
+def test_marks_count_once_a_look_and_not_from_raters_who_are_set_aside(services):
+    study = make_study(services.store)
+    box = {"side": "left", "box": [0, 0, 1, 1]}
+    for owner in ("careful", "careless"):
+        services.store.record_consent(arena.rater_of(services, owner).id)
+        arena.mark_flaw(services, owner, {"assignment": arena.next_pair(services, study, owner).id, **box})
+        sit(services, study, owner, 4)
+    votes = services.store.votes_frame(study.id)
+    out = [row["vote"] for row in votes if row["rater"] == arena.rater_of(services, "careless").id]
+    services.store.exclude_many(out, "risk", "in a hurry")
+    marked = marked_pictures(services, study.id, material(services, study.id).votes)
+    assert sum(len(each.boxes) for each in marked) == 1
+    kept = [row for row in votes if row["vote"] not in out]
+    assert len(marked) == len({(row["assignment"], row[f"generation_{side}"]) for row in kept for side in "ab"})
 
 
 def test_training_is_printed_beside_window_effects():

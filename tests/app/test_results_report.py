@@ -1,10 +1,13 @@
 """The report stands alone: figures, methods, votes that `datasets` can read."""
 
+import argparse
+
 import pandas as pd
 from arena_world import finish_practice, make_services, make_study
 from test_results import sit
 
 from app.results.report import training_text, write_report
+from app.studies import commands
 
 
 def test_one_command_writes_page_methods_and_parquet(tmp_path):
@@ -20,6 +23,19 @@ def test_one_command_writes_page_methods_and_parquet(tmp_path):
     assert "72 votes" in methods and "3 of 3 were answered right at the first try" in methods and "window=4" in methods
     assert len(pd.read_parquet(tmp_path / "report" / "long.parquet")) == 72
     services.close()
+
+
+def test_one_command_writes_every_format(tmp_path, monkeypatch, capsys):
+    services = make_services(tmp_path)
+    study = make_study(services.store)
+    sit(services, study, "x", 3)
+    services.close()
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    parser = argparse.ArgumentParser()
+    commands.add_to(parser.add_subparsers(dest="command"))
+    commands.run(parser.parse_args(["export", study.name, str(tmp_path / "out"), "--form", "csv"]))
+    names = {path.stem for path in (tmp_path / "out").iterdir()}
+    assert names == {"long", "arena", "dpo", "pickapic", "image_reward", "exclusions"}
 
 
 def test_training_is_said_in_words():

@@ -12,6 +12,7 @@ from app.studies import cache as study_cache
 from app.studies.rivals import LIST, bring_in
 from app.study.ratings import rate
 from app.study.tables import rival_table
+from storage import preferences
 from storage.errors import WrongState
 
 
@@ -56,6 +57,8 @@ def test_rival_votes_count_for_the_rival_and_not_for_the_ratings(services, study
     assert row.low < row.share < row.high
     assert rate(found.votes, "flaws", coding=found.coding).n_votes == 0
     shown = results_view.view(services, Wish(study.id), None)
+    battles = preferences.arena(services.store.votes_frame(study.id)).rows
+    assert {(each["model_b"], "window=" in each["model_a"]) for each in battles} == {("<b>Other</b>", True)}
     assert "our picture won 88%" in shown.quality and "<b>Other" not in shown.quality
 
 

@@ -48,6 +48,11 @@ def test_ties_are_in_every_format(voted, tmp_path):
     assert [row["rank"] for row in found["image_reward"]] == [1, 2, 2, 1, 1, 1, 1, 1]
 
 
+def test_the_audit_says_what_was_set_aside_and_why(voted, tmp_path):
+    (row,) = tables(voted, tmp_path / "out")["exclusions"]
+    assert (row["rule"], row["reason"], row["lifted_at"]) == ("fast", "200 ms", None)
+
+
 def test_chosen_is_what_was_chosen(voted, tmp_path):
     found = tables(voted, tmp_path / "out")
     chose_a, chose_b = found["dpo"][:2]

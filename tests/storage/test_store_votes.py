@@ -232,6 +232,32 @@ def test_flaws_map_sides_to_pictures(arena):
             arena.store.record_flaw(given.id, arena.rater.id, "left", **box)
 
 
+def test_after_the_second_report_of_a_broken_picture_the_pair_is_shown_no_more_and_its_votes_are_set_aside(arena):
+    store, other = arena.store, arena.store.get_or_create_rater("b" * 32)
+    given = arena.assign()
+    store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    for _ in range(2):
+        store.record_flaw(given.id, arena.rater.id, "left", kind="broken")  # one rater, however insistent
+    before = store.design_version(arena.study.id)
+    assert store.votes_frame(arena.study.id)[0]["excluded"] is None and store.pairs_on_offer(arena.study.id)
+    again = arena.assign(other)
+    store.record_flaw(again.id, other.id, "right", kind="broken")
+    assert store.pairs_on_offer(arena.study.id) == [] and store.design_version(arena.study.id) != before
+    store.record_vote(again.id, other.id, "flaws", "b")
+    assert [row["excluded"] for row in store.votes_frame(arena.study.id)] == ["broken", "broken"]
+
+
+def test_answers_of_a_rater_who_has_seen_the_results_are_set_aside_from_then_on(arena):
+    store, given = arena.store, arena.assign()
+    store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    for _ in range(2):
+        store.note_reading(arena.study.id, arena.rater.id)
+    vote = store.record_vote(given.id, arena.rater.id, "alignment", "a")
+    store.supersede_vote(vote.id, arena.rater.id, "b")
+    rules = {(row["criterion"], row["answer"]): row["excluded"] for row in store.votes_frame(arena.study.id)}
+    assert rules == {("flaws", "a"): None, ("alignment", "b"): "saw results"}
+
+
 def test_deleting_a_picture_keeps_its_votes_and_ends_its_pair(arena):
     arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
     arena.store.delete_generation(arena.a.id, OWNER)

@@ -89,6 +89,15 @@ def test_what_a_rater_may_not_see_is_never_offered():
     assert choose(pool, [], np.zeros(20, dtype=bool), 3, np.random.default_rng(0)) is None
 
 
+def test_a_repeat_is_of_a_pair_that_was_answered_and_may_be_seen():
+    pool = make_pool(REPEAT_DISTANCE + 3, controls=0)
+    history = [Seen(f"s{i}", f"c{i}", "a", "matched", answered=i > 0) for i in range(REPEAT_DISTANCE + 2)]
+    slots = open_slots(pool, history, np.ones(REPEAT_DISTANCE + 3, bool), 3)
+    assert slots["repeat"].tolist() == [1]  # c0 was left half answered
+    slots = open_slots(pool, history, pool.comparison != "c1", 3)
+    assert "repeat" not in slots
+
+
 def test_a_pair_with_enough_raters_is_done():
     pool = make_pool(3, controls=2)
     pool.raters[:] = [3, 3, 2, 0, 0]

@@ -106,11 +106,25 @@ def test_noise_floor_is_the_preference_among_identical_pictures():
 
 def test_controls_expect_the_right_picture_or_a_tie():
     wrong = make_votes(
-        {("1", "x"): "a", ("2", "x"): "b", ("3", "x"): "both_good"}, kind="wrong_prompt", expected="a"
-    )
+        {("1", "x"): "a", ("2", "x"): "b", ("3", "x"): "both_good"}, kind="wrong_prompt", expected="a",
+        criterion="alignment",
+    )  # fmt: skip
     same = make_votes({("4", "x"): "both_bad"}, kind="identical")
     table = r.controls(pd.concat([wrong, same])).set_index("kind")["share"]
     assert table["wrong_prompt"] == pytest.approx(1 / 3) and table["identical"] == 1
+
+
+def test_a_picture_of_another_text_is_wrong_in_alignment_only():
+    votes = make_votes({("1", "x"): "a", ("2", "x"): "b"}, kind="wrong_prompt", expected="a", criterion="alignment")
+    table = r.controls(pd.concat([votes, votes.assign(criterion="appearance"), votes.assign(criterion="flaws")]))
+    assert table["criterion"].tolist() == ["alignment"] and table["n"].tolist() == [2]
+
+
+def test_agreement_about_controls_is_no_agreement_about_settings():
+    random = np.random.default_rng(0)
+    votes = make_votes({(str(c), who): random.choice(["a", "b"]) for c in range(60) for who in "xy"})
+    checks = make_votes({(f"check {c}", who): "a" for c in range(60) for who in "xy"}, kind="degraded", expected="a")
+    pd.testing.assert_frame_equal(r.reliability(pd.concat([votes, checks])), r.reliability(votes))
 
 
 def test_self_agreement_compares_pictures_not_sides():

@@ -5,8 +5,20 @@ import pandas as pd
 import pytest
 from test_ratings import make_votes
 
+from app.results.plots import pareto
+from app.results.text import verdict_table
+from app.study.coding import make_coding
 from app.study.ratings import rate
-from app.study.tables import ALL_CONTRASTS, conflicts, rated_costs, setting_costs, verdicts, win_table
+from app.study.tables import (
+    ALL_CONTRASTS,
+    capacity,
+    conflicts,
+    rated_costs,
+    setting_costs,
+    verdicts,
+    win_table,
+)
+from app.study.votes import FACTORS, levels
 
 
 @pytest.fixture
@@ -32,8 +44,34 @@ def test_win_shares_are_complements_and_ties_count_half(votes):
 
 def test_the_front_holds_what_nothing_beats_in_both(votes):
     assert setting_costs(votes)["seconds"].tolist() == [9.0, 2.0]
-    table = rated_costs(rate(votes, "alignment"), votes).set_index("window")
+    table = rated_costs(rate(votes, "alignment"), votes, votes).set_index("window")
     assert table.loc[4, "front"] and not table.loc[1, "front"]  # window 4 is faster and preferred here
+
+
+def test_what_nobody_rated_is_predicted_and_says_so(votes):
+    unrated = votes.head(1).assign(schedule_a="constant 9", schedule_b="constant 9", generation_a="x", generation_b="y")
+    pairs = pd.concat([votes, unrated])
+    coding = make_coding(pd.concat([levels(pairs, FACTORS, side) for side in "ab"]), FACTORS)
+    table = rated_costs(rate(votes, "alignment", coding=coding), pairs, votes)
+    assert table.groupby("schedule")["n"].sum().to_dict() == {"constant 9": 0, votes["schedule_a"].iloc[0]: 800}
+    figure = pareto(table, "seconds", "s", "alignment")
+    symbols = [symbol for trace in figure.data for symbol in trace.marker.symbol or ()]
+    assert sorted(symbols) == ["circle"] * 2 + ["circle-open"] * 2
+    assert sum("predicted" in text for trace in figure.data for text in trace.text or ()) == 2
+
+
+def test_capacity_is_what_all_raters_of_all_pairs_can_say(votes):
+    coding = rate(votes, "alignment").coding
+    pairs = pd.concat([votes.head(3), votes.head(5).assign(kind="degraded")])
+    assert capacity(coding, pairs, 4) == {"window=4": 12}
+
+
+@pytest.mark.parametrize(("possible", "text"), [(10_000, "votes left"), (450, "cannot be reached with this design")])
+def test_a_verdict_that_the_design_cannot_reach_is_called_so(votes, possible, text):
+    row = verdicts(rate(votes.assign(answer="both_good"), "alignment"), ["window=4"], []).assign(
+        capacity=possible, trained="", votes_left=300
+    )
+    assert text in verdict_table(row)
 
 
 def test_only_frozen_contrasts_are_primary_and_the_rest_is_adjusted(votes):
@@ -43,10 +81,13 @@ def test_only_frozen_contrasts_are_primary_and_the_rest_is_adjusted(votes):
     assert primary["claim"] == "primary" and np.isnan(primary["adjusted_p"]) and primary["look"] == 1
 
 
-def test_a_look_that_was_taken_is_remembered(votes):
-    look = {"contrast": "window=4", "criterion": "alignment", "result": {"fraction": 0.3, "decided": True}}
-    row = verdicts(rate(votes, "alignment"), ["window=4"], [look]).iloc[0]
-    assert row["decided"] and row["look"] == 2
+def test_after_a_look_that_decided_none_is_taken_and_its_number_is_told(votes):
+    looks = [
+        {"contrast": "window=4", "criterion": "alignment", "result": {"fraction": fraction, "decided": decided}}
+        for fraction, decided in ((0.2, False), (0.3, True))
+    ]
+    row = verdicts(rate(votes, "alignment"), ["window=4"], looks).iloc[0]
+    assert row["decided"] and row["look"] == 2 and np.isnan(row["boundary"]) and row["votes_left"] == 0
 
 
 def test_conflicts_compare_decided_answers_only(votes):
