@@ -11,8 +11,8 @@ import gradio as gr
 from app.components.cards import cards_html, picks
 from app.components.compare_slider import Side, compare_html
 from app.components.details import details_html, schedule_text
-from app.playground.handlers import refuse
 from app.services import Services
+from app.visit import refuse
 from storage.errors import NotFound, StorageError
 from storage.records import Generation, GenerationFilter
 

@@ -25,6 +25,7 @@ from app.settings import Settings
 from app.web.deployment import lacks, settle_journal
 from app.web.identity import Identity
 from model.pipeline import WEIGHTS, TokenShufflePipeline
+from model.settings import Settings as PictureSettings
 from storage.housekeeping import Housekeeping
 from storage.records import Generation, GenerationFilter, Job
 from storage.store import Store, open_store
@@ -112,6 +113,11 @@ class Services:
     @property
     def checkpoint(self) -> str | None:
         return getattr(self.pipeline, "checkpoint", None)
+
+    @property
+    def tuned(self) -> PictureSettings:
+        """What the default checkpoint draws with where nothing else is asked for."""
+        return PictureSettings() if self.pipeline is None else self.pipeline.validate("x")
 
     def check(self, request: GenerationRequest) -> None:
         """ValueError, with the value and what is allowed, if this cannot be drawn here."""

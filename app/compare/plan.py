@@ -89,8 +89,7 @@ def pinned(services: Services, crossing: Crossing) -> Crossing:
     if not levels:
         return crossing
     text = ", ".join(services.checkpoints.pinned(level.label) for level in levels)
-    tuned = services.pipeline.validate("x")
-    left_open = {name: getattr(tuned, name) for name in TUNED if getattr(crossing.base, name) is None}
+    left_open = {name: getattr(services.tuned, name) for name in TUNED if getattr(crossing.base, name) is None}
     axes = tuple(Axis("checkpoint", text) if axis.name == "checkpoint" else axis for axis in crossing.axes)
     return Crossing(replace(crossing.base, **left_open), axes)
 

@@ -13,27 +13,21 @@ from app.components.details import details_html
 from app.components.stage import Stage, data_uri, seconds_text, shape_of, stage_html
 from app.drawing.live import LiveJob
 from app.drawing.record import request_of
-from app.playground.controls import PRESETS, Controls, controls_of
+from app.playground.controls import Controls, Preset, controls_of, presets
 from app.playground.estimate import Estimate
 from app.playground.examples import Example, load_examples
 from app.playground.offers import Offer, combinations, offered, position, settled, training_note
 from app.playground.rewrite import rewrite
-from app.playground.words import suggestions, unknown_words
+from app.playground.words import EXAMPLE_PROMPTS, suggestions, unknown_words
 from app.request import GenerationRequest, parse_points, request_from
 from app.services import Services
+from app.visit import ENDED, address_of, refuse
 from model import guidance_weights
 from storage.errors import NotFound, StorageError
 from storage.records import Generation, Job
 
 FOLLOW_SECONDS = 1 / 8
 QUEUE_LOOK_SECONDS = 0.5
-ENDED = ("done", "failed", "cancelled", "interrupted")
-EXAMPLES = ("a red apple", "two green cars", "a yellow duck and a blue cup", "a cat left of a clock")
-
-
-def refuse(error: Exception) -> gr.Error:
-    """A refusal that the visitor sees, in a message that is HTML; no traceback in the log."""
-    return gr.Error(escape(str(error), quote=False), print_exception=False)
 
 
 class Handlers:
@@ -201,7 +195,7 @@ class Handlers:
     def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
         """Controls that add up to this request; the switches are on where it needs them."""
         same = rewrite(request.typed, self.services.vocabulary) == request.prompt
-        controls = controls_of(request, fixed_seed=fixed_seed)
+        controls = controls_of(request, self.services.tuned, fixed_seed=fixed_seed)
         return replace(controls, rewrite=same, allow_untrained=position(controls) not in self.trained)
 
     def offered(self, allow_untrained: bool) -> Offer:
@@ -274,16 +268,17 @@ class Handlers:
         """A prompt from the words that the checkpoint knows."""
         vocabulary = self.services.vocabulary
         if not vocabulary:
-            return random.choice(EXAMPLES)
+            return random.choice(EXAMPLE_PROMPTS)
         one, two = random.sample(vocabulary.objects, 2)
         colour = random.choice(vocabulary.colours or ("",))
         forms = (f"a {colour} {one}", f"a {one} and a {two}", f"two {one}", f"a {one} left of a {two}")
         return rewrite(random.choice(forms), vocabulary)
 
-    def preset(self, name: str) -> tuple[str, float, float, str]:
-        if name not in PRESETS:
-            raise refuse(ValueError(f"{name!r} is no preset; there are {', '.join(PRESETS)}"))
-        return PRESETS[name]
+    def preset(self, name: str) -> Preset:
+        offered = presets(self.services.tuned)
+        if name not in offered:
+            raise refuse(ValueError(f"{name!r:.40} is no preset; there are {', '.join(offered)}"))
+        return offered[name]
 
 
 @dataclass(frozen=True)
@@ -353,9 +348,3 @@ def cost_html(request: GenerationRequest, cost: Estimate) -> str:
     badge = "" if cost.trained else '<span class="badge">untrained</span>'
     line = f"{request.width} × {request.height} px · {cost.steps:,} steps · {seconds} · {mebibytes}"
     return f'<p class="cost">{escape(line)}</p><p class="cost-note">{badge}{escape(cost.reason)}</p>'
-
-
-def address_of(request: gr.Request | None) -> str | None:
-    """The network address behind a request; proxies are trusted only as the server was told to trust them."""
-    client = getattr(request, "client", None)
-    return getattr(client, "host", None)

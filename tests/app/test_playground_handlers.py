@@ -9,7 +9,7 @@ from PIL import Image
 from app import about
 from app.components.examples import examples_html
 from app.pages.about import delete_everything
-from app.playground.controls import Controls
+from app.playground.controls import Controls, presets
 from app.playground.examples import ASSETS, draw_examples, load_examples
 from app.playground.handlers import Handlers
 from app.request import GenerationRequest
@@ -75,6 +75,14 @@ def test_what_cannot_be_drawn_is_said_with_the_reason_and_not_offered(handlers, 
     _, html, drawable = handlers.describe(changed(**change))
     assert text in html and not drawable
     assert handlers.describe(CONTROLS)[2]
+
+
+def test_presets_stay_at_the_checkpoints_own_scale_except_the_papers(handlers):
+    scales = {name: handlers.preset(name)[1] for name in presets(handlers.services.tuned)}
+    assert scales.pop("The paper's") == 7.5 and scales.pop("Off") == 1 and set(scales.values()) == {3}
+    assert handlers.preset("Bump")[3] == "0:1, 0.35:3, 0.65:3, 1:1.3"
+    with pytest.raises(Exception, match="no preset; there are Tuned"):
+        handlers.preset("Paper")
 
 
 def test_surprises_are_made_of_known_words(handlers):

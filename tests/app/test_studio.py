@@ -16,6 +16,8 @@ from compare_world import finished
 from tiny import write_checkpoint
 
 from app.drawing.record import request_of
+from app.pages.playground import default_controls
+from app.playground.handlers import Handlers
 from app.request import GenerationRequest
 from app.services import TooMany, build_services
 from app.settings import Settings
@@ -29,7 +31,7 @@ SMALL = {"width": 256, "height": 256, "shuffle_window": 4}
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studio")
-    weights = write_checkpoint(folder / "weights")
+    weights = write_checkpoint(folder / "weights", temperature=0.5)
     settings = Settings(folder / "data", "test-secret", weights=str(weights), threads=1, max_prompt_chars=100)
     settings.data_dir.mkdir()
     running = build_services(settings)
@@ -135,6 +137,19 @@ def test_the_api_draws_and_its_links_are_signed(services, url):
     assert urllib.request.urlopen(link).read().startswith(b"\x89PNG")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(link[:-3])
+
+
+def test_the_api_leaves_to_the_checkpoint_what_is_left_out(services, url):
+    answer = Client(url, verbose=False).predict("a red apple", seed=3, api_name="/generate")
+    used = answer["pictures"][0]["settings"]
+    start = default_controls(Handlers(services))
+    assert (used["width"], used["height"]) == start.size() and used["window"] == start.window
+    assert (used["schedule"]["kind"], used["scale"], used["temperature"]) == (start.schedule, start.scale, start.temperature)
+    assert start.scale == 3 and start.temperature == 0.5  # the tiny checkpoint's own
+    shaped = {"guidance_schedule": "custom", "guidance_points": "0:1, 1:2", "top_k": 5, "top_p": 0.9}
+    answer = Client(url, verbose=False).predict("a red apple", width=256, height=256, shuffle_window=4, **shaped, api_name="/generate")
+    used = answer["pictures"][0]["settings"]
+    assert (used["schedule"]["points"], used["top_k"], used["top_p"]) == ([[0, 1], [1, 2]], 5, 0.9)
 
 
 def test_health_is_public_and_pages_set_a_visitor_cookie(url):
