@@ -50,6 +50,7 @@ class Generations(Part):
         settings: width, height, checkpoint, and for source "model" window, schedule (a mapping with "kind", or a
         name), scale, temperature, top_k, top_p; further JSON values are kept and hashed. Neither prompt nor seed.
         owner and study default to those of the job. Once per (job, image_index): a second call returns the first row.
+        NotFound, and no file is left, where the job's owner deleted everything meanwhile.
         """
         row = schema.Generation(
             job_id=job_id,
@@ -73,13 +74,19 @@ class Generations(Part):
             numerics_id=numerics_id,
             environment=dict(environment or {}),
         )
-        values = canonical(settings)
+        try:
+            return self._record(row, canonical(settings))
+        except NotFound:
+            self._sweep([(image, ".png"), (thumbnail, ".webp")])
+            raise
+
+    def _record(self, row: schema.Generation, settings: Mapping[str, Any]) -> Generation:
         with self.database.write() as session:
             self.database.serialise(session, "picture files")  # see _sweep
-            self.images.path(image)
-            self.images.path(thumbnail, ".webp")
+            self.images.path(row.image)
+            self.images.path(row.thumbnail, ".webp")
             _take_from_job(session, row)
-            setting = find_or_add(session, values)
+            setting = find_or_add(session, settings)
             row.setting_id = setting.id
             return _find(session, _add(session, row).id)
 
@@ -200,7 +207,9 @@ def joined() -> Select[Joined]:
 
 def _take_from_job(session: Session, row: schema.Generation) -> None:
     if row.job_id is not None:
-        job = must_find(session, schema.Job, row.job_id)
+        job = must_find(session, schema.Job, row.job_id, lock=True)
+        if job.owner == deletion.DELETED_OWNER:
+            raise NotFound("no such job")
         row.owner = row.owner or job.owner
         row.study_id = row.study_id or job.study_id
 

@@ -151,11 +151,11 @@ class Jobs(Part):
         with self.database.read() as session:
             return to_job(_owned(session, job_id, owner))
 
-    def jobs_of(self, owner: str, *, states: tuple[str, ...] = (), limit: int = 50) -> list[Job]:
-        """Newest first."""
+    def jobs_of(self, owner: str, *, of_studies: bool = True, limit: int = 50) -> list[Job]:
+        """Newest first. of_studies: with those of grids and studies."""
         query = select(schema.Job).where(schema.Job.owner == owner).order_by(schema.Job.id.desc()).limit(limit)
-        if states:
-            query = query.where(schema.Job.state.in_(states))
+        if not of_studies:
+            query = query.where(schema.Job.study_id.is_(None))
         with self.database.read() as session:
             return [to_job(row) for row in session.scalars(query)]
 

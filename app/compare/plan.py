@@ -11,7 +11,6 @@ from typing import Any
 
 from app.compare.axes import Axis, Cell, Crossing, crossing_from
 from app.playground.estimate import Estimate
-from app.request import request_from
 from app.services import Services
 from app.study.votes import CRITERIA
 from storage.errors import NotFound, WrongState
@@ -118,7 +117,10 @@ def queue(services: Services, study: Study, owner: str) -> None:
     for job in services.store.jobs_of_study(study.id):
         if job.state == "interrupted" and job.owner == owner:
             services.store.resume_job(job.id, owner)
+    there = jobs_of_cells(services, study)
     for number, cell in by_checkpoint(crossing_of(study)):
+        if number in there:
+            continue
         services.submit(owner, cell.request, study_id=study.id, request_key=f"{study.id}/{number}", grid=True)
     if services.worker is not None:
         services.worker.wake()
@@ -172,13 +174,20 @@ def progress(services: Services, study: Study) -> Progress:
     )  # fmt: skip
 
 
+def jobs_of_cells(services: Services, study: Study) -> dict[int, Job]:
+    """The job of every cell that has one, by the cell's number. Jobs are queued in the cells' order, which also tells whose
+    job it was when a deletion has taken its request."""
+    numbers = (number for number, _ in by_checkpoint(crossing_of(study)))
+    return dict(zip(numbers, services.store.jobs_of_study(study.id)))
+
+
 def pictures(services: Services, study: Study) -> list[tuple[Cell, Job | None, Generation | None]]:
     """Every cell in order, with its job and its picture as far as they exist."""
-    jobs = {request_from(job.request): job for job in services.store.jobs_of_study(study.id)}
+    jobs = jobs_of_cells(services, study)
     made = {each.job_id: each for each in services.store.study_generations(study.id) if each.source == "model"}
     found = []
-    for cell in crossing_of(study).cells():
-        job = jobs.get(cell.request)
+    for number, cell in enumerate(crossing_of(study).cells()):
+        job = jobs.get(number)
         found.append((cell, job, made.get(job.id) if job else None))
     return found
 

@@ -175,7 +175,7 @@ class Handlers:
         linked = dict(request.query_params).get("g") if request else None
         if linked:
             return self._arrive_by_link(linked, owner, token)
-        jobs = self.services.store.jobs_of(owner, limit=1)
+        jobs = self.services.store.jobs_of(owner, of_studies=False, limit=1)  # a grid is followed on its own page
         if not jobs:
             return Arrival(token, owner)
         controls = self.controls_of(request_from(jobs[0].request), fixed_seed=False)

@@ -46,8 +46,8 @@ def finished(services, job, owner):
 
 
 def ids(services, grid):
-    """Generations of a grid's cells, in order."""
-    return [made.id for _, _, made in pictures(services, grid)]
+    """Generations of a grid's cells, in order; None where one is missing."""
+    return [made and made.id for _, _, made in pictures(services, grid)]
 
 
 def vote_for(services, study, owner, favourite):

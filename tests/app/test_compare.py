@@ -102,6 +102,19 @@ def test_pause_go_on_and_stop(services, handlers):
     assert "stopped" in handlers.view(made.id, "cy", "flaws").sheet
 
 
+def test_a_deleted_cell_is_said_and_not_drawn_again(services, handlers):
+    made = services.store.get_study(handlers.start(WISH, "dee"))
+    wait_for(services, made)
+    gone = ids(services, made)[1]
+    services.store.delete_generation(gone, "dee")
+    view = handlers.view(made.id, "dee", "alignment")
+    assert "was deleted" in view.sheet and view.sheet.count("data-id=") == 3 and not view.held
+    handlers.act("go-on", made.id, "dee")
+    assert len(services.store.jobs_of_study(made.id)) == 4 and ids(services, made)[1] is None
+    services.store.delete_everything_of("dee")
+    assert not handlers.recent("dee") and not handlers.view(made.id, "dee", "alignment").found
+
+
 def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
     a, b, c, _ = ids(services, grid)
     assert toggled([a], a) == [] and toggled([a, b], c) == [a, c]

@@ -1,6 +1,7 @@
 """The Playground's handlers as plain functions, the examples, and the About page's texts."""
 
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -104,6 +105,15 @@ def test_an_interrupted_job_is_offered_to_its_owner_only(services, handlers, vis
     with pytest.raises(Exception, match="only an interrupted job"):
         handlers.resume(job.id, None, visitor)
     services.stop(job.id, owner)
+
+
+def test_a_grid_in_work_leaves_the_playground_free(services, handlers, visitor):
+    owner = handlers.owner(visitor, None)
+    study = services.store.create_study("Grid x", owner=owner, prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1)
+    asked = GenerationRequest("a duck", "a duck", 256, 256, 4, seed=1)
+    own = services.submit(owner, asked)
+    services.submit(owner, replace(asked, seed=2), study_id=study.id, grid=True)
+    assert handlers.arrive(None, visitor).job_id == own.id
 
 
 def test_examples_are_shown_only_for_the_checkpoint_that_drew_them(services, handlers, tmp_path):
