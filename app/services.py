@@ -7,7 +7,8 @@ import secrets
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 PERSON_PRIORITY = 10  # a person who waits goes before a grid
 GRID_PRIORITY = 0
 TRACKED_ADDRESSES = 10_000
+UNFOLLOWED_SECONDS = 60  # where only a visitor's request draws, a job that none took so long is abandoned
 
 
 class TooMany(ValueError):
@@ -159,24 +161,40 @@ class Services:
         self.check(request)
         if grid and self.lent:
             raise ValueError("grids and studies are drawn by a worker; here a GPU is lent to one request at a time")
-        if address is not None:
-            self.spend_starts(address)
         if request.seed is None:
             request = request.with_seed(secrets.randbelow(2**31))
-        job = self.store.submit_job(
-            owner,
-            request.as_dict(),
-            study_id=study_id,
-            request_key=request_key,
-            priority=GRID_PRIORITY if grid else PERSON_PRIORITY,
-            max_queued=None if grid else self.settings.max_queued,
-            max_queued_per_owner=None if grid else self.settings.max_queued_per_user,
-        )
+        if self.lent:
+            self.store.interrupt_waiting(UNFOLLOWED_SECONDS)
+        with self.spending(address, request.num_images):
+            job = self.store.submit_job(
+                owner,
+                request.as_dict(),
+                study_id=study_id,
+                request_key=request_key,
+                priority=GRID_PRIORITY if grid else PERSON_PRIORITY,
+                max_queued=None if grid else self.settings.max_queued,
+                max_queued_per_owner=None if grid else self.settings.max_queued_per_user,
+            )
         if self.worker is not None:
             self.worker.wake()
         return job
 
-    def spend_starts(self, address: str, count: int = 1) -> None:
+    @contextmanager
+    def spending(self, address: str | None, count: int) -> Iterator[None]:
+        """Pictures out of the hourly quota of an address, given back where the block refuses them."""
+        if address is None:
+            yield
+            return
+        self.spend_starts(address, count)
+        try:
+            yield
+        except Exception:
+            with self._starts_lock:
+                for _ in range(min(count, len(self._starts[address]))):
+                    self._starts[address].pop()
+            raise
+
+    def spend_starts(self, address: str, count: int) -> None:
         """TooMany where an address has started its hour's pictures, whatever names its visitors take."""
         now, allowed = time.monotonic(), self.settings.max_starts_per_hour
         with self._starts_lock:

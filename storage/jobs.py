@@ -109,6 +109,17 @@ class Jobs(Part):
                 row.state = "interrupted"
             return len(rows)
 
+    def interrupt_waiting(self, seconds: float) -> int:
+        """Jobs that have waited longer than this become interrupted (ZeroGPU: whoever asked went away before a request took
+        them); how many."""
+        since = func.coalesce(schema.Job.heartbeat_at, schema.Job.created_at, type_=schema.UtcDateTime())
+        old = select(schema.Job).where(schema.Job.state == "queued", since < utc_now() - timedelta(seconds=seconds))
+        with self.database.write() as session:
+            rows = list(session.scalars(old.with_for_update(skip_locked=True)))
+            for row in rows:
+                row.state = "interrupted"
+            return len(rows)
+
     def request_cancel(self, job_id: str, owner: str) -> Job:
         """A queued or interrupted job is cancelled at once; a running one is told to stop (cancel_requested)."""
         with self.database.write() as session:
@@ -192,6 +203,7 @@ def _mark_running(row: schema.Job, worker_id: str) -> None:
 def _requeue(row: schema.Job) -> None:
     row.state, row.worker_id, row.step, row.progress = "queued", None, 0, {}
     row.finished_at = row.cancel_requested_at = row.error = None
+    row.heartbeat_at = utc_now()
 
 
 def _recover(row: schema.Job, max_attempts: int) -> None:

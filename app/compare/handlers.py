@@ -59,7 +59,9 @@ class Wish:
     allow_untrained: bool = False
 
     def crossing(self) -> Crossing:
-        text = " ".join((self.prompt or "").split())
+        if not isinstance(self.prompt, str):
+            raise ValueError(f"the prompt is {self.prompt!r:.40}; it must be a text")
+        text = " ".join(self.prompt.split())
         given = ((self.rows, self.row_levels), (self.columns, self.column_levels), (self.sheets, self.sheet_levels))
         axes = tuple(Axis(name, levels or "") for name, levels in given if name and name != NO_AXIS)
         if len(axes) < 2:

@@ -100,12 +100,11 @@ def start_grid(services: Services, owner: str, crossing: Crossing, address: str 
     for study in grids_of(services, owner):
         if not progress(services, study).finished:
             raise WrongState("your last grid is not finished; wait for it, go on with it, or stop it")
-    if address is not None:
-        services.spend_starts(address, pictures_wanted)
-    study = services.store.create_study(
-        f"Grid {secrets.token_hex(5)}", owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(CRITERIA),
-        raters_per_pair=GRID_RATERS, plan={"grid": crossing.as_dict()},
-    )  # fmt: skip
+    with services.spending(address, pictures_wanted):
+        study = services.store.create_study(
+            f"Grid {secrets.token_hex(5)}", owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(CRITERIA),
+            raters_per_pair=GRID_RATERS, plan={"grid": crossing.as_dict()},
+        )  # fmt: skip
     queue(services, study, owner)
     return services.store.get_study(study.id)
 

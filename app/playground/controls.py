@@ -50,7 +50,9 @@ class Controls:
     def request(self, sent: str | None = None) -> GenerationRequest:
         """sent: the rewritten prompt, where it was rewritten."""
         width, height = self.size()
-        typed = (self.prompt or "").strip()
+        if not isinstance(self.prompt, str):
+            raise ValueError(f"the prompt is {self.prompt!r:.40}; it must be a text")
+        typed = self.prompt.strip()
         custom = self.schedule == "custom"
         return GenerationRequest(
             prompt=sent or typed,

@@ -19,7 +19,7 @@ from app.playground.examples import Example, load_examples
 from app.playground.offers import Offer, combinations, offered, position, settled, training_note
 from app.playground.rewrite import rewrite
 from app.playground.words import EXAMPLE_PROMPTS, suggestions, unknown_words
-from app.request import GenerationRequest, parse_points, request_from
+from app.request import GenerationRequest, check_text, parse_points, request_from
 from app.services import Services
 from app.visit import ENDED, address_of, refuse
 from model import guidance_weights
@@ -55,7 +55,9 @@ class Handlers:
             raise refuse(error) from error
 
     def sent(self, controls: Controls) -> str | None:
-        """The prompt as the model will read it, where the switch asks for the training phrasing."""
+        """The prompt as the model will read it, where the switch asks for the training phrasing. ValueError for what is no
+        prompt: nothing is looked up in an endless text."""
+        check_text("prompt", controls.prompt, self.services.settings.max_prompt_chars)
         return rewrite(controls.prompt, self.services.vocabulary) if controls.rewrite else None
 
     def resume(self, job_id: str | None, token: str | None, request: gr.Request) -> str:
@@ -247,7 +249,9 @@ class Handlers:
 
     def words(self, prompt: str, rewriting: bool) -> str:
         """What the checkpoint knows of these words and what will be sent, as safe HTML."""
-        prompt, vocabulary = prompt or "", self.services.vocabulary
+        if not isinstance(prompt, str):
+            return ""
+        prompt, vocabulary = prompt[: self.services.settings.max_prompt_chars], self.services.vocabulary
         offered = suggestions(prompt, vocabulary)
         finished = prompt.rpartition(" ")[0] if offered else prompt  # a word that is being typed is not yet wrong
         notes = [

@@ -52,7 +52,7 @@ def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handler
     [
         ({"rows": "–"}, "two axes"), ({"columns": "window"}, "two axes vary the window"), ({"prompt": " "}, "empty"),
         ({"row_levels": "2, 3"}, "shuffle_window is 3"), ({"sheets": "seed", "sheet_levels": "1..90"}, "at most 96"),
-        ({"resolution": 250}, "multiple"), ({"column_levels": "9..2"}, "no range"),
+        ({"resolution": 250}, "multiple"), ({"prompt": ["x"]}, "must be a text"), ({"column_levels": "9..2"}, "no range"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_is_said_and_refused(services, handlers, change, text):

@@ -66,8 +66,10 @@ def test_elsewhere_nothing_is_missing_and_any_folder_will_do(tmp_path):
 
 def test_a_duplicate_says_what_it_lacks(tmp_path):
     missing = " ".join(lacks(space(tmp_path, oauth=False, secret_given=False)))
-    assert all(name in missing for name in ("JOURNAL_DIR", "DATABASE_URL", "STUDIO_SECRET", "hf_oauth"))
-    assert lacks(space(tmp_path, database_url="postgresql://x")) == []
+    assert all(name in missing for name in ("JOURNAL_DIR", "STUDIO_SECRET", "hf_oauth"))
+    (only,) = lacks(space(tmp_path, database_url="postgresql://x"))
+    assert "JOURNAL_DIR" in only and "all pictures are lost" in only and "votes and settings are in PostgreSQL" in only
+    assert lacks(space(tmp_path, database_url="postgresql://x", journal_dir=tmp_path)) == []
 
 
 def test_settings_of_a_space(tmp_path):

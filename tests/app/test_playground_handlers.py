@@ -68,9 +68,21 @@ def test_words_are_escaped_and_say_what_will_be_sent(handlers):
     assert "Sent as" not in handlers.words("a red duck", True) and "Sent as" not in handlers.words("zebra duck", False)
 
 
+def test_nothing_is_looked_up_in_what_is_no_prompt(handlers, visitor, monkeypatch):
+    looked: list[str] = []
+    monkeypatch.setattr("app.playground.handlers.rewrite", lambda text, _: looked.append(text) or text)
+    monkeypatch.setattr("app.playground.handlers.unknown_words", lambda text, _: looked.append(text) or {})
+    for prompt, text in (("zebr " * 10_000, "at most 400"), (["x"], "must be a text")):
+        with pytest.raises(Exception, match=text):
+            handlers.start(changed(prompt=prompt), None, visitor)
+        handlers.words(prompt, True)
+    assert looked and max(map(len, looked)) <= 400
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
-    [({"schedule": "custom", "points": "x"}, "no control point"), ({"aspect": "2:1"}, "aspect"), ({"num_images": 9}, "between 1 and 4")],
+    [({"schedule": "custom", "points": "x"}, "no control point"), ({"aspect": "2:1"}, "aspect"), ({"num_images": 9}, "between 1 and 4"),
+     ({"schedule": "custom", "points": 5}, "must be a text"), ({"prompt": {"a": 1}}, "must be a text")],
 )
 def test_what_cannot_be_drawn_is_said_with_the_reason_and_not_offered(handlers, change, text):
     _, html, drawable = handlers.describe(changed(**change))

@@ -88,6 +88,8 @@ def test_others_neither_see_nor_stop_a_job(services):
         ({"guidance_scale": float("nan")}, "guidance_scale"),
         ({"width": 4096, "height": 4096}, "pixels"),
         ({"seed": -2}, "seed"),
+        ({"seed": "abc"}, "seed is 'abc'; it must be a whole number"),
+        ({"prompt": ["x"]}, "must be a text"),
         ({"shuffle_window": 1}, "window 1 was not trained; trained windows: 2, 4"),
         ({"width": 1024, "height": 1024}, "trained: squares of 256–512 px; to draw it all the same, allow untrained"),
         ({"height": 512}, "this size was not trained"),
@@ -113,6 +115,22 @@ def test_quotas_are_the_servers(services, monkeypatch):
     with pytest.raises(QueueFull, match="allowed: 1"):
         services.submit("cy", request)
     services.stop(running.id, "cy")
+    finished(services, running, "cy")
+
+
+def test_refused_starts_cost_no_quota_and_every_picture_counts(services, monkeypatch):
+    monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=3, max_queued_per_user=1))
+    long = GenerationRequest("x", "x", width=1024, height=1024, shuffle_window=1, allow_untrained=True)
+    waiting = services.submit("eve", long, address="203.0.113.9")
+    for _ in range(5):
+        with pytest.raises(QueueFull):
+            services.submit("eve", long, address="203.0.113.9")
+    with pytest.raises(TooMany):
+        services.submit("fay", replace(long, num_images=3), address="203.0.113.9")
+    two = services.submit("fay", replace(long, num_images=2), address="203.0.113.9")
+    for job in (waiting, two):
+        services.stop(job.id, job.owner)
+        finished(services, job, job.owner)
 
 
 def test_a_grid_spends_the_hourly_quota_of_its_address(services, monkeypatch):
@@ -150,6 +168,13 @@ def test_the_api_leaves_to_the_checkpoint_what_is_left_out(services, url):
     answer = Client(url, verbose=False).predict("a red apple", width=256, height=256, shuffle_window=4, **shaped, api_name="/generate")
     used = answer["pictures"][0]["settings"]
     assert (used["schedule"]["points"], used["top_k"], used["top_p"]) == ([[0, 1], [1, 2]], 5, 0.9)
+
+
+def test_a_missing_file_is_said(services, url):
+    made = draw(services, "gil", seed=11)[0]
+    services.store.images.remove(made.image)
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(url + services.picture_url(made))
 
 
 def test_health_is_public_and_pages_set_a_visitor_cookie(url):

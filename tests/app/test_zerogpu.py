@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
@@ -19,6 +20,7 @@ from app.request import GenerationRequest
 from app.services import build_services
 from app.ui import build_ui
 from app.web.launch import launch_arguments
+from storage.errors import QueueFull
 from storage.schema import Job
 
 SMALL = GenerationRequest("a red apple", "a red apple", width=256, height=256, shuffle_window=4, seed=7)
@@ -142,6 +144,20 @@ def test_what_no_lent_call_can_finish_is_refused_before_it_starts(services, monk
     monkeypatch.setattr(zerogpu, "MOST_SECONDS", 1)
     with pytest.raises(ValueError, match="larger shuffle window"):
         services.submit("ann", LONG)
+
+
+def test_jobs_that_nobody_followed_leave_their_room_to_others(services, monkeypatch):
+    monkeypatch.setattr(services, "settings", replace(services.settings, max_queued_per_user=1))
+    first = services.submit("eve", SMALL)
+    with pytest.raises(QueueFull):
+        services.submit("eve", SMALL)
+    monkeypatch.setattr("app.services.UNFOLLOWED_SECONDS", 0)
+    services.submit("eve", SMALL)
+    assert services.store.get_job(first.id, "eve").state == "interrupted"
+    monkeypatch.setattr("app.services.UNFOLLOWED_SECONDS", 60)
+    with pytest.raises(QueueFull):  # what is gone on with has a minute again
+        services.resume(first.id, "eve"), services.submit("eve", SMALL)
+    assert services.store.get_job(first.id, "eve").state == "queued"
 
 
 def test_grids_need_a_worker(services):

@@ -140,7 +140,13 @@ def test_jobs_of_an_owner_newest_first(store):
     store.submit_job(STRANGER, {})
     store.claim_job("w")
     assert [job.id for job in store.jobs_of(OWNER)] == ids[::-1]
-    assert [job.id for job in store.jobs_of(OWNER, states=("running",))] == ids[:1]
+    assert [job.id for job in store.jobs_of(OWNER, limit=1)] == ids[2:]
+
+
+def test_who_waits_too_long_for_a_request_to_draw_it_is_interrupted(store):
+    job = store.submit_job(OWNER, {})
+    assert store.interrupt_waiting(60) == 0 and store.interrupt_waiting(0) == 1
+    assert store.resume_job(job.id, OWNER).state == "queued" and store.interrupt_waiting(60) == 0
 
 
 def test_a_job_can_be_taken_by_the_request_that_draws_it_and_by_nobody_else(store):
