@@ -166,6 +166,9 @@ def _count_rows(connection: sqlite3.Connection) -> dict[str, int]:
 def _copy_online(database: Path, target: Path) -> None:
     source = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
     with contextlib.closing(source), contextlib.closing(sqlite3.connect(target)) as copy:
+        # A reader's view, held: without it every write of another connection starts the copy again from its first page.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         source.backup(copy, pages=256, sleep=0.01)
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, without -wal and -shm beside it
 

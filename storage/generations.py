@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, aliased, defer
 
 from storage import deletion, gallery, schema
 from storage.errors import NotAllowed, NotFound
@@ -183,13 +183,16 @@ class Generations(Part):
         What was brought in from elsewhere has no job, and says nothing of this machine.
         """
         drawn_here = schema.Generation.job_id.is_not(None)
-        query = joined().where(drawn_here, schema.Generation.source == "model", schema.Generation.seconds > 0)
+        batch = aliased(schema.Generation)
+        together = select(func.count()).where(batch.job_id == schema.Generation.job_id).scalar_subquery()
+        query = joined().add_columns(together)
+        query = query.where(drawn_here, schema.Generation.source == "model", schema.Generation.seconds > 0)
         for column, value in (("width", width), ("height", height), ("window", window), ("checkpoint", checkpoint)):
             if value is not None:
                 query = query.where(schema.Setting.__table__.c[column] == value)
         with self.database.read() as session:
             found = session.execute(query.order_by(schema.Generation.id.desc()).limit(limit))
-            return [_to_measured(row, setting) for row, setting in found]
+            return [_to_measured(*row) for row in found]
 
     def _sweep(self, files: list[tuple[str, str]]) -> None:
         """Remove files that no row names, in a transaction of its own so that no writer can name them meanwhile."""
@@ -237,13 +240,14 @@ def _owned(session: Session, generation_id: str, owner: str | None) -> schema.Ge
     return row
 
 
-def _to_measured(row: schema.Generation, setting: schema.Setting) -> Measured:
+def _to_measured(row: schema.Generation, setting: schema.Setting, num_images: int) -> Measured:
     return Measured(
         width=setting.width,
         height=setting.height,
         window=setting.window,
         steps=row.steps,
         seconds=row.seconds,
+        num_images=num_images,
         timings=row.timings,
         peak_memory_bytes=row.peak_memory_bytes,
         checkpoint=setting.checkpoint,

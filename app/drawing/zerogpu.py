@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.playground.estimate import alike
 from model.pipeline import Event, TokenShufflePipeline
 from storage.store import Store
 
@@ -66,12 +67,11 @@ def drawing_seconds(pipeline: TokenShufflePipeline, store: Store, settings: Sett
     known = store.measured_seconds(
         chosen.width, chosen.height, chosen.shuffle_window, checkpoint=pipeline.checkpoint, limit=20
     )
-    totals = [row.timings["total"] for row in known if row.timings.get("total")]
+    totals = [row.timings["total"] * share for row, share in alike(known, chosen.num_images) if row.timings.get("total")]
     if totals:
         return max(totals)
-    others = [
-        row.timings["total"] / row.steps for row in store.measured_seconds(limit=50) if row.steps and row.timings.get("total")
-    ]
+    measured = alike(store.measured_seconds(limit=50), chosen.num_images)
+    others = [row.timings["total"] / row.steps * share for row, share in measured if row.steps and row.timings.get("total")]
     return pipeline.plan(**settings)["steps"] * (statistics.median(others) if others else STEP_SECONDS)
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -45,6 +46,27 @@ def test_snapshot_while_writing_is_consistent(store):
     writer.join()
     assert [one.rows["job"] for one in taken] == sorted(one.rows["job"] for one in taken)
     assert backup.last_good(store.backup_dir).path == taken[-1].path
+
+
+def test_a_snapshot_is_taken_while_another_connection_writes_all_the_time(store, tmp_path):
+    store.submit_job(OWNER, {"prompt": "x" * 20_000_000})
+    with contextlib.closing(sqlite3.connect(store.database.path, timeout=20, check_same_thread=False)) as other:
+        stop = threading.Event()
+
+        def write():
+            while not stop.wait(0.002):
+                other.execute("INSERT INTO scratch VALUES (1)")
+                other.commit()
+
+        other.execute("CREATE TABLE scratch (step INTEGER)")
+        threads = [threading.Thread(target=write), threading.Thread(target=backup._copy_online, args=(store.database.path, tmp_path / "copy"), daemon=True)]
+        for thread in threads:
+            thread.start()
+        threads[1].join(20)
+        finished = not threads[1].is_alive()
+        stop.set()
+        threads[0].join()
+    assert finished
 
 
 def test_restore_brings_back_what_was_there(store, tmp_path):

@@ -217,6 +217,7 @@ def test_measured_history_by_cell_and_checkpoint(store, generate):
     assert [found.seconds for found in store.measured_seconds(64, 64, 2, checkpoint="other")] == [3.0]
     assert [found.seconds for found in store.measured_seconds(checkpoint="abc", limit=1)] == [1.0]
     assert [(found.window, found.steps) for found in store.measured_seconds()] == [(2, 64), (2, 64), (1, 64)]
+    assert {found.num_images for found in store.measured_seconds()} == {4}
 
 
 def test_page_limit_is_checked(store):
