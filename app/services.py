@@ -18,6 +18,7 @@ from app.drawing.drawing import Drawing, Drive
 from app.drawing.live import LiveJobs
 from app.drawing.record import request_of
 from app.drawing.worker import Worker
+from app.drawing.worker_name import WorkerName
 from app.drawing.zerogpu import LentGenerator, check_seconds, drawing_seconds
 from app.playground.estimate import Estimate, check_trained, estimate, named
 from app.playground.words import load_vocabulary
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 PERSON_PRIORITY = 10  # a person who waits goes before a grid
 GRID_PRIORITY = 0
 TRACKED_ADDRESSES = 10_000
+SILENT_SECONDS = 60  # without a sign of life, after which a running job's worker counts as gone
+MAX_ATTEMPTS = 2
 UNFOLLOWED_SECONDS = 60  # where only a visitor's request draws, a job that none took so long is abandoned
 
 
@@ -73,22 +76,30 @@ class Services:
         self.drawing: Drawing | None = None
         self.worker: Worker | None = None
         self.housekeeping: Housekeeping | None = None
+        self.name: WorkerName | None = None
         self._starts: dict[str, deque[float]] = defaultdict(deque)
         self._starts_lock = threading.Lock()
 
     def start(self) -> "Services":
         """Take up what an earlier process left, and begin to work."""
-        recovered = self.store.recover_jobs(**({"max_attempts": 0} if self.lent else {}))
-        if recovered:
-            log.info("%d unfinished jobs were taken up again", len(recovered))
-        self.housekeeping = Housekeeping(self.store)
+        self.name = WorkerName(self.settings.data_dir)
+        self.recover()
+        self.housekeeping = Housekeeping(self.store, self.recover)
         self.housekeeping.start()
         if self.pipeline is not None:
             self.drawing = Drawing(self.store, self._generator_of(), self.live, self.environment, self.closing)
             if not self.lent:
-                self.worker = Worker(self.store, self.drawing)
+                self.worker = Worker(self.store, self.drawing, self.name.own)
                 self.worker.start()
         return self
+
+    def recover(self) -> None:
+        """Take up the jobs of workers that are gone, and no other's: several studios may share a database."""
+        recovered = self.store.recover_jobs(
+            gone=self.name.earlier, alive=self.name.own, silent_seconds=SILENT_SECONDS, max_attempts=0 if self.lent else MAX_ATTEMPTS
+        )
+        if recovered:
+            log.info("%d unfinished jobs were taken up again", len(recovered))
 
     @property
     def lent(self) -> bool:
@@ -110,6 +121,8 @@ class Services:
             self.worker.close()
         if self.housekeeping is not None:
             self.housekeeping.close()
+        if self.name is not None:
+            self.name.close()
         self.store.close()
 
     @property
@@ -137,7 +150,7 @@ class Services:
         """Where the GPU is lent: draw this job on behalf of the present request, if it waits for that."""
         if not self.lent or self.drawing is None:
             return None
-        job = self.store.take_job(job_id, "request")
+        job = self.store.take_job(job_id, self.name.own)
         if job is None:
             return None
         drive = Drive(self.drawing, job)

@@ -136,11 +136,15 @@ class Jobs(Part):
             asked = select(schema.Job.cancel_requested_at).where(schema.Job.id == job_id)
             return session.scalar(asked) is not None
 
-    def recover_jobs(self, *, max_attempts: int = 2, silent_seconds: float = 0.0) -> list[Job]:
-        """At boot: running jobs without a sign of life for `silent_seconds` are queued again, cancelled if that was
-        asked, or interrupted after max_attempts. Returns them. With other live workers, give it a minute."""
+    def recover_jobs(
+        self, *, silent_seconds: float, gone: str | None = None, alive: str | None = None, max_attempts: int = 2
+    ) -> list[Job]:
+        """Running jobs of the worker that is `gone`, and those without a sign of life for `silent_seconds` except of the one
+        that is `alive`, are queued again, cancelled if that was asked, or interrupted after max_attempts. Returns them."""
         silent = schema.Job.heartbeat_at <= utc_now() - timedelta(seconds=silent_seconds)
-        query = select(schema.Job).where(schema.Job.state == "running", silent).with_for_update(skip_locked=True)
+        silent = silent if alive is None else and_(silent, schema.Job.worker_id != alive)
+        lost = silent if gone is None else or_(silent, schema.Job.worker_id == gone)
+        query = select(schema.Job).where(schema.Job.state == "running", lost).with_for_update(skip_locked=True)
         with self.database.write() as session:
             rows = list(session.scalars(query))
             for row in rows:

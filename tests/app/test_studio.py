@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -16,6 +17,7 @@ from compare_world import finished
 from tiny import write_checkpoint
 
 from app.drawing.record import request_of
+from app.drawing.worker_name import WorkerName
 from app.pages.playground import default_controls
 from app.playground.handlers import Handlers
 from app.request import GenerationRequest
@@ -116,6 +118,21 @@ def test_quotas_are_the_servers(services, monkeypatch):
         services.submit("cy", request)
     services.stop(running.id, "cy")
     finished(services, running, "cy")
+
+
+def test_a_second_studio_on_the_same_folder_leaves_a_running_job_to_the_first(services):
+    long = GenerationRequest("x", "x", width=1024, height=1024, shuffle_window=1, allow_untrained=True)
+    job = services.submit("hal", long)
+    while services.store.get_job(job.id, "hal").state == "queued":
+        time.sleep(0.01)
+    second = WorkerName(services.settings.data_dir)
+    assert second.earlier is None
+    second.close()
+    other = build_services(services.settings)
+    assert services.store.get_job(job.id, "hal").worker_id == services.name.own
+    other.close()
+    services.stop(job.id, "hal")
+    assert finished(services, job, "hal").state == "cancelled"
 
 
 def test_refused_starts_cost_no_quota_and_every_picture_counts(services, monkeypatch):

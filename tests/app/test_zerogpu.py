@@ -91,7 +91,7 @@ def test_nothing_is_drawn_without_a_request(services):
 def test_the_request_draws_and_the_row_records(services, lender):
     job = services.submit("ann", SMALL)
     seen = asyncio.run(views_of(services, job))
-    assert services.store.get_job(job.id, "ann").state == "done" and services.store.get_job(job.id, "ann").worker_id == "request"
+    assert services.store.get_job(job.id, "ann").state == "done" and services.store.get_job(job.id, "ann").worker_id == services.name.own
     assert "/media/" in seen[-1].stage and services.generations_of_job(job)[0].seed == 7
     assert 10 <= lender.asked[-1] <= 120
 
@@ -173,7 +173,7 @@ def test_a_call_asks_for_what_it_needs(seconds, asked):
 def test_jobs_that_a_restart_cut_off_wait_for_their_owner(tmp_path, services):
     first = make_studio(tmp_path, zero_gpu=True)
     job = first.submit("ann", SMALL)
-    first.store.take_job(job.id, "request")
+    first.store.take_job(job.id, first.name.own)
     first.close()
     second = build_services(first.settings)
     assert second.store.get_job(job.id, "ann").state == "interrupted"

@@ -143,13 +143,14 @@ def test_an_older_database_is_saved_before_it_is_migrated(store, tmp_path, monke
 
 
 def test_housekeeping_takes_snapshots_and_remembers_failures(store, monkeypatch):
-    keeper = Housekeeping(store, every_seconds=0.05)
+    looked = []
+    keeper = Housekeeping(store, lambda: looked.append(1) or 1 / 0, every_seconds=0.05)
     keeper.start()
     deadline = time.monotonic() + 30
-    while backup.last_good(store.backup_dir) is None and time.monotonic() < deadline:
+    while (backup.last_good(store.backup_dir) is None or not looked) and time.monotonic() < deadline:
         time.sleep(0.02)
     keeper.close()
-    assert backup.last_good(store.backup_dir) is not None and keeper.last_error is None
+    assert backup.last_good(store.backup_dir) is not None and looked and keeper.last_error is None
     monkeypatch.setattr(store, "back_up", lambda: 1 / 0)
     keeper.back_up()
     assert "division" in keeper.last_error
