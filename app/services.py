@@ -39,6 +39,7 @@ GRID_PRIORITY = 0
 TRACKED_ADDRESSES = 10_000
 SILENT_SECONDS = 60  # without a sign of life, after which a running job's worker counts as gone
 MAX_ATTEMPTS = 2
+NO_WEIGHTS = "the weights could not be loaded; the log has the reason"  # which names folders, and visitors read this
 UNFOLLOWED_SECONDS = 60  # where only a visitor's request draws, a job that none took so long is abandoned
 
 
@@ -275,9 +276,9 @@ def build_services(
     if pipeline is None:
         try:
             pipeline = load_pipeline(settings, settings.weights)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError):
             log.exception("the weights could not be loaded")
-            problem = f"the weights could not be loaded ({error})"
+            problem = NO_WEIGHTS
     services = Services(settings, store, pipeline, problem, lacking)
     return services.start() if work else services
 

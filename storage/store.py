@@ -10,7 +10,6 @@ Ownership: `owner`, `viewer` and `rater_id` come from the server's own session, 
 that writes has committed when it returns. Records are frozen; SQLAlchemy never leaks out. Errors: storage/errors.py.
 """
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from storage.images import Findings, ImageStore
 from storage.jobs import Jobs
 from storage.journal import Journal, Replayed, replay
 from storage.raters import Raters
-from storage.schema import Base, Generation, Job, JournalMark
+from storage.schema import Generation, Job, JournalMark
 from storage.studies import Studies
 from storage.votes import Votes
 
@@ -45,7 +44,7 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
         self.replayed = replayed
 
     def stats(self) -> dict[str, Any]:
-        """For the health page: dialect, schema revision, rows per table, jobs per state, bytes, backups, journal."""
+        """For the health page: dialect, schema revision, jobs per state, bytes, backups, journal. Cheap: it is asked often."""
         with self.database.read() as session:
             connection = session.connection()
             states = session.execute(select(Job.state, func.count()).group_by(Job.state))
@@ -53,12 +52,7 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
                 "dialect": connection.dialect.name,
                 "revision": revisions.current(connection),
                 "jobs": dict(states.all()),
-                "rows": {
-                    table.name: session.scalar(select(func.count()).select_from(table))
-                    for table in Base.metadata.sorted_tables
-                },
                 "database_bytes": self.database.path.stat().st_size if self.database.path else None,
-                "disk_free_bytes": shutil.disk_usage(self.images.root).free,
                 "journal": None if self.journal is None else {"replayed": self.replayed.applied, "rejected": self.replayed.rejected},
                 "backup": self._backup_stats(),
             }

@@ -12,6 +12,7 @@ from typing import Any
 
 import gradio as gr
 
+from app.drawing.drawing import Refused
 from app.playground.estimate import alike
 from model.pipeline import Event, TokenShufflePipeline
 from storage.store import Store
@@ -44,7 +45,7 @@ class LentGenerator:
         try:
             yield from self._drawn(settings)
         except gr.Error as error:  # a used-up quota, for one: the text is meant for the visitor
-            raise ValueError(str(error.message)) from error
+            raise Refused(str(error.message)) from error
 
 
 def events_of(pipeline: TokenShufflePipeline) -> Callable[[Settings], Iterator[Event]]:

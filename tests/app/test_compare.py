@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from compare_world import WISH, ids, vote_for, wait_for
+from rows import row_counts
 
 from app.arena import arena
 from app.compare.handlers import CompareHandlers
@@ -33,10 +34,10 @@ def grid(services, handlers):
 
 
 def test_the_plan_counts_before_anything_starts(services, handlers):
-    jobs = services.store.stats()["rows"]["job"]
+    jobs = row_counts(services.store)["job"]
     html = handlers.describe(replace(WISH, sheets="seed", sheet_levels="1..3"))
     assert "2 window × 2 scale × 3 seed = 12 pictures" in html and "untrained" not in html
-    assert services.store.stats()["rows"]["job"] == jobs
+    assert row_counts(services.store)["job"] == jobs
 
 
 def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handlers):

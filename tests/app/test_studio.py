@@ -14,6 +14,7 @@ from gradio_client import Client
 sys.path.insert(0, str(Path(__file__).parent))
 
 from compare_world import finished
+from rows import row_counts
 from tiny import write_checkpoint
 
 from app.drawing.record import request_of
@@ -24,6 +25,7 @@ from app.request import GenerationRequest
 from app.services import TooMany, build_services
 from app.settings import Settings
 from app.ui import build_ui
+from app.web.health import health_report
 from app.web.launch import launch_arguments
 from storage.errors import NotFound, QueueFull
 
@@ -99,10 +101,10 @@ def test_others_neither_see_nor_stop_a_job(services):
     ],
 )
 def test_bad_requests_are_refused_before_any_work(services, changes, text):
-    before = services.store.stats()["rows"]["job"]
+    before = row_counts(services.store)["job"]
     with pytest.raises(ValueError, match=re.escape(text)):
         services.submit("ann", GenerationRequest(**{"prompt": "x", "typed": "x", **SMALL, **changes}))
-    assert services.store.stats()["rows"]["job"] == before
+    assert row_counts(services.store)["job"] == before
 
 
 def test_quotas_are_the_servers(services, monkeypatch):
@@ -192,6 +194,16 @@ def test_a_missing_file_is_said(services, url):
     services.store.images.remove(made.image)
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(url + services.picture_url(made))
+
+
+def test_visitors_are_not_told_where_the_weights_should_be(tmp_path):
+    there = build_services(Settings(tmp_path, "s", weights=str(tmp_path / "secret-folder")), work=False)
+    report = health_report(there)
+    assert report["status"] == "degraded" and "could not be loaded" in report["problems"][0] and "secret" not in str(report)
+    with pytest.raises(ValueError, match="nothing can be drawn") as refused:
+        there.check(GenerationRequest("x", "x"))
+    assert "secret" not in str(refused.value)
+    there.close()
 
 
 def test_health_is_public_and_pages_set_a_visitor_cookie(url):

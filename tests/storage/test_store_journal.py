@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from rows import row_counts
 from sqlalchemy import event, text
 from storage_world import OWNER, png
 from test_store_crash import killed_after
@@ -28,7 +29,7 @@ def store(tmp_path, bucket):
 def everything(store):
     """All rows of all tables but the mark."""
     with store.database.read() as session:
-        names = [name for name in store.stats()["rows"] if name != "journal_mark"]
+        names = [name for name in row_counts(store) if name != "journal_mark"]
         return {name: sorted(map(str, session.execute(text(f'SELECT * FROM "{name}"')))) for name in names}
 
 

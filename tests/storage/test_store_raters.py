@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from rows import row_counts
 from storage_world import OWNER, STRANGER
 
 from storage.errors import NotFound
@@ -47,7 +48,7 @@ def test_seen_are_own_queued_and_sighted_pictures(store, generate):
     store.note_sightings(OWNER, [other.id, other.id, own.id])
     store.note_sightings(OWNER, [other.id])
     assert store.seen_generations(OWNER) == {own.id, queued.id, other.id}
-    assert store.stats()["rows"]["sighting"] == 1
+    assert row_counts(store)["sighting"] == 1
 
 
 def test_list_raters_of_a_study(arena):

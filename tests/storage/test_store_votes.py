@@ -2,6 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from rows import row_counts
 from storage_world import OWNER
 
 from storage.errors import AssignmentExpired, DuplicateVote, NotFound, UndoTooLate, WrongState
@@ -34,7 +35,7 @@ def test_fifty_parallel_posts_make_one_row(arena):
     with ThreadPoolExecutor(50) as pool:
         accepted = [answer for answer in pool.map(post, range(50)) if answer]
     assert len(accepted) == 1
-    assert arena.store.stats()["rows"]["vote"] == 1
+    assert row_counts(arena.store)["vote"] == 1
     assert list(answers(arena.store, arena.study).values()) == accepted
 
 
@@ -49,7 +50,7 @@ def test_fifty_parallel_corrections_make_one_row(arena):
 
     with ThreadPoolExecutor(50) as pool:
         assert sum(done is not None for done in pool.map(correct, range(50))) == 1
-    assert arena.store.stats()["rows"]["vote"] == 2
+    assert row_counts(arena.store)["vote"] == 2
 
 
 def test_bad_answers_and_criteria_are_refused(arena):
@@ -57,7 +58,7 @@ def test_bad_answers_and_criteria_are_refused(arena):
     for criterion, answer in (("flaws", "left"), ("flaws", ""), ("beauty", "a")):
         with pytest.raises(ValueError):
             arena.store.record_vote(given.id, arena.rater.id, criterion, answer)
-    assert arena.store.stats()["rows"]["vote"] == 0
+    assert row_counts(arena.store)["vote"] == 0
 
 
 def test_foreign_and_unknown_assignments_look_the_same(arena):
@@ -129,7 +130,7 @@ def test_undo_appends_and_opens_the_criterion_again(arena):
     assert (undone.answer, undone.revision) == (None, 1)
     assert store.votes_frame(arena.study.id) == [] and store.get_assignment(given.id, arena.rater.id).answered == {}
     again = store.record_vote(given.id, arena.rater.id, "flaws", "b")
-    assert again.revision == 2 and store.stats()["rows"]["vote"] == 3
+    assert again.revision == 2 and row_counts(store)["vote"] == 3
     corrected = store.supersede_vote(again.id, arena.rater.id, "both_bad")
     assert [row["vote"] for row in store.votes_frame(arena.study.id)] == [corrected.id]
     with pytest.raises(WrongState, match="newest"):
