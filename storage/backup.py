@@ -136,11 +136,10 @@ def copy_to(snapshot: Snapshot, folder: Path) -> Snapshot:
     return verify_restore(copy)
 
 
-def journal_mark(snapshot: Snapshot) -> str:
-    """The last journal line that the snapshot contains; "" before the first."""
+def journal_marks(snapshot: Snapshot) -> dict[int, str]:
+    """The last line of each journal file that the snapshot contains (see storage/journal.py)."""
     with contextlib.closing(sqlite3.connect(f"{snapshot.path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
-        row = connection.execute("SELECT entry FROM journal_mark").fetchone()
-    return row[0] if row else ""
+        return dict(connection.execute("SELECT id, entry FROM journal_mark").fetchall())
 
 
 def inspect(path: Path) -> tuple[str, dict[str, int]]:

@@ -285,7 +285,7 @@ class Look(HasId, Base):
 
 
 class JournalMark(Base):
-    """The last journal entry that this database contains; written in the same transaction as the entry's rows."""
+    """The last entry of each journal file that this database contains; written in the same transaction as the entry's rows."""
 
     __tablename__ = "journal_mark"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -53,7 +53,7 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
                 "revision": revisions.current(connection),
                 "jobs": dict(states.all()),
                 "database_bytes": self.database.path.stat().st_size if self.database.path else None,
-                "journal": None if self.journal is None else {"replayed": self.replayed.applied, "rejected": self.replayed.rejected},
+                "journal": None if self.journal is None else {"replayed": self.replayed.applied, "rejected": self.journal.rejected()},
                 "backup": self._backup_stats(),
             }
 
@@ -68,7 +68,7 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
         backup.rotate(self.backup_dir)
         if self.journal is not None:
             saved = backup.copy_to(snapshot, self.journal.folder / SNAPSHOTS)
-            self.journal.forget_before(backup.journal_mark(saved))
+            self.journal.forget(backup.journal_marks(saved))
             backup.rotate(self.journal.folder / SNAPSHOTS, recent=3, days=3)
         return snapshot
 
@@ -131,7 +131,7 @@ def _bring_up(database: Database, backup_dir: Path, journal: Journal | None) -> 
         replayed = Replayed(0, 0) if journal is None else replay(journal.folder, connection)
         if revisions.current(connection) != revisions.head():
             revisions.upgrade(connection)
-        mark = connection.scalar(select(JournalMark.entry))
+        mark = connection.scalar(select(func.max(JournalMark.entry)))
         if mark is not None:
-            advance_past(mark)  # journal lines are compared by id, so the clock must not run backwards
+            advance_past(mark)  # lines of a file and files are ordered by id, so the clock must not run backwards
     return replayed

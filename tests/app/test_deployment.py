@@ -16,6 +16,7 @@ from app.logs import JsonLines
 from app.settings import Settings, kept_secret, read_settings
 from app.web import deployment
 from app.web.deployment import CLAIM, lacks, settle_journal
+from app.web.health import health_report
 from app.web.identity import Identity
 from app.web.security import SecurityHeaders
 
@@ -103,6 +104,12 @@ def test_a_picture_link_is_the_same_all_day_and_ends(monkeypatch):
     assert identity.link_is_good(link, "one", "full")
     now += 3 * 86400
     assert not identity.link_is_good(link, "one", "full")
+
+
+def test_a_journal_that_contradicts_the_database_is_a_health_problem(services, monkeypatch):
+    assert "journal" not in str(health_report(services)["problems"])
+    monkeypatch.setattr(services.store, "stats", lambda: {"journal": {"replayed": 1, "rejected": 2}})
+    assert "2 lines of the journal contradict" in str(health_report(services)["problems"])
 
 
 def signed_in(account):

@@ -145,6 +145,45 @@ def test_a_snapshot_shortens_the_journal_and_still_restores(arena, tmp_path, buc
     again.close()
 
 
+def test_two_processes_may_overlap_on_one_bucket(store, tmp_path, bucket):
+    store.submit_job(OWNER, {"n": 1})
+    new = open_store(tmp_path / "new", journal_dir=bucket)  # the next container boots while the old one still answers
+    store.submit_job(OWNER, {"n": 2})
+    new.submit_job(OWNER, {"n": 3})
+    new.back_up()
+    store.submit_job(OWNER, {"n": 4})
+    new.close()
+    again = reopened(store, tmp_path, bucket)
+    assert {job.request["n"] for job in again.jobs_of(OWNER)} == {1, 2, 3, 4} and again.replayed.rejected == 0
+    again.close()
+
+
+def test_a_file_that_another_process_forgot_is_gone_on_with_in_a_new_one(store, tmp_path, bucket):
+    store.submit_job(OWNER, {"n": 1})
+    new = open_store(tmp_path / "new", journal_dir=bucket)
+    new.back_up()
+    assert files(bucket) == []
+    store.submit_job(OWNER, {"n": 2})
+    new.close()
+    again = reopened(store, tmp_path, bucket)
+    assert {job.request["n"] for job in again.jobs_of(OWNER)} == {1, 2}
+    again.close()
+
+
+def test_a_line_that_contradicts_the_database_is_set_aside_for_good(store, tmp_path, bucket):
+    store.submit_job(OWNER, {"n": 1}, request_key="k")
+    other = open_store(tmp_path / "other")
+    other.submit_job(OWNER, {"n": 2}, request_key="k")
+    other.close()
+    other = open_store(tmp_path / "other", journal_dir=bucket)
+    assert other.replayed.rejected == 1 and other.stats()["journal"]["rejected"] == 1
+    other.submit_job(OWNER, {"n": 3})
+    other.back_up()
+    again = reopened(other, tmp_path, bucket, wipe=False)
+    assert again.stats()["journal"]["rejected"] == 1 and '"n":1' in next((bucket / "rejected").iterdir()).read_text()
+    again.close()
+
+
 def test_a_clock_that_was_set_back_loses_nothing(store, tmp_path, bucket, monkeypatch):
     store.submit_job(OWNER, {"n": 1})
     store.close()
