@@ -260,9 +260,7 @@ class Services:
         return sorted(page.items, key=lambda generation: generation.image_index)
 
 
-def build_services(
-    settings: Settings, *, store: Store | None = None, pipeline: TokenShufflePipeline | None = None, work: bool = True
-) -> Services:
+def build_services(settings: Settings, *, work: bool = True) -> Services:
     """Open the store, load the weights, start the worker. A checkpoint that cannot be loaded is shown, not hidden.
 
     work=False: queue only; another process on the same store draws.
@@ -271,14 +269,13 @@ def build_services(
     lacking += lacks(settings)
     for sentence in lacking:
         log.warning("this Space lacks something: %s", sentence)
-    store = store or open_store(settings.data_dir, settings.database_url, journal_dir=settings.journal_dir)
-    problem = None
-    if pipeline is None:
-        try:
-            pipeline = load_pipeline(settings, settings.weights)
-        except (OSError, ValueError):
-            log.exception("the weights could not be loaded")
-            problem = NO_WEIGHTS
+    store = open_store(settings.data_dir, settings.database_url, journal_dir=settings.journal_dir)
+    pipeline = problem = None
+    try:
+        pipeline = load_pipeline(settings, settings.weights)
+    except (OSError, ValueError):
+        log.exception("the weights could not be loaded")
+        problem = NO_WEIGHTS
     services = Services(settings, store, pipeline, problem, lacking)
     return services.start() if work else services
 

@@ -38,7 +38,6 @@ class Settings:
     max_queued: int = 64
     max_queued_per_user: int = 4
     max_starts_per_hour: int = 240
-    max_step_rate: float = 8.0
     threads: int | None = None
 
     @property

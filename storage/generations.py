@@ -90,10 +90,10 @@ class Generations(Part):
             row.setting_id = setting.id
             return _find(session, _add(session, row).id)
 
-    def get_generation(self, generation_id: str, viewer: str | None, *, admin: bool = False) -> Generation:
+    def get_generation(self, generation_id: str, viewer: str | None) -> Generation:
         """Own or published; unknown, deleted and foreign raise the same NotFound."""
         query = joined().where(
-            schema.Generation.id == generation_id, *gallery.visible(GenerationFilter(viewer=viewer, admin=admin))
+            schema.Generation.id == generation_id, *gallery.visible(GenerationFilter(viewer=viewer))
         )
         with self.database.read() as session:
             found = session.execute(query).one_or_none()

@@ -29,7 +29,6 @@ JOB_STATES = ("queued", "running", "done", "failed", "cancelled", "interrupted")
 STUDY_STATES = ("draft", "generating", "open", "paused", "closed")
 COMPARISON_KINDS = ("matched", "wrong_prompt", "degraded", "identical", "free")
 ANSWERS = ("a", "b", "both_good", "both_bad", "cannot_tell")
-CRITERIA = ("alignment", "appearance", "flaws")
 SOURCES = ("model", "rival", "degraded")
 FLAW_KINDS = ("area", "broken")
 

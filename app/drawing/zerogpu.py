@@ -33,13 +33,10 @@ Settings = Mapping[str, Any]
 
 
 class LentGenerator:
-    """A pipeline behind a lent GPU, as `Drawing` needs it. lend: `spaces.GPU`, or what stands in for it in a test."""
+    """A pipeline behind a lent GPU, as `Drawing` needs it. seconds: what settings will take to draw."""
 
-    def __init__(
-        self, pipeline: TokenShufflePipeline, seconds: Callable[[Settings], float], lend: Callable[..., Any] | None = None
-    ) -> None:
-        lend = lend or spaces.GPU
-        self._drawn = lend(duration=lambda settings: call_seconds(seconds(settings)))(events_of(pipeline))
+    def __init__(self, pipeline: TokenShufflePipeline, seconds: Callable[[Settings], float]) -> None:
+        self._drawn = spaces.GPU(duration=lambda settings: call_seconds(seconds(settings)))(events_of(pipeline))
 
     def stream(self, **settings: Any) -> Iterator[Event]:
         try:

@@ -129,7 +129,7 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     assert "differ in schedule" in handlers.queue(grid.id, "ann", [a, b])
     assert "more than one factor" in handlers.queue(grid.id, "ann", [d, a])
     handlers.queue(grid.id, "ann", [a, d])  # the same pair the other way round
-    assert len(services.store.list_comparisons(grid.id)) == 2
+    assert len([each.comparison for each in services.store.coverage(grid.id)]) == 2
     study = services.store.get_study(grid.id)
     with pytest.raises(NotFound):
         arena.study_for(services, None)  # a grid never takes over the arena

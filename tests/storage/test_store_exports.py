@@ -29,7 +29,7 @@ def voted(arena):
         rater = arena.store.get_or_create_rater(f"{number}" * 32)
         given = arena.assign(rater)
         vote = arena.store.record_vote(given.id, rater.id, "alignment", answer)
-    arena.store.exclude(vote.id, "fast", "200 ms")
+    arena.store.exclude_many([vote.id], "fast", "200 ms")
     repeat = arena.assign(rater, repeat_of=given.id)
     arena.store.record_vote(repeat.id, rater.id, "alignment", "b")
     return arena

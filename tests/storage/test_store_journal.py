@@ -44,7 +44,7 @@ def test_a_wiped_disk_comes_back_whole(arena, tmp_path, bucket):
     store, given = arena.store, arena.assign()
     vote = store.record_vote(given.id, arena.rater.id, "flaws", "a", display={"dpr": 2})
     store.supersede_vote(vote.id, arena.rater.id, "b")
-    store.exclude(vote.id, "fast", "r")
+    store.exclude_many([vote.id], "fast", "r")
     job = store.submit_job(OWNER, {"prompt": "waits"})
     store.note_sightings(OWNER, [arena.a.id])
     before = everything(store)

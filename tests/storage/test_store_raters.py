@@ -21,7 +21,7 @@ def test_consent_practice_and_risk(store):
     assert store.record_consent(rater.id).consented_at == first is not None
     assert store.update_practice(rater.id, {"flaws": "passed"}).practice == {"flaws": "passed"}
     assert store.set_risk(rater.id, 55, ["fast"]).risk == 55
-    assert store.get_rater(rater.id).risk_reasons == ["fast"]
+    assert store.get_or_create_rater("k" * 64).risk_reasons == ["fast"]
     with pytest.raises(ValueError, match="101"):
         store.set_risk(rater.id, 101, [])
 

@@ -1,10 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
 from rows import row_counts
 from storage_world import OWNER
 
+from storage import votes
 from storage.errors import AssignmentExpired, DuplicateVote, NotFound, UndoTooLate, WrongState
 from storage.records import NewComparison
 
@@ -137,10 +137,11 @@ def test_undo_appends_and_opens_the_criterion_again(arena):
         store.supersede_vote(vote.id, arena.rater.id, "a")
 
 
-def test_undo_only_for_a_while_and_only_by_the_rater(arena):
+def test_undo_only_for_a_while_and_only_by_the_rater(arena, monkeypatch):
     vote = arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
-    with pytest.raises(UndoTooLate):
-        arena.store.supersede_vote(vote.id, arena.rater.id, within=timedelta(0))
+    with monkeypatch.context() as patch, pytest.raises(UndoTooLate):
+        patch.setattr(votes, "UNDO_SECONDS", 0)
+        arena.store.supersede_vote(vote.id, arena.rater.id)
     with pytest.raises(NotFound):
         arena.store.supersede_vote(vote.id, arena.store.get_or_create_rater("x" * 32).id)
 
@@ -196,7 +197,7 @@ def test_exclusions_stand_beside_the_votes(arena):
     store = arena.store
     vote = store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
     for rule in ("too fast", "risk", "too fast"):
-        store.exclude(vote.id, rule, "200 ms")
+        store.exclude_many([vote.id], rule, "200 ms")
     (row,) = store.votes_frame(arena.study.id)
     assert (row["excluded"], row["exclusions"]) == ("too fast", ["too fast", "risk"])
     assert store.coverage(arena.study.id)[0].votes == {}
@@ -209,7 +210,7 @@ def test_exclusions_stand_beside_the_votes(arena):
         ("risk", False),
     ]
     with pytest.raises(NotFound):
-        store.exclude("nothing", "rule", "")
+        store.exclude_many(["nothing"], "rule", "")
 
 
 def test_coverage_counts_who_was_asked_and_who_answered(arena):
