@@ -100,7 +100,7 @@ def api_html() -> str:
     code = (
         "from gradio_client import Client\n"
         'client = Client("http://127.0.0.1:7860")   # or this server\'s address\n'
-        'client.predict("a red apple", width=512, height=512, shuffle_window=2, api_name="/generate")'
+        'client.predict("a red apple", width=512, height=512, seed=1, api_name="/generate")'
     )
     return f"<h2>From a program</h2><p>One public endpoint, typed; “Use via API” below lists its parameters.</p><pre>{escape(code)}</pre>"
 

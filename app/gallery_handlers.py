@@ -11,8 +11,8 @@ import gradio as gr
 from app.components.cards import cards_html, picks
 from app.components.compare_slider import Side, compare_html
 from app.components.details import details_html, schedule_text
-from app.playground.handlers import refuse
 from app.services import Services
+from app.visit import refuse
 from storage.errors import NotFound, StorageError
 from storage.records import Generation, GenerationFilter
 
@@ -44,12 +44,10 @@ class GalleryHandlers:
     def viewer(self, request: gr.Request, token: str | None) -> str | None:
         return self.services.identity.owner(request, token)
 
-    def page(
-        self, wish: Wish, viewer: str | None, cursor: str | None, picked: Sequence[str], admin: bool = False
-    ) -> tuple[str, str | None]:
+    def page(self, wish: Wish, viewer: str | None, cursor: str | None, picked: Sequence[str]) -> tuple[str, str | None]:
         """Cards of one page as HTML, and the cursor of the next."""
         try:
-            found = self.store.list_generations(filter_of(wish, viewer, admin), cursor=cursor or None, limit=PAGE_SIZE)
+            found = self.store.list_generations(filter_of(wish, viewer), cursor=cursor or None, limit=PAGE_SIZE)
         except (ValueError, TypeError, OverflowError, OSError) as error:  # OSError: dates that no clock has
             raise refuse(error) from error
         if viewer is not None:  # seen with their settings, so never to be rated blind
@@ -61,12 +59,12 @@ class GalleryHandlers:
         found = self.store.filter_choices(GenerationFilter(viewer=viewer))
         return {**found, "sizes": [f"{width} × {height}" for width, height in found["sizes"]]}
 
-    def shown(self, picked: Sequence[str], viewer: str | None, admin: bool = False) -> tuple[str, str, Generation | None]:
+    def shown(self, picked: Sequence[str], viewer: str | None) -> tuple[str, str, Generation | None]:
         """Comparison, details, and the picture that the buttons act on (the last picked)."""
         made = []
         for generation_id in picks(picked):
             try:
-                made.append(self.store.get_generation(generation_id, viewer, admin=admin))
+                made.append(self.store.get_generation(generation_id, viewer))
             except NotFound as error:
                 raise refuse(error) from error
         if not made:
@@ -113,7 +111,7 @@ class GalleryHandlers:
         return "Taken down; its owner sees the reason."
 
 
-def filter_of(wish: Wish, viewer: str | None, admin: bool = False) -> GenerationFilter:
+def filter_of(wish: Wish, viewer: str | None) -> GenerationFilter:
     if wish.scope not in SCOPES:
         raise ValueError(f"{str(wish.scope)[:40]!r} cannot be shown; choose one of {', '.join(SCOPES)}")
     return GenerationFilter(
@@ -126,7 +124,6 @@ def filter_of(wish: Wish, viewer: str | None, admin: bool = False) -> Generation
         until=time_from(wish.until),
         mine=wish.scope == "Mine",
         published=wish.scope == "Published",
-        admin=admin,
     )
 
 

@@ -88,12 +88,15 @@ def check_request(request: GenerationRequest, limits: Settings) -> None:
         )
     if request.num_images > limits.max_images:
         raise ValueError(f"num_images is {request.num_images}; it must be between 1 and {limits.max_images}")
-    if request.seed is not None and not 0 <= request.seed <= MAX_SEED:
-        raise ValueError(f"seed is {request.seed}; it must be between 0 and {MAX_SEED}")
+    seed = request.seed
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED):
+        raise ValueError(f"seed is {seed!r:.40}; it must be a whole number between 0 and {MAX_SEED}")
 
 
 def check_text(name: str, text: Any, most: int) -> None:
-    if not isinstance(text, str) or not text.strip():
+    if not isinstance(text, str):
+        raise ValueError(f"the {name} is {text!r:.40}; it must be a text")
+    if not text.strip():
         raise ValueError(f"the {name} is empty; write what the picture should show")
     if len(text) > most:
         raise ValueError(f"the {name} has {len(text)} characters; at most {most} are allowed")
@@ -103,6 +106,8 @@ def check_text(name: str, text: Any, most: int) -> None:
 
 def parse_points(text: str | None) -> tuple[tuple[float, float], ...] | None:
     """ "0:1, 0.5:7.5, 1:7.5" -> ((0, 1), (0.5, 7.5), (1, 7.5)); fraction of the steps : weight."""
+    if text is not None and not isinstance(text, str):
+        raise ValueError(f"the control points are {text!r:.40}; they must be a text such as 0:1, 0.5:7.5")
     if not text or not text.strip():
         return None
     points = []

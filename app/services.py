@@ -7,7 +7,8 @@ import secrets
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from app.drawing.drawing import Drawing, Drive
 from app.drawing.live import LiveJobs
 from app.drawing.record import request_of
 from app.drawing.worker import Worker
+from app.drawing.worker_name import WorkerName
 from app.drawing.zerogpu import LentGenerator, check_seconds, drawing_seconds
 from app.playground.estimate import Estimate, check_trained, estimate, named
 from app.playground.words import load_vocabulary
@@ -25,6 +27,7 @@ from app.settings import Settings
 from app.web.deployment import lacks, settle_journal
 from app.web.identity import Identity
 from model.pipeline import WEIGHTS, TokenShufflePipeline
+from model.settings import Settings as PictureSettings
 from storage.housekeeping import Housekeeping
 from storage.records import Generation, GenerationFilter, Job
 from storage.store import Store, open_store
@@ -34,6 +37,10 @@ log = logging.getLogger(__name__)
 PERSON_PRIORITY = 10  # a person who waits goes before a grid
 GRID_PRIORITY = 0
 TRACKED_ADDRESSES = 10_000
+SILENT_SECONDS = 60  # without a sign of life, after which a running job's worker counts as gone
+MAX_ATTEMPTS = 2
+NO_WEIGHTS = "the weights could not be loaded; the log has the reason"  # which names folders, and visitors read this
+UNFOLLOWED_SECONDS = 60  # where only a visitor's request draws, a job that none took so long is abandoned
 
 
 class TooMany(ValueError):
@@ -70,22 +77,30 @@ class Services:
         self.drawing: Drawing | None = None
         self.worker: Worker | None = None
         self.housekeeping: Housekeeping | None = None
+        self.name: WorkerName | None = None
         self._starts: dict[str, deque[float]] = defaultdict(deque)
         self._starts_lock = threading.Lock()
 
     def start(self) -> "Services":
         """Take up what an earlier process left, and begin to work."""
-        recovered = self.store.recover_jobs(**({"max_attempts": 0} if self.lent else {}))
-        if recovered:
-            log.info("%d unfinished jobs were taken up again", len(recovered))
-        self.housekeeping = Housekeeping(self.store)
+        self.name = WorkerName(self.settings.data_dir)
+        self.recover()
+        self.housekeeping = Housekeeping(self.store, self.recover)
         self.housekeeping.start()
         if self.pipeline is not None:
             self.drawing = Drawing(self.store, self._generator_of(), self.live, self.environment, self.closing)
             if not self.lent:
-                self.worker = Worker(self.store, self.drawing)
+                self.worker = Worker(self.store, self.drawing, self.name.own)
                 self.worker.start()
         return self
+
+    def recover(self) -> None:
+        """Take up the jobs of workers that are gone, and no other's: several studios may share a database."""
+        recovered = self.store.recover_jobs(
+            gone=self.name.earlier, alive=self.name.own, silent_seconds=SILENT_SECONDS, max_attempts=0 if self.lent else MAX_ATTEMPTS
+        )
+        if recovered:
+            log.info("%d unfinished jobs were taken up again", len(recovered))
 
     @property
     def lent(self) -> bool:
@@ -107,11 +122,18 @@ class Services:
             self.worker.close()
         if self.housekeeping is not None:
             self.housekeeping.close()
+        if self.name is not None:
+            self.name.close()
         self.store.close()
 
     @property
     def checkpoint(self) -> str | None:
         return getattr(self.pipeline, "checkpoint", None)
+
+    @property
+    def tuned(self) -> PictureSettings:
+        """What the default checkpoint draws with where nothing else is asked for."""
+        return PictureSettings() if self.pipeline is None else self.pipeline.validate("x")
 
     def check(self, request: GenerationRequest) -> None:
         """ValueError, with the value and what is allowed, if this cannot be drawn here."""
@@ -129,7 +151,7 @@ class Services:
         """Where the GPU is lent: draw this job on behalf of the present request, if it waits for that."""
         if not self.lent or self.drawing is None:
             return None
-        job = self.store.take_job(job_id, "request")
+        job = self.store.take_job(job_id, self.name.own)
         if job is None:
             return None
         drive = Drive(self.drawing, job)
@@ -153,24 +175,40 @@ class Services:
         self.check(request)
         if grid and self.lent:
             raise ValueError("grids and studies are drawn by a worker; here a GPU is lent to one request at a time")
-        if address is not None:
-            self.spend_starts(address)
         if request.seed is None:
             request = request.with_seed(secrets.randbelow(2**31))
-        job = self.store.submit_job(
-            owner,
-            request.as_dict(),
-            study_id=study_id,
-            request_key=request_key,
-            priority=GRID_PRIORITY if grid else PERSON_PRIORITY,
-            max_queued=None if grid else self.settings.max_queued,
-            max_queued_per_owner=None if grid else self.settings.max_queued_per_user,
-        )
+        if self.lent:
+            self.store.interrupt_waiting(UNFOLLOWED_SECONDS)
+        with self.spending(address, request.num_images):
+            job = self.store.submit_job(
+                owner,
+                request.as_dict(),
+                study_id=study_id,
+                request_key=request_key,
+                priority=GRID_PRIORITY if grid else PERSON_PRIORITY,
+                max_queued=None if grid else self.settings.max_queued,
+                max_queued_per_owner=None if grid else self.settings.max_queued_per_user,
+            )
         if self.worker is not None:
             self.worker.wake()
         return job
 
-    def spend_starts(self, address: str, count: int = 1) -> None:
+    @contextmanager
+    def spending(self, address: str | None, count: int) -> Iterator[None]:
+        """Pictures out of the hourly quota of an address, given back where the block refuses them."""
+        if address is None:
+            yield
+            return
+        self.spend_starts(address, count)
+        try:
+            yield
+        except Exception:
+            with self._starts_lock:
+                for _ in range(min(count, len(self._starts[address]))):
+                    self._starts[address].pop()
+            raise
+
+    def spend_starts(self, address: str, count: int) -> None:
         """TooMany where an address has started its hour's pictures, whatever names its visitors take."""
         now, allowed = time.monotonic(), self.settings.max_starts_per_hour
         with self._starts_lock:
@@ -222,9 +260,7 @@ class Services:
         return sorted(page.items, key=lambda generation: generation.image_index)
 
 
-def build_services(
-    settings: Settings, *, store: Store | None = None, pipeline: TokenShufflePipeline | None = None, work: bool = True
-) -> Services:
+def build_services(settings: Settings, *, work: bool = True) -> Services:
     """Open the store, load the weights, start the worker. A checkpoint that cannot be loaded is shown, not hidden.
 
     work=False: queue only; another process on the same store draws.
@@ -233,14 +269,13 @@ def build_services(
     lacking += lacks(settings)
     for sentence in lacking:
         log.warning("this Space lacks something: %s", sentence)
-    store = store or open_store(settings.data_dir, settings.database_url, journal_dir=settings.journal_dir)
-    problem = None
-    if pipeline is None:
-        try:
-            pipeline = load_pipeline(settings, settings.weights)
-        except (OSError, ValueError) as error:
-            log.exception("the weights could not be loaded")
-            problem = f"the weights could not be loaded ({error})"
+    store = open_store(settings.data_dir, settings.database_url, journal_dir=settings.journal_dir)
+    pipeline = problem = None
+    try:
+        pipeline = load_pipeline(settings, settings.weights)
+    except (OSError, ValueError):
+        log.exception("the weights could not be loaded")
+        problem = NO_WEIGHTS
     services = Services(settings, store, pipeline, problem, lacking)
     return services.start() if work else services
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from app.drawing.checkpoints import DEFAULT, NAME
 
+SHORTEST_SECRET = 32  # characters
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -36,7 +38,6 @@ class Settings:
     max_queued: int = 64
     max_queued_per_user: int = 4
     max_starts_per_hour: int = 240
-    max_step_rate: float = 8.0
     threads: int | None = None
 
     @property
@@ -108,11 +109,26 @@ def named_sources(environment: Mapping[str, str], variable: str) -> dict[str, st
 
 
 def kept_secret(path: Path) -> str:
-    """The signing key of this data folder, made at the first start and readable by its owner only."""
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(handle, "w") as file:
-        file.write(secret := secrets.token_urlsafe(32))
+    """The signing key of this data folder, made at the first start and readable by its owner only. It appears whole or not at
+    all; ValueError for one that anybody could guess."""
+    if not path.exists():
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:  # another process was first
+            pass
+        except OSError:  # a file system without hard links
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    secret = path.read_text().strip()
+    if len(secret) < SHORTEST_SECRET:
+        raise ValueError(
+            f"the signing key in {path} has {len(secret)} characters; it must have {SHORTEST_SECRET} at least. "
+            "Remove the file and a new one is made; visitors without an account then lose their pictures"
+        )
     return secret

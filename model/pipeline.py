@@ -41,13 +41,16 @@ class Result:
     """A finished batch.
 
     images: one PIL picture per row. tokens: int64 [n, height/16, width/16]. timings: seconds per phase
-    (`prompt`, `codes`, `picture`, `total`). settings: all that a replay needs, as plain JSON types.
+    (`prompt`, `codes`, `picture`, `total`). settings: all that a replay needs, as plain JSON types. device: its type.
+    peak_memory_bytes: allocated on a CUDA device, weights included; None elsewhere.
     """
 
     images: list[Image.Image]
     tokens: Tensor
     timings: dict[str, float]
     settings: dict[str, Any]
+    device: str = "cpu"
+    peak_memory_bytes: int | None = None
 
 
 @dataclass
@@ -238,6 +241,9 @@ class TokenShufflePipeline:
         started = time.perf_counter()
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        on_cuda = self.device.type == "cuda"
+        if on_cuda:
+            torch.cuda.reset_peak_memory_stats(self.device)
         run = self.decoder.start(self._request(prompts, settings, known))
         prompted = time.perf_counter()
         numerics = self._numerics(prompts, run)
@@ -253,8 +259,10 @@ class TokenShufflePipeline:
                 yield Event(total, total, tokens, _palette=self._palette)
         ended = time.perf_counter()
         timings = {"prompt": prompted - started, "codes": coded - prompted, "picture": ended - coded, "total": ended - started}
+        peak = torch.cuda.max_memory_allocated(self.device) if on_cuda else None
         record = {**self._record(prompts, settings), "numerics": numerics, **_kept_record(known)}
-        yield Event(total, total, tokens, Result(images, tokens, timings, record), _palette=self._palette)
+        result = Result(images, tokens, timings, record, self.device.type, peak)
+        yield Event(total, total, tokens, result, _palette=self._palette)
 
     def _request(self, prompts: list[str], settings: Settings, known: Tensor | None) -> Plan:
         """Settings -> tensors on the device; conditional rows first, each prompt's images side by side."""

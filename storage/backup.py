@@ -136,11 +136,10 @@ def copy_to(snapshot: Snapshot, folder: Path) -> Snapshot:
     return verify_restore(copy)
 
 
-def journal_mark(snapshot: Snapshot) -> str:
-    """The last journal line that the snapshot contains; "" before the first."""
+def journal_marks(snapshot: Snapshot) -> dict[int, str]:
+    """The last line of each journal file that the snapshot contains (see storage/journal.py)."""
     with contextlib.closing(sqlite3.connect(f"{snapshot.path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
-        row = connection.execute("SELECT entry FROM journal_mark").fetchone()
-    return row[0] if row else ""
+        return dict(connection.execute("SELECT id, entry FROM journal_mark").fetchall())
 
 
 def inspect(path: Path) -> tuple[str, dict[str, int]]:
@@ -166,6 +165,9 @@ def _count_rows(connection: sqlite3.Connection) -> dict[str, int]:
 def _copy_online(database: Path, target: Path) -> None:
     source = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
     with contextlib.closing(source), contextlib.closing(sqlite3.connect(target)) as copy:
+        # A reader's view, held: without it every write of another connection starts the copy again from its first page.
+        source.execute("BEGIN")
+        source.execute("SELECT count(*) FROM sqlite_master").fetchone()
         source.backup(copy, pages=256, sleep=0.01)
         copy.execute("PRAGMA journal_mode = DELETE")  # one file, without -wal and -shm beside it
 

@@ -1,19 +1,28 @@
 """Tombstones: what goes when something is deleted, and which files may then be removed."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from storage.schema import Generation, Job, utc_now
+from storage.schema import Generation, Job, Study, utc_now
 
 DELETED_OWNER = "deleted"
 Files = list[tuple[str, str]]  # (hash, suffix)
+SOME = 500  # ids in one query
 
 
 def bury(session: Session, row: Generation) -> Files:
-    """Strip one generation and the copies made from it; returns the files that lost a name."""
+    """Strip one generation, the copies made from it and whoever's replays of it; returns the files that lost a name."""
+    files = _strip(session, row)
+    _scrub_replays(session, [row.id])
+    return files
+
+
+def _strip(session: Session, row: Generation) -> Files:
     files: Files = []
     for copy in session.scalars(select(Generation).where(Generation.derived_from == row.id)):
-        files += bury(session, copy)
+        files += _strip(session, copy)
     files += [(name, suffix) for name, suffix in ((row.image, ".png"), (row.thumbnail, ".webp")) if name]
     row.prompt = row.prompt_sent = row.owner = row.image = row.thumbnail = row.tokens = None
     row.published_at = None
@@ -24,11 +33,16 @@ def bury(session: Session, row: Generation) -> Files:
 
 
 def bury_all(session: Session, owner: str) -> tuple[int, Files]:
-    """Every generation of an owner, then the requests of all jobs that are not running any more."""
+    """Every generation of an owner with its replays, the requests of all jobs, and the grids; a study that an administrator
+    made is the studio's."""
     rows = list(session.scalars(select(Generation).where(Generation.owner == owner)))
-    files = [name for row in rows for name in bury(session, row)]
+    files = [name for row in rows for name in _strip(session, row)]
+    _scrub_replays(session, [row.id for row in rows])
     for job in session.scalars(select(Job).where(Job.owner == owner)):
         _scrub(job)
+    for study in session.scalars(select(Study).where(Study.owner == owner)):
+        if "grid" in study.plan:
+            study.owner, study.prompts, study.plan = DELETED_OWNER, [], {"grid": {}}
     return len(rows), files
 
 
@@ -52,6 +66,14 @@ def _scrub_job(session: Session, job_id: str | None) -> None:
     job = session.get(Job, job_id)
     if job is not None and session.scalar(alive) is None and job.state not in ("queued", "running"):
         _scrub(job)
+
+
+def _scrub_replays(session: Session, generation_ids: Sequence[str]) -> None:
+    """A replay's request repeats the prompt of its picture, whoever asked for it."""
+    replayed = Job.request["replay_of"].as_string()
+    for start in range(0, len(generation_ids), SOME):
+        for job in session.scalars(select(Job).where(replayed.in_(generation_ids[start : start + SOME]))):
+            _scrub(job)
 
 
 def _scrub(job: Job) -> None:

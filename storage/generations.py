@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, defer
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session, aliased, defer
 
 from storage import deletion, gallery, schema
 from storage.errors import NotAllowed, NotFound
@@ -50,6 +50,7 @@ class Generations(Part):
         settings: width, height, checkpoint, and for source "model" window, schedule (a mapping with "kind", or a
         name), scale, temperature, top_k, top_p; further JSON values are kept and hashed. Neither prompt nor seed.
         owner and study default to those of the job. Once per (job, image_index): a second call returns the first row.
+        NotFound, and no file is left, where the job's owner deleted everything meanwhile.
         """
         row = schema.Generation(
             job_id=job_id,
@@ -73,20 +74,26 @@ class Generations(Part):
             numerics_id=numerics_id,
             environment=dict(environment or {}),
         )
-        values = canonical(settings)
+        try:
+            return self._record(row, canonical(settings))
+        except NotFound:
+            self._sweep([(image, ".png"), (thumbnail, ".webp")])
+            raise
+
+    def _record(self, row: schema.Generation, settings: Mapping[str, Any]) -> Generation:
         with self.database.write() as session:
             self.database.serialise(session, "picture files")  # see _sweep
-            self.images.path(image)
-            self.images.path(thumbnail, ".webp")
+            self.images.path(row.image)
+            self.images.path(row.thumbnail, ".webp")
             _take_from_job(session, row)
-            setting = find_or_add(session, values)
+            setting = find_or_add(session, settings)
             row.setting_id = setting.id
             return _find(session, _add(session, row).id)
 
-    def get_generation(self, generation_id: str, viewer: str | None, *, admin: bool = False) -> Generation:
+    def get_generation(self, generation_id: str, viewer: str | None) -> Generation:
         """Own or published; unknown, deleted and foreign raise the same NotFound."""
         query = joined().where(
-            schema.Generation.id == generation_id, *gallery.visible(GenerationFilter(viewer=viewer, admin=admin))
+            schema.Generation.id == generation_id, *gallery.visible(GenerationFilter(viewer=viewer))
         )
         with self.database.read() as session:
             found = session.execute(query).one_or_none()
@@ -176,13 +183,16 @@ class Generations(Part):
         What was brought in from elsewhere has no job, and says nothing of this machine.
         """
         drawn_here = schema.Generation.job_id.is_not(None)
-        query = joined().where(drawn_here, schema.Generation.source == "model", schema.Generation.seconds > 0)
+        batch = aliased(schema.Generation)
+        together = select(func.count()).where(batch.job_id == schema.Generation.job_id).scalar_subquery()
+        query = joined().add_columns(together)
+        query = query.where(drawn_here, schema.Generation.source == "model", schema.Generation.seconds > 0)
         for column, value in (("width", width), ("height", height), ("window", window), ("checkpoint", checkpoint)):
             if value is not None:
                 query = query.where(schema.Setting.__table__.c[column] == value)
         with self.database.read() as session:
             found = session.execute(query.order_by(schema.Generation.id.desc()).limit(limit))
-            return [_to_measured(row, setting) for row, setting in found]
+            return [_to_measured(*row) for row in found]
 
     def _sweep(self, files: list[tuple[str, str]]) -> None:
         """Remove files that no row names, in a transaction of its own so that no writer can name them meanwhile."""
@@ -200,7 +210,9 @@ def joined() -> Select[Joined]:
 
 def _take_from_job(session: Session, row: schema.Generation) -> None:
     if row.job_id is not None:
-        job = must_find(session, schema.Job, row.job_id)
+        job = must_find(session, schema.Job, row.job_id, lock=True)
+        if job.owner == deletion.DELETED_OWNER:
+            raise NotFound("no such job")
         row.owner = row.owner or job.owner
         row.study_id = row.study_id or job.study_id
 
@@ -228,13 +240,14 @@ def _owned(session: Session, generation_id: str, owner: str | None) -> schema.Ge
     return row
 
 
-def _to_measured(row: schema.Generation, setting: schema.Setting) -> Measured:
+def _to_measured(row: schema.Generation, setting: schema.Setting, num_images: int) -> Measured:
     return Measured(
         width=setting.width,
         height=setting.height,
         window=setting.window,
         steps=row.steps,
         seconds=row.seconds,
+        num_images=num_images,
         timings=row.timings,
         peak_memory_bytes=row.peak_memory_bytes,
         checkpoint=setting.checkpoint,

@@ -109,6 +109,17 @@ class Jobs(Part):
                 row.state = "interrupted"
             return len(rows)
 
+    def interrupt_waiting(self, seconds: float) -> int:
+        """Jobs that have waited longer than this become interrupted (ZeroGPU: whoever asked went away before a request took
+        them); how many."""
+        since = func.coalesce(schema.Job.heartbeat_at, schema.Job.created_at, type_=schema.UtcDateTime())
+        old = select(schema.Job).where(schema.Job.state == "queued", since < utc_now() - timedelta(seconds=seconds))
+        with self.database.write() as session:
+            rows = list(session.scalars(old.with_for_update(skip_locked=True)))
+            for row in rows:
+                row.state = "interrupted"
+            return len(rows)
+
     def request_cancel(self, job_id: str, owner: str) -> Job:
         """A queued or interrupted job is cancelled at once; a running one is told to stop (cancel_requested)."""
         with self.database.write() as session:
@@ -125,11 +136,15 @@ class Jobs(Part):
             asked = select(schema.Job.cancel_requested_at).where(schema.Job.id == job_id)
             return session.scalar(asked) is not None
 
-    def recover_jobs(self, *, max_attempts: int = 2, silent_seconds: float = 0.0) -> list[Job]:
-        """At boot: running jobs without a sign of life for `silent_seconds` are queued again, cancelled if that was
-        asked, or interrupted after max_attempts. Returns them. With other live workers, give it a minute."""
+    def recover_jobs(
+        self, *, silent_seconds: float, gone: str | None = None, alive: str | None = None, max_attempts: int = 2
+    ) -> list[Job]:
+        """Running jobs of the worker that is `gone`, and those without a sign of life for `silent_seconds` except of the one
+        that is `alive`, are queued again, cancelled if that was asked, or interrupted after max_attempts. Returns them."""
         silent = schema.Job.heartbeat_at <= utc_now() - timedelta(seconds=silent_seconds)
-        query = select(schema.Job).where(schema.Job.state == "running", silent).with_for_update(skip_locked=True)
+        silent = silent if alive is None else and_(silent, schema.Job.worker_id != alive)
+        lost = silent if gone is None else or_(silent, schema.Job.worker_id == gone)
+        query = select(schema.Job).where(schema.Job.state == "running", lost).with_for_update(skip_locked=True)
         with self.database.write() as session:
             rows = list(session.scalars(query))
             for row in rows:
@@ -151,11 +166,11 @@ class Jobs(Part):
         with self.database.read() as session:
             return to_job(_owned(session, job_id, owner))
 
-    def jobs_of(self, owner: str, *, states: tuple[str, ...] = (), limit: int = 50) -> list[Job]:
-        """Newest first."""
+    def jobs_of(self, owner: str, *, of_studies: bool = True, limit: int = 50) -> list[Job]:
+        """Newest first. of_studies: with those of grids and studies."""
         query = select(schema.Job).where(schema.Job.owner == owner).order_by(schema.Job.id.desc()).limit(limit)
-        if states:
-            query = query.where(schema.Job.state.in_(states))
+        if not of_studies:
+            query = query.where(schema.Job.study_id.is_(None))
         with self.database.read() as session:
             return [to_job(row) for row in session.scalars(query)]
 
@@ -192,6 +207,7 @@ def _mark_running(row: schema.Job, worker_id: str) -> None:
 def _requeue(row: schema.Job) -> None:
     row.state, row.worker_id, row.step, row.progress = "queued", None, 0, {}
     row.finished_at = row.cancel_requested_at = row.error = None
+    row.heartbeat_at = utc_now()
 
 
 def _recover(row: schema.Job, max_attempts: int) -> None:

@@ -2,17 +2,19 @@
 
 Every writing transaction appends one JSON line with the whole rows it changed, synced, before it commits: what was
 acknowledged is in the mounted folder. At boot the lines that the database does not contain yet are applied in order.
-The database keeps the id of the last line it contains (journal_mark, written in the same transaction), so replaying
-is idempotent whatever state the disk is in. Each process writes a file of its own; a torn last line was never
-acknowledged. Progress of running jobs is not journalled (plain UPDATE statements pass by).
+Each process writes files of its own, so that two may overlap while a Space restarts; a torn last line was never
+acknowledged. The database keeps, for every file, the id of the last line it contains (journal_mark, written in the same
+transaction), so replaying is idempotent whatever state the disk is in. A line that contradicts the database is set aside
+in `rejected/`, for a person to look at. Progress of running jobs is not journalled (plain UPDATE statements pass by).
 """
 
 import base64
+import hashlib
 import json
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -27,11 +29,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from storage import revisions, schema
 from storage.errors import StorageError
 from storage.ids import new_id
-from storage.images import sync_folder
+from storage.images import sync_folder, write_atomically
 
 log = logging.getLogger(__name__)
 
 Entry = dict[str, Any]  # {"entry": id, "rows": [[table, "put" | "delete", {column: value}], ...]} or {"void": id}
+Marks = Mapping[int, str]  # number_of a file -> its last line that a database contains
+EVERY_FILE = 1  # the mark of databases from before each file had its own
+REJECTED = "rejected"
 TABLE_ORDER = {table.name: place for place, table in enumerate(schema.Base.metadata.sorted_tables)}
 
 
@@ -42,7 +47,7 @@ class JournalFailed(StorageError):
 @dataclass(frozen=True)
 class Replayed:
     applied: int
-    rejected: int  # lines that contradict the database; they stay in the journal and are logged
+    rejected: int  # lines that contradict the database; they are logged and set aside
 
 
 class Journal:
@@ -61,33 +66,51 @@ class Journal:
         event.listen(sessions, "after_commit", _forget)
         event.listen(sessions, "after_rollback", self._after_rollback)
 
-    def append(self, entry: Entry) -> None:
-        """One line, on the disk when this returns."""
+    def append(self, entry: Entry) -> Path:
+        """One line, on the disk when this returns; the file that it is in."""
         with self._lock:
-            lines = [_line({"void": taken_back}) for taken_back in self._taken_back] + [_line(entry)]
+            data = b"".join([_line({"void": taken_back}) for taken_back in self._taken_back] + [_line(entry)])
             try:
-                file = self._file or self._start()
-                file.write(b"".join(lines))
-                file.flush()
-                os.fsync(file.fileno())
+                path = self._write(data)
+                if not path.exists():  # another process had replayed the file, and forgot it just now
+                    self._abandon()
+                    path = self._write(data)
             except OSError as error:
                 self._abandon()
                 raise JournalFailed(f"the journal cannot be written: {error}") from error
             self._taken_back.clear()
+            return path
+
+    def _write(self, data: bytes) -> Path:
+        file = self._file or self._start()
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        return Path(file.name)
 
     def rotate(self) -> None:
-        """The next line starts a new file; so that `forget_before` can remove the old one."""
+        """The next line starts a new file; so that `forget` can remove the old one."""
         with self._lock:
             self._abandon()
 
-    def forget_before(self, mark: str) -> list[Path]:
-        """Remove files whose lines are all contained in a saved snapshot (its journal mark)."""
+    def forget(self, marks: Marks) -> None:
+        """Remove files whose lines are all contained in a saved snapshot (its journal marks), whoever wrote them."""
         with self._lock:
             active = self._file.name if self._file else None
-        old = [path for path in files(self.folder) if str(path) != active and _last_entry(path) <= mark]
-        for path in old:
-            path.unlink()
-        return old
+        void = _void(self.folder)
+        for path in files(self.folder):
+            if str(path) == active or not _contained(path, path, marks, void):
+                continue
+            aside = path.with_suffix(".forgotten")
+            path.rename(aside)  # its writer goes on in another file; what it wrote until now is seen here
+            if _contained(path, aside, marks, void):
+                aside.unlink()
+            else:
+                aside.rename(path)
+
+    def rejected(self) -> int:
+        """Lines that were set aside and that nobody has looked after yet."""
+        return len(list((self.folder / REJECTED).glob("*.json")))
 
     def close(self) -> None:
         self.rotate()
@@ -116,10 +139,10 @@ class Journal:
         if not changed:
             return
         entry = new_id()
-        _set_mark(session.connection(), schema.JournalMark.__table__, entry)
         rows = sorted(changed.values(), key=lambda one: (TABLE_ORDER[one[0]], one[2].id))
         session.info["journal_entry"] = entry
-        self.append({"entry": entry, "rows": [[table, verb, _encode(row)] for table, verb, row in rows]})
+        path = self.append({"entry": entry, "rows": [[table, verb, _encode(row)] for table, verb, row in rows]})
+        _set_mark(session.connection(), schema.JournalMark.__table__, path, entry)
 
     def _after_rollback(self, session: Session) -> None:
         """The line is (perhaps) written, but the database said no."""
@@ -132,20 +155,25 @@ class Journal:
 def replay(folder: Path, connection: Connection) -> Replayed:
     """Apply what the database lacks, growing it to the revision of each file first. One transaction: the caller's."""
     applied = rejected = 0
-    mark: str | None = None
+    marks: Marks = {}
     tables: dict[str, Table] = {}
-    void = {entry["void"] for path in files(folder) for entry in _entries(path) if "void" in entry}
+    void = _void(folder)
     for path in files(folder):
         entries = list(_entries(path))
         if not entries:
             continue
         if _grow(connection, _revision(path)) or not tables:
             tables = _reflect(connection)
-            mark = connection.scalar(select(tables["journal_mark"].c.entry))
+            mark = tables["journal_mark"].c
+            marks = dict(connection.execute(select(mark.id, mark.entry)).all())
+        known = _mark_of(path, marks)
         for entry in entries:
-            if "void" in entry or entry["entry"] in void or (mark is not None and entry["entry"] <= mark):
+            if "void" in entry or entry["entry"] in void or entry["entry"] <= known:
                 continue
             done = _apply(connection, tables, entry)
+            if not done:
+                write_atomically(folder / REJECTED / f"{entry['entry']}.json", _line(entry))
+            _set_mark(connection, tables["journal_mark"], path, entry["entry"])
             applied, rejected = applied + done, rejected + (not done)
     return Replayed(applied, rejected)
 
@@ -203,8 +231,24 @@ def _entries(path: Path) -> Iterator[Entry]:
     return (json.loads(line) for line in _lines(path)[1:])
 
 
-def _last_entry(path: Path) -> str:
-    return max((entry.get("entry") or entry["void"] for entry in _entries(path)), default="")
+def _void(folder: Path) -> set[str]:
+    """Lines whose transaction failed."""
+    return {entry["void"] for path in files(folder) for entry in _entries(path) if "void" in entry}
+
+
+def number_of(path: Path) -> int:
+    """What the database knows a journal file by; the same on every machine."""
+    return int.from_bytes(hashlib.sha256(path.stem.encode()).digest()[:7], "big")
+
+
+def _mark_of(path: Path, marks: Marks) -> str:
+    return max(marks.get(number_of(path), ""), marks.get(EVERY_FILE, ""))
+
+
+def _contained(path: Path, place: Path, marks: Marks, void: set[str]) -> bool:
+    """Whether a database with these marks has every line of a file. place: where the file is now."""
+    mark = _mark_of(path, marks)
+    return all(entry["entry"] <= mark for entry in _entries(place) if "entry" in entry and entry["entry"] not in void)
 
 
 def _grow(connection: Connection, revision: str) -> bool:
@@ -231,7 +275,6 @@ def _apply(connection: Connection, tables: dict[str, Table], entry: Entry) -> bo
         with connection.begin_nested():
             for name, verb, row in entry["rows"]:
                 _apply_row(connection, tables[name], verb, row)
-            _set_mark(connection, tables["journal_mark"], entry["entry"])
     except IntegrityError as error:
         log.error("journal line %s contradicts the database: %s", entry["entry"], error.orig)
         return False
@@ -246,8 +289,8 @@ def _apply_row(connection: Connection, table: Table, verb: str, row: dict[str, A
     _upsert(connection, table, values)
 
 
-def _set_mark(connection: Connection, table: Any, entry: str) -> None:
-    _upsert(connection, table, {"id": 1, "entry": entry})
+def _set_mark(connection: Connection, table: Any, path: Path, entry: str) -> None:
+    _upsert(connection, table, {"id": number_of(path), "entry": entry})
 
 
 def _upsert(connection: Connection, table: Any, values: dict[str, Any]) -> None:

@@ -32,11 +32,6 @@ class Raters(Part):
             raise ValueError(f"this rater is {'simulated' if found.simulated else 'a person'}; the two never mix")
         return to_rater(found)
 
-    def get_rater(self, rater_id: str) -> Rater:
-        """NotFound if there is none."""
-        with self.database.read() as session:
-            return to_rater(must_find(session, schema.Rater, rater_id))
-
     def record_consent(self, rater_id: str) -> Rater:
         """The first time counts."""
 

@@ -206,7 +206,8 @@ class Measured:
     height: int
     window: int | None
     steps: int
-    seconds: float
+    seconds: float  # of its whole job
+    num_images: int  # that the job drew together
     timings: Mapping[str, float]
     peak_memory_bytes: int | None
     checkpoint: str

@@ -30,7 +30,6 @@ JOB_STATES = ("queued", "running", "done", "failed", "cancelled", "interrupted")
 STUDY_STATES = ("draft", "generating", "open", "paused", "closed")
 COMPARISON_KINDS = ("matched", "wrong_prompt", "degraded", "identical", "free")
 ANSWERS = ("a", "b", "both_good", "both_bad", "cannot_tell")
-CRITERIA = ("alignment", "appearance", "flaws")
 SOURCES = ("model", "rival", "degraded")
 FLAW_KINDS = ("area", "broken")
 
@@ -295,7 +294,7 @@ class Look(HasId, Base):
 
 
 class JournalMark(Base):
-    """The last journal entry that this database contains; written in the same transaction as the entry's rows."""
+    """The last entry of each journal file that this database contains; written in the same transaction as the entry's rows."""
 
     __tablename__ = "journal_mark"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -10,7 +10,6 @@ Ownership: `owner`, `viewer` and `rater_id` come from the server's own session, 
 that writes has committed when it returns. Records are frozen; SQLAlchemy never leaks out. Errors: storage/errors.py.
 """
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,7 @@ from storage.images import Findings, ImageStore
 from storage.jobs import Jobs
 from storage.journal import Journal, Replayed, replay
 from storage.raters import Raters
-from storage.schema import Base, Generation, Job, JournalMark
+from storage.schema import Generation, Job, JournalMark
 from storage.studies import Studies
 from storage.votes import Votes
 
@@ -45,7 +44,7 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
         self.replayed = replayed
 
     def stats(self) -> dict[str, Any]:
-        """For the health page: dialect, schema revision, rows per table, jobs per state, bytes, backups, journal."""
+        """For the health page: dialect, schema revision, jobs per state, bytes, backups, journal. Cheap: it is asked often."""
         with self.database.read() as session:
             connection = session.connection()
             states = session.execute(select(Job.state, func.count()).group_by(Job.state))
@@ -53,13 +52,8 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
                 "dialect": connection.dialect.name,
                 "revision": revisions.current(connection),
                 "jobs": dict(states.all()),
-                "rows": {
-                    table.name: session.scalar(select(func.count()).select_from(table))
-                    for table in Base.metadata.sorted_tables
-                },
                 "database_bytes": self.database.path.stat().st_size if self.database.path else None,
-                "disk_free_bytes": shutil.disk_usage(self.images.root).free,
-                "journal": None if self.journal is None else {"replayed": self.replayed.applied, "rejected": self.replayed.rejected},
+                "journal": None if self.journal is None else {"replayed": self.replayed.applied, "rejected": self.journal.rejected()},
                 "backup": self._backup_stats(),
             }
 
@@ -74,7 +68,7 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
         backup.rotate(self.backup_dir)
         if self.journal is not None:
             saved = backup.copy_to(snapshot, self.journal.folder / SNAPSHOTS)
-            self.journal.forget_before(backup.journal_mark(saved))
+            self.journal.forget(backup.journal_marks(saved))
             backup.rotate(self.journal.folder / SNAPSHOTS, recent=3, days=3)
         return snapshot
 
@@ -137,7 +131,7 @@ def _bring_up(database: Database, backup_dir: Path, journal: Journal | None) -> 
         replayed = Replayed(0, 0) if journal is None else replay(journal.folder, connection)
         if revisions.current(connection) != revisions.head():
             revisions.upgrade(connection)
-        mark = connection.scalar(select(JournalMark.entry))
+        mark = connection.scalar(select(func.max(JournalMark.entry)))
         if mark is not None:
-            advance_past(mark)  # journal lines are compared by id, so the clock must not run backwards
+            advance_past(mark)  # lines of a file and files are ordered by id, so the clock must not run backwards
     return replayed

@@ -14,9 +14,6 @@ from storage.part import Part, insert_or_get, must_find
 from storage.records import Comparison, Coverage, Generation, NewComparison, Study
 from storage.schema import STUDY_STATES, utc_now
 
-CHANGEABLE = ("description", "plan", "prompts", "settings", "criteria", "raters_per_pair")
-ALWAYS_CHANGEABLE = ("description", "plan")
-
 
 class Studies(Part):
     """Part of the store."""
@@ -69,13 +66,11 @@ class Studies(Part):
                 raise NotFound("no such study")
             return to_study(row)
 
-    def list_studies(self, *, states: Sequence[str] = (), simulated: bool | None = False) -> list[Study]:
-        """Newest first. simulated: False human ones, True simulated ones, None both."""
-        query = select(schema.Study).order_by(schema.Study.id.desc())
+    def list_studies(self, *, states: Sequence[str] = ()) -> list[Study]:
+        """Newest first, without simulated ones."""
+        query = select(schema.Study).where(schema.Study.simulated.is_(False)).order_by(schema.Study.id.desc())
         if states:
             query = query.where(schema.Study.state.in_(states))
-        if simulated is not None:
-            query = query.where(schema.Study.simulated == simulated)
         with self.database.read() as session:
             return [to_study(row) for row in session.scalars(query)]
 
@@ -90,25 +85,6 @@ class Studies(Part):
             if state in ("draft", "generating") and row.opened_at is not None:
                 raise WrongState(f"the study was opened already; it cannot go back to {state}")
             _enter(row, state)
-            return to_study(row)
-
-    def update_study(self, study_id: str, **changes: Any) -> Study:
-        """Change description, prompts, settings, criteria, raters_per_pair or plan; only plan and description once
-        the contrasts are frozen."""
-        unknown = sorted(set(changes) - set(CHANGEABLE))
-        if unknown:
-            raise ValueError(f"cannot change {unknown}; allowed: {', '.join(CHANGEABLE)}")
-        if "criteria" in changes:
-            changes["criteria"] = _checked_criteria(changes["criteria"])
-        if "raters_per_pair" in changes:
-            _checked_raters(changes["raters_per_pair"])
-        with self.database.write() as session:
-            row = must_find(session, schema.Study, study_id, lock=True)
-            late = sorted(set(changes) - set(ALWAYS_CHANGEABLE))
-            if row.frozen_at is not None and late:
-                raise WrongState(f"the study was frozen at {row.frozen_at:%Y-%m-%d %H:%M} UTC; {late} stay as they are")
-            for key, value in changes.items():
-                setattr(row, key, value)
             return to_study(row)
 
     def freeze_contrasts(self, study_id: str, contrasts: Sequence[Any]) -> Study:
@@ -128,12 +104,6 @@ class Studies(Part):
             if must_find(session, schema.Study, study_id).state == "closed":
                 raise WrongState("the study is closed; it takes no more comparisons")
             return [coverage.to_comparison(_add_comparison(session, study_id, new)) for new in comparisons]
-
-    def list_comparisons(self, study_id: str) -> list[Comparison]:
-        """Oldest first, including those whose pictures were deleted (see coverage)."""
-        query = select(schema.Comparison).where(schema.Comparison.study_id == study_id)
-        with self.database.read() as session:
-            return [coverage.to_comparison(row) for row in session.scalars(query.order_by(schema.Comparison.id))]
 
     def study_generations(self, study_id: str) -> list[Generation]:
         """All generations of the study that are not deleted, oldest first."""

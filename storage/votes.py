@@ -106,14 +106,7 @@ class Votes(Part):
         except IntegrityError as error:
             raise DuplicateVote(f"you have already answered {criterion!r} for this pair") from error
 
-    def supersede_vote(
-        self,
-        vote_id: str,
-        rater_id: str,
-        answer: str | None = None,
-        *,
-        within: timedelta = timedelta(seconds=UNDO_SECONDS),
-    ) -> Vote:
+    def supersede_vote(self, vote_id: str, rater_id: str, answer: str | None = None) -> Vote:
         """Undo (answer None: the criterion is open again) or correct the current vote, inside a short window."""
         if answer is not None:
             _check_answer(answer)
@@ -124,8 +117,8 @@ class Votes(Part):
             last = ballots.last_vote(session, assignment.id, vote.criterion)
             if last is None or last.id != vote_id or vote.answer is None:
                 raise WrongState("this answer was replaced already; only the newest one can be taken back")
-            if utc_now() - vote.created_at > within:
-                raise UndoTooLate(f"answers can be taken back for {within.total_seconds():.0f} seconds")
+            if utc_now() - vote.created_at > timedelta(seconds=UNDO_SECONDS):
+                raise UndoTooLate(f"answers can be taken back for {UNDO_SECONDS} seconds")
             return _add_vote(session, assignment, vote.criterion, answer, last, None, None)
 
     def record_flaw(
@@ -173,12 +166,9 @@ class Votes(Part):
         with self.database.read() as session:
             return frames.flaws(session, study_id)
 
-    def exclude(self, vote_id: str, rule: str, reason: str) -> None:
-        """Set one vote aside under a named rule; again under the same rule is a no-op (and un-lifts it)."""
-        self.exclude_many([vote_id], rule, reason)
-
     def exclude_many(self, vote_ids: Sequence[str], rule: str, reason: str) -> None:
-        """A sweep: the same rule and reason for many votes, in one transaction."""
+        """A sweep: set many votes aside under one named rule, in one transaction; again under the same rule is a no-op (and
+        un-lifts it)."""
         with self.database.write() as session:
             for vote_id in vote_ids:
                 must_find(session, schema.Vote, vote_id)

@@ -25,13 +25,13 @@ def blind_pair(left: Image.Image, right: Image.Image) -> tuple[bytes, bytes]:
     return first, second
 
 
-def on_common_square(picture: Image.Image, px: int = DISPLAY_PX) -> Image.Image:
+def on_common_square(picture: Image.Image) -> Image.Image:
     """The whole picture, as large as fits, centred on grey; only its pixels are kept."""
     picture = picture.convert("RGB")
-    scale = px / max(picture.size)
+    scale = DISPLAY_PX / max(picture.size)
     size = tuple(max(round(side * scale), 1) for side in picture.size)
-    square = Image.new("RGB", (px, px), BACKGROUND)
-    square.paste(picture.resize(size, Image.Resampling.LANCZOS), ((px - size[0]) // 2, (px - size[1]) // 2))
+    square = Image.new("RGB", (DISPLAY_PX, DISPLAY_PX), BACKGROUND)
+    square.paste(picture.resize(size, Image.Resampling.LANCZOS), ((DISPLAY_PX - size[0]) // 2, (DISPLAY_PX - size[1]) // 2))
     return square
 
 

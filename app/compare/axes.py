@@ -151,8 +151,8 @@ AXES: dict[str, Callable[[str], Level]] = {
     "temperature": _temperature, "seed": _seed, "prompt": _prompt, "checkpoint": _checkpoint,
 }  # fmt: skip
 EXAMPLES = {
-    "window": "1, 2, 4", "schedule": "half-linear 7.5, constant 7.5", "scale": "3..9 step 1.5", "resolution": "256, 512",
-    "temperature": "0.7, 1", "seed": "1..4", "prompt": "a red apple | two green cars",
+    "window": "1, 2, 4", "schedule": "half-linear, constant 2", "scale": "1..3 step 0.5", "resolution": "256, 512",
+    "temperature": "0.5, 1", "seed": "1..4", "prompt": "a red apple | two green cars",
     "checkpoint": "default, other",
 }  # fmt: skip
 

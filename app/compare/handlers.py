@@ -25,12 +25,12 @@ from app.compare.rating import queue_pair, win_shares
 from app.components.compare_slider import Side, compare_html
 from app.components.stage import seconds_text
 from app.gallery_handlers import side_label
-from app.playground.handlers import refuse
 from app.request import GenerationRequest
 from app.results import view as results_view
 from app.services import Services
 from app.studies.admin import invite_link
 from app.study.records import vote_frame
+from app.visit import refuse
 from storage.errors import NotFound
 from storage.records import Job, Study
 
@@ -59,7 +59,9 @@ class Wish:
     allow_untrained: bool = False
 
     def crossing(self) -> Crossing:
-        text = " ".join((self.prompt or "").split())
+        if not isinstance(self.prompt, str):
+            raise ValueError(f"the prompt is {self.prompt!r:.40}; it must be a text")
+        text = " ".join(self.prompt.split())
         given = ((self.rows, self.row_levels), (self.columns, self.column_levels), (self.sheets, self.sheet_levels))
         axes = tuple(Axis(name, levels or "") for name, levels in given if name and name != NO_AXIS)
         if len(axes) < 2:

@@ -11,7 +11,6 @@ from typing import Any
 
 from app.compare.axes import Axis, Cell, Crossing, crossing_from
 from app.playground.estimate import Estimate
-from app.request import request_from
 from app.services import Services
 from app.study.votes import CRITERIA
 from storage.errors import NotFound, WrongState
@@ -89,8 +88,7 @@ def pinned(services: Services, crossing: Crossing) -> Crossing:
     if not levels:
         return crossing
     text = ", ".join(services.checkpoints.pinned(level.label) for level in levels)
-    tuned = services.pipeline.validate("x")
-    left_open = {name: getattr(tuned, name) for name in TUNED if getattr(crossing.base, name) is None}
+    left_open = {name: getattr(services.tuned, name) for name in TUNED if getattr(crossing.base, name) is None}
     axes = tuple(Axis("checkpoint", text) if axis.name == "checkpoint" else axis for axis in crossing.axes)
     return Crossing(replace(crossing.base, **left_open), axes)
 
@@ -102,12 +100,11 @@ def start_grid(services: Services, owner: str, crossing: Crossing, address: str 
     for study in grids_of(services, owner):
         if not progress(services, study).finished:
             raise WrongState("your last grid is not finished; wait for it, go on with it, or stop it")
-    if address is not None:
-        services.spend_starts(address, pictures_wanted)
-    study = services.store.create_study(
-        f"Grid {secrets.token_hex(5)}", owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(CRITERIA),
-        raters_per_pair=GRID_RATERS, plan={"grid": crossing.as_dict()},
-    )  # fmt: skip
+    with services.spending(address, pictures_wanted):
+        study = services.store.create_study(
+            f"Grid {secrets.token_hex(5)}", owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(CRITERIA),
+            raters_per_pair=GRID_RATERS, plan={"grid": crossing.as_dict()},
+        )  # fmt: skip
     queue(services, study, owner)
     return services.store.get_study(study.id)
 
@@ -119,7 +116,10 @@ def queue(services: Services, study: Study, owner: str) -> None:
     for job in services.store.jobs_of_study(study.id):
         if job.state == "interrupted" and job.owner == owner:
             services.store.resume_job(job.id, owner)
+    there = jobs_of_cells(services, study)
     for number, cell in by_checkpoint(crossing_of(study)):
+        if number in there:
+            continue
         services.submit(owner, cell.request, study_id=study.id, request_key=f"{study.id}/{number}", grid=True)
     if services.worker is not None:
         services.worker.wake()
@@ -173,13 +173,20 @@ def progress(services: Services, study: Study) -> Progress:
     )  # fmt: skip
 
 
+def jobs_of_cells(services: Services, study: Study) -> dict[int, Job]:
+    """The job of every cell that has one, by the cell's number. Jobs are queued in the cells' order, which also tells whose
+    job it was when a deletion has taken its request."""
+    numbers = (number for number, _ in by_checkpoint(crossing_of(study)))
+    return dict(zip(numbers, services.store.jobs_of_study(study.id)))
+
+
 def pictures(services: Services, study: Study) -> list[tuple[Cell, Job | None, Generation | None]]:
     """Every cell in order, with its job and its picture as far as they exist."""
-    jobs = {request_from(job.request): job for job in services.store.jobs_of_study(study.id)}
+    jobs = jobs_of_cells(services, study)
     made = {each.job_id: each for each in services.store.study_generations(study.id) if each.source == "model"}
     found = []
-    for cell in crossing_of(study).cells():
-        job = jobs.get(cell.request)
+    for number, cell in enumerate(crossing_of(study).cells()):
+        job = jobs.get(number)
         found.append((cell, job, made.get(job.id) if job else None))
     return found
 

@@ -18,7 +18,7 @@ from app.drawing.live import LiveJob, LiveJobs
 from app.drawing.memory import PeakMemory
 from app.drawing.record import recorded_fields, replay_verdict
 from app.request import GenerationRequest, request_from
-from storage.errors import StorageError
+from storage.errors import NotFound, StorageError
 from storage.records import Job
 from storage.store import Store
 
@@ -36,7 +36,12 @@ class Generator(Protocol):
     """What the worker needs of a pipeline (see model/pipeline.py)."""
 
     def stream(self, **settings: Any) -> Iterator[Any]:
-        """Events with step, total_steps, tokens, preview() and, at the end, result."""
+        """Events with step, total_steps, tokens, preview() and, at the end, result. ValueError at once, with a text for the
+        owner, for what cannot be drawn."""
+
+
+class Refused(Exception):
+    """This cannot be drawn; the text is meant for the owner. Whatever else goes wrong is for the log."""
 
 
 class Stopped(Exception):
@@ -75,7 +80,7 @@ class Drawing:
             self._settle(self.store.cancel_job, job.id)
         except ShuttingDown:
             log.info("job %s is left for the next start", job.id)
-        except ValueError as error:  # bad settings: the text is meant for the owner
+        except Refused as error:
             self._settle(self.store.fail_job, job.id, str(error))
         except Exception:
             log.exception("job %s failed", job.id)
@@ -97,12 +102,14 @@ class Drawing:
             return
 
     def _generate(self, job: Job, request: GenerationRequest, live: LiveJob) -> Iterator[None]:
-        generator = self.generator_of(request.checkpoint)
+        try:
+            events = self.generator_of(request.checkpoint).stream(**request.arguments())
+        except ValueError as error:  # unknown checkpoint, bad settings
+            raise Refused(str(error)) from error
         watcher = _Watcher(self.store, job.id, live, self.closing)
         memory = PeakMemory()
         started = time.perf_counter()
         result = None
-        events = generator.stream(**request.arguments())
         try:
             for event in events:
                 watcher.see(event)
@@ -117,7 +124,8 @@ class Drawing:
         if request.replay_of:
             self._compare(job, request, result)
         else:
-            self._record(job, request, result, seconds, memory.peak_bytes())
+            on_processor = result.device == "cpu"  # elsewhere this process's memory says nothing of the picture's
+            self._record(job, request, result, seconds, memory.peak_bytes() if on_processor else result.peak_memory_bytes)
 
     def _record(
         self, job: Job, request: GenerationRequest, result: Any, seconds: float, peak_bytes: int | None
@@ -137,7 +145,10 @@ class Drawing:
             )
 
     def _compare(self, job: Job, request: GenerationRequest, result: Any) -> None:
-        original = self.store.get_generation(request.replay_of, job.owner)
+        try:
+            original = self.store.get_generation(request.replay_of, job.owner)
+        except NotFound as error:
+            raise Refused("the picture that was drawn again was deleted or made private meanwhile") from error
         verdict = replay_verdict(original, result, self.environment)
         self.store.update_progress(job.id, job.total, job.total, {"verdict": verdict})
 

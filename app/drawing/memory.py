@@ -1,4 +1,4 @@
-"""Peak resident memory of this process over a stretch of work (Linux; None elsewhere)."""
+"""Peak resident memory of this process over a stretch of work on its own processor (Linux; None elsewhere)."""
 
 from pathlib import Path
 

@@ -1,9 +1,8 @@
-"""Takes queued jobs one at a time and draws them. A job that the process does not survive is queued again at the next
-start (`recover_jobs`)."""
+"""Takes queued jobs one at a time and draws them. A job that the process does not survive is queued again by the next one
+(`Services.recover`)."""
 
 import logging
 import threading
-import uuid
 
 from app.drawing.drawing import Drawing
 from storage.store import Store
@@ -14,11 +13,11 @@ log = logging.getLogger(__name__)
 class Worker(threading.Thread):
     """One thread, one job at a time. `wake()` after a submit saves the polling delay."""
 
-    def __init__(self, store: Store, drawing: Drawing) -> None:
+    def __init__(self, store: Store, drawing: Drawing, worker_id: str) -> None:
         super().__init__(name="worker", daemon=True)
         self.store = store
         self.drawing = drawing
-        self.worker_id = f"worker-{uuid.uuid4().hex[:12]}"
+        self.worker_id = worker_id
         self._wake = threading.Event()
 
     def wake(self) -> None:

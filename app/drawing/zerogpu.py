@@ -12,6 +12,8 @@ from typing import Any
 
 import gradio as gr
 
+from app.drawing.drawing import Refused
+from app.playground.estimate import alike
 from model.pipeline import Event, TokenShufflePipeline
 from storage.store import Store
 
@@ -31,19 +33,16 @@ Settings = Mapping[str, Any]
 
 
 class LentGenerator:
-    """A pipeline behind a lent GPU, as `Drawing` needs it. lend: `spaces.GPU`, or what stands in for it in a test."""
+    """A pipeline behind a lent GPU, as `Drawing` needs it. seconds: what settings will take to draw."""
 
-    def __init__(
-        self, pipeline: TokenShufflePipeline, seconds: Callable[[Settings], float], lend: Callable[..., Any] | None = None
-    ) -> None:
-        lend = lend or spaces.GPU
-        self._drawn = lend(duration=lambda settings: call_seconds(seconds(settings)))(events_of(pipeline))
+    def __init__(self, pipeline: TokenShufflePipeline, seconds: Callable[[Settings], float]) -> None:
+        self._drawn = spaces.GPU(duration=lambda settings: call_seconds(seconds(settings)))(events_of(pipeline))
 
     def stream(self, **settings: Any) -> Iterator[Event]:
         try:
             yield from self._drawn(settings)
         except gr.Error as error:  # a used-up quota, for one: the text is meant for the visitor
-            raise ValueError(str(error.message)) from error
+            raise Refused(str(error.message)) from error
 
 
 def events_of(pipeline: TokenShufflePipeline) -> Callable[[Settings], Iterator[Event]]:
@@ -66,12 +65,11 @@ def drawing_seconds(pipeline: TokenShufflePipeline, store: Store, settings: Sett
     known = store.measured_seconds(
         chosen.width, chosen.height, chosen.shuffle_window, checkpoint=pipeline.checkpoint, limit=20
     )
-    totals = [row.timings["total"] for row in known if row.timings.get("total")]
+    totals = [row.timings["total"] * share for row, share in alike(known, chosen.num_images) if row.timings.get("total")]
     if totals:
         return max(totals)
-    others = [
-        row.timings["total"] / row.steps for row in store.measured_seconds(limit=50) if row.steps and row.timings.get("total")
-    ]
+    measured = alike(store.measured_seconds(limit=50), chosen.num_images)
+    others = [row.timings["total"] / row.steps * share for row, share in measured if row.steps and row.timings.get("total")]
     return pipeline.plan(**settings)["steps"] * (statistics.median(others) if others else STEP_SECONDS)
 
 

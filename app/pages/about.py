@@ -5,8 +5,8 @@ import gradio as gr
 from app import about
 from app.components.heading import heading
 from app.components.sign_in import sign_in
-from app.playground.handlers import refuse
 from app.services import Services
+from app.visit import refuse
 
 
 def build(services: Services) -> gr.Blocks:

@@ -10,12 +10,11 @@ from app.compare.handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
 from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
 from app.components.heading import heading
-from app.playground.handlers import EXAMPLES as EXAMPLE_PROMPTS
-from app.playground.handlers import address_of
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL
+from app.playground.words import EXAMPLE_PROMPTS
 from app.services import Services
+from app.visit import address_of
 from model import SCHEDULES
-from model.settings import Settings as PictureSettings
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 TICK_SECONDS = 2
@@ -55,14 +54,14 @@ def build(services: Services) -> gr.Blocks:
 
 def input_panel(services: Services) -> list[Any]:
     """In the order of `Wish`."""
-    tuned = services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()
+    tuned = services.tuned
     windows = sorted(services.pipeline.config.shuffle_windows) if services.pipeline is not None else [1, 2, 4]
     trained = [s for s in windows if services.pipeline is not None and services.pipeline.is_trained(tuned.width, tuned.height, s)]
     prompt = gr.Textbox(EXAMPLE_PROMPTS[0], label="Prompt", placeholder="What should the pictures show?", max_length=services.settings.max_prompt_chars, elem_id="grid-prompt")
     with gr.Row():
         resolution = gr.Number(tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100)
         window = gr.Dropdown(windows, value=tuned.shuffle_window, label="Window", min_width=90)
-        schedule = gr.Dropdown([s for s in SCHEDULES if s != "custom"], value="half-linear", label="Schedule", min_width=160)
+        schedule = gr.Dropdown([s for s in SCHEDULES if s != "custom"], value=tuned.guidance_schedule, label="Schedule", min_width=160)
         scale = gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90)
         temperature = gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)

@@ -17,18 +17,18 @@ from app.playground.controls import (
     CONTROL_NAMES,
     CUSTOM_ASPECT,
     LARGEST,
-    PRESETS,
     SMALLEST,
     Controls,
     controls_from,
+    presets,
 )
-from app.playground.handlers import EXAMPLES, Handlers, View, example_stage
+from app.playground.handlers import Handlers, View, example_stage
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL, Offer
+from app.playground.words import EXAMPLE_PROMPTS
 from app.request import GenerationRequest, format_points, request_from
 from app.services import Services
 from app.web.api import add_api
 from model import SCHEDULES
-from model.settings import Settings as PictureSettings
 
 WINDOW_NOTES = {1: "1 · plain"}
 
@@ -109,7 +109,7 @@ def control_panel(handlers: Handlers, start: Controls) -> tuple[list[Any], dict[
             window_stops(services), start.window, label="Shuffle window s", locked=offer.locked, elem_id="window", padding=True
         )
     with gr.Group(elem_classes="panel"):
-        preset = gr.Radio(list(PRESETS), value=None, label="Guidance presets", elem_id="preset", elem_classes="segmented")
+        preset = gr.Radio(list(presets(services.tuned)), value=None, label="Guidance presets", elem_id="preset", elem_classes="segmented")
         curve = ScheduleCurve(elem_id="curve", padding=True)
         with gr.Row(elem_id="guidance"):
             schedule = gr.Dropdown(
@@ -177,7 +177,7 @@ def idea_row(handlers: Handlers) -> dict[str, Any]:
             examples_html(handlers.examples), elem_id="examples", js_on_load=EXAMPLES_JS, visible=bool(handlers.examples)
         )
         ideas = [
-            gr.Button(text, size="sm", min_width=60, elem_classes="idea", visible=not handlers.examples) for text in EXAMPLES
+            gr.Button(text, size="sm", min_width=60, elem_classes="idea", visible=not handlers.examples) for text in EXAMPLE_PROMPTS
         ]
         surprise = gr.Button("Surprise me", size="sm", min_width=60, elem_id="surprise")
         rewrite = gr.Checkbox(
@@ -204,8 +204,7 @@ def window_stops(services: Services) -> list[Stop]:
 
 def default_controls(handlers: Handlers) -> Controls:
     """The checkpoint's own tuned settings."""
-    services = handlers.services
-    tuned = services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()
+    tuned = handlers.services.tuned
     request = GenerationRequest(
         prompt="", typed="", width=tuned.width, height=tuned.height, shuffle_window=tuned.shuffle_window,
         guidance_schedule=tuned.guidance_schedule, guidance_scale=tuned.guidance_scale,

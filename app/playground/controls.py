@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from app.request import GenerationRequest, format_points, parse_points
+from model.settings import Settings
 
 ASPECTS = {"1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "16:9": 16 / 9, "9:16": 9 / 16}
 CUSTOM_ASPECT = "free"
@@ -13,15 +14,9 @@ SMALLEST, LARGEST, STEP = 256, 2048, 64  # px of the resolution
 CODE_PX = 16
 RAMPED = ("half-linear",)
 
-# name -> (schedule, scale, ramp end, points)
-PRESETS: dict[str, tuple[str, float, float, str]] = {
-    "Paper": ("half-linear", 7.5, 0.5, ""),
-    "Gentle": ("half-linear", 3.0, 0.5, ""),
-    "Constant": ("constant", 7.5, 0.5, ""),
-    "Late": ("custom", 7.5, 0.5, "0:1, 0.4:1.5, 0.7:6, 1:7.5"),
-    "Bump": ("custom", 7.5, 0.5, "0:1, 0.35:7.5, 0.65:7.5, 1:2"),
-    "Off": ("constant", 1.0, 0.5, ""),
-}
+Preset = tuple[str, float, float, str]  # schedule, scale, ramp end, control points
+LATE = ((0, 0), (0.4, 0.1), (0.7, 0.75), (1, 1))  # fraction of the steps, share of the way from 1 to the scale
+BUMP = ((0, 0), (0.35, 1), (0.65, 1), (1, 0.15))
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,9 @@ class Controls:
     def request(self, sent: str | None = None) -> GenerationRequest:
         """sent: the rewritten prompt, where it was rewritten."""
         width, height = self.size()
-        typed = (self.prompt or "").strip()
+        if not isinstance(self.prompt, str):
+            raise ValueError(f"the prompt is {self.prompt!r:.40}; it must be a text")
+        typed = self.prompt.strip()
         custom = self.schedule == "custom"
         return GenerationRequest(
             prompt=sent or typed,
@@ -83,8 +80,26 @@ def controls_from(values: Sequence[Any]) -> Controls:
     return Controls(**dict(zip(CONTROL_NAMES, values, strict=True)))
 
 
-def controls_of(request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
-    """The control values that add up to this request (for links and "use these settings")."""
+def presets(tuned: Settings) -> dict[str, Preset]:
+    """Shapes of guidance up to the scale that the checkpoint was tuned for; only the paper's has the paper's."""
+
+    def shaped(shape: Sequence[tuple[float, float]]) -> Preset:
+        points = format_points(tuple((at, 1 + (tuned.guidance_scale - 1) * share) for at, share in shape))
+        return ("custom", tuned.guidance_scale, tuned.ramp_end, points)
+
+    own_points = format_points(tuned.guidance_points) if tuned.guidance_points else ""
+    return {
+        "Tuned": (tuned.guidance_schedule, tuned.guidance_scale, tuned.ramp_end, own_points),
+        "Constant": ("constant", tuned.guidance_scale, tuned.ramp_end, ""),
+        "Late": shaped(LATE),
+        "Bump": shaped(BUMP),
+        "Off": ("constant", 1.0, tuned.ramp_end, ""),
+        "The paper's": ("half-linear", 7.5, 0.5, ""),
+    }
+
+
+def controls_of(request: GenerationRequest, tuned: Settings, *, fixed_seed: bool = True) -> Controls:
+    """The control values that add up to this request (for links and "use these settings"); tuned: for what it leaves open."""
     aspect, resolution = aspect_of(request.width, request.height, request.shuffle_window)
     return Controls(
         prompt=request.typed,
@@ -93,13 +108,13 @@ def controls_of(request: GenerationRequest, *, fixed_seed: bool = True) -> Contr
         width=request.width,
         height=request.height,
         window=request.shuffle_window,
-        schedule=request.guidance_schedule or "half-linear",
-        scale=request.guidance_scale if request.guidance_scale is not None else 7.5,
-        ramp_end=request.ramp_end if request.ramp_end is not None else 0.5,
+        schedule=request.guidance_schedule or tuned.guidance_schedule,
+        scale=request.guidance_scale if request.guidance_scale is not None else tuned.guidance_scale,
+        ramp_end=request.ramp_end if request.ramp_end is not None else tuned.ramp_end,
         points=format_points(request.guidance_points) if request.guidance_points else "",
-        temperature=request.temperature if request.temperature is not None else 1.0,
-        top_k=request.top_k or 0,
-        top_p=request.top_p or 1.0,
+        temperature=request.temperature if request.temperature is not None else tuned.temperature,
+        top_k=request.top_k or tuned.top_k or 0,
+        top_p=request.top_p or tuned.top_p or 1.0,
         seed=request.seed,
         random_seed=not fixed_seed or request.seed is None,
         num_images=request.num_images,

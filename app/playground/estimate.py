@@ -14,7 +14,6 @@ from storage.store import Store
 @dataclass(frozen=True)
 class Estimate:
     steps: int
-    codes: int
     seconds: float | None  # None: nothing was measured yet
     measured: int  # how many pictures the seconds rest on
     memory_bytes: int  # measured peak of the process, else what the caches alone will take
@@ -28,12 +27,12 @@ def estimate(pipeline: Any, store: Store, request: GenerationRequest) -> Estimat
     same_cell = store.measured_seconds(
         request.width, request.height, request.shuffle_window, checkpoint=pipeline.checkpoint, limit=20
     )
-    seconds, measured = expected_seconds(plan["steps"], same_cell, store, pipeline.checkpoint)
-    peaks = [row.peak_memory_bytes for row in same_cell if row.peak_memory_bytes]
+    others = [] if same_cell else store.measured_seconds(checkpoint=pipeline.checkpoint, limit=50)
+    seconds, measured = expected_seconds(plan["steps"], request.num_images, same_cell, others)
+    peaks = [row.peak_memory_bytes for row in same_cell if row.peak_memory_bytes and row.num_images == request.num_images]
     trained = pipeline.is_trained(request.width, request.height, request.shuffle_window)
     return Estimate(
         steps=plan["steps"],
-        codes=plan["tokens"],
         seconds=seconds,
         measured=measured,
         memory_bytes=max(peaks) if peaks else int(plan["kv_bytes"]),
@@ -84,11 +83,20 @@ def range_text(cell: dict[str, Any]) -> str:
     return f"squares of {sizes} px" if aspect == 1 else f"the area of squares of {sizes} px, sides up to {aspect:.3g}:1"
 
 
-def expected_seconds(steps: int, same_cell: Sequence[Measured], store: Store, checkpoint: str) -> tuple[float | None, int]:
+def expected_seconds(
+    steps: int, num_images: int, same_cell: Sequence[Measured], others: Sequence[Measured]
+) -> tuple[float | None, int]:
     """Median of this size and window; else this machine's median seconds per step, from whatever the checkpoint drew."""
     if same_cell:
-        return statistics.median(row.seconds for row in same_cell), len(same_cell)
-    others = [row for row in store.measured_seconds(checkpoint=checkpoint, limit=50) if row.steps]
-    if not others:
+        known = alike(same_cell, num_images)
+        return statistics.median(row.seconds * share for row, share in known), len(known)
+    known = [(row, share) for row, share in alike(others, num_images) if row.steps]
+    if not known:
         return None, 0
-    return steps * statistics.median(row.seconds / row.steps for row in others), len(others)
+    return steps * statistics.median(row.seconds / row.steps * share for row, share in known), len(known)
+
+
+def alike(rows: Sequence[Measured], num_images: int) -> list[tuple[Measured, float]]:
+    """Those that drew as many pictures at once, else all of them; each with what its seconds are multiplied by."""
+    exact = [(row, 1.0) for row in rows if row.num_images == num_images]
+    return exact or [(row, num_images / row.num_images) for row in rows]

@@ -13,27 +13,21 @@ from app.components.details import details_html
 from app.components.stage import Stage, data_uri, seconds_text, shape_of, stage_html
 from app.drawing.live import LiveJob
 from app.drawing.record import request_of
-from app.playground.controls import PRESETS, Controls, controls_of
+from app.playground.controls import Controls, Preset, controls_of, presets
 from app.playground.estimate import Estimate
 from app.playground.examples import Example, load_examples
 from app.playground.offers import Offer, combinations, offered, position, settled, training_note
 from app.playground.rewrite import rewrite
-from app.playground.words import suggestions, unknown_words
-from app.request import GenerationRequest, parse_points, request_from
+from app.playground.words import EXAMPLE_PROMPTS, suggestions, unknown_words
+from app.request import GenerationRequest, check_text, parse_points, request_from
 from app.services import Services
+from app.visit import ENDED, address_of, refuse
 from model import guidance_weights
 from storage.errors import NotFound, StorageError
 from storage.records import Generation, Job
 
 FOLLOW_SECONDS = 1 / 8
 QUEUE_LOOK_SECONDS = 0.5
-ENDED = ("done", "failed", "cancelled", "interrupted")
-EXAMPLES = ("a red apple", "two green cars", "a yellow duck and a blue cup", "a cat left of a clock")
-
-
-def refuse(error: Exception) -> gr.Error:
-    """A refusal that the visitor sees, in a message that is HTML; no traceback in the log."""
-    return gr.Error(escape(str(error), quote=False), print_exception=False)
 
 
 class Handlers:
@@ -61,7 +55,9 @@ class Handlers:
             raise refuse(error) from error
 
     def sent(self, controls: Controls) -> str | None:
-        """The prompt as the model will read it, where the switch asks for the training phrasing."""
+        """The prompt as the model will read it, where the switch asks for the training phrasing. ValueError for what is no
+        prompt: nothing is looked up in an endless text."""
+        check_text("prompt", controls.prompt, self.services.settings.max_prompt_chars)
         return rewrite(controls.prompt, self.services.vocabulary) if controls.rewrite else None
 
     def resume(self, job_id: str | None, token: str | None, request: gr.Request) -> str:
@@ -181,7 +177,7 @@ class Handlers:
         linked = dict(request.query_params).get("g") if request else None
         if linked:
             return self._arrive_by_link(linked, owner, token)
-        jobs = self.services.store.jobs_of(owner, limit=1)
+        jobs = self.services.store.jobs_of(owner, of_studies=False, limit=1)  # a grid is followed on its own page
         if not jobs:
             return Arrival(token, owner)
         controls = self.controls_of(request_from(jobs[0].request), fixed_seed=False)
@@ -201,7 +197,7 @@ class Handlers:
     def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
         """Controls that add up to this request; the switches are on where it needs them."""
         same = rewrite(request.typed, self.services.vocabulary) == request.prompt
-        controls = controls_of(request, fixed_seed=fixed_seed)
+        controls = controls_of(request, self.services.tuned, fixed_seed=fixed_seed)
         return replace(controls, rewrite=same, allow_untrained=position(controls) not in self.trained)
 
     def offered(self, allow_untrained: bool) -> Offer:
@@ -253,7 +249,9 @@ class Handlers:
 
     def words(self, prompt: str, rewriting: bool) -> str:
         """What the checkpoint knows of these words and what will be sent, as safe HTML."""
-        prompt, vocabulary = prompt or "", self.services.vocabulary
+        if not isinstance(prompt, str):
+            return ""
+        prompt, vocabulary = prompt[: self.services.settings.max_prompt_chars], self.services.vocabulary
         offered = suggestions(prompt, vocabulary)
         finished = prompt.rpartition(" ")[0] if offered else prompt  # a word that is being typed is not yet wrong
         notes = [
@@ -274,16 +272,17 @@ class Handlers:
         """A prompt from the words that the checkpoint knows."""
         vocabulary = self.services.vocabulary
         if not vocabulary:
-            return random.choice(EXAMPLES)
+            return random.choice(EXAMPLE_PROMPTS)
         one, two = random.sample(vocabulary.objects, 2)
         colour = random.choice(vocabulary.colours or ("",))
         forms = (f"a {colour} {one}", f"a {one} and a {two}", f"two {one}", f"a {one} left of a {two}")
         return rewrite(random.choice(forms), vocabulary)
 
-    def preset(self, name: str) -> tuple[str, float, float, str]:
-        if name not in PRESETS:
-            raise refuse(ValueError(f"{name!r} is no preset; there are {', '.join(PRESETS)}"))
-        return PRESETS[name]
+    def preset(self, name: str) -> Preset:
+        offered = presets(self.services.tuned)
+        if name not in offered:
+            raise refuse(ValueError(f"{name!r:.40} is no preset; there are {', '.join(offered)}"))
+        return offered[name]
 
 
 @dataclass(frozen=True)
@@ -353,9 +352,3 @@ def cost_html(request: GenerationRequest, cost: Estimate) -> str:
     badge = "" if cost.trained else '<span class="badge">untrained</span>'
     line = f"{request.width} × {request.height} px · {cost.steps:,} steps · {seconds} · {mebibytes}"
     return f'<p class="cost">{escape(line)}</p><p class="cost-note">{badge}{escape(cost.reason)}</p>'
-
-
-def address_of(request: gr.Request | None) -> str | None:
-    """The network address behind a request; proxies are trusted only as the server was told to trust them."""
-    client = getattr(request, "client", None)
-    return getattr(client, "host", None)

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+EXAMPLE_PROMPTS = ("a red apple", "two green cars", "a yellow duck and a blue cup", "a cat left of a clock")
 _WORD = re.compile(r"[a-zA-Z]+(?:[-'][a-zA-Z]+)*")
 COMMON = frozenset(
     ["a", "an", "the", "of", "and", "with", "in", "on", "at", "to", "is", "are", "one", "two", "three", "four", "five", "photo", "picture", "image", "drawing", "illustration", "left", "right", "above", "below", "under", "over", "behind", "front", "beside", "near", "next", "top", "bottom", "side", "between", "by", "from", "there", "it", "its", "some", "several", "pair", "single", "small", "large", "big", "tiny", "background", "scene", "plain", "wall", "floor", "table", "showing", "shows", "standing", "sitting", "lying", "still", "life", "render", "icon", "that", "this"]

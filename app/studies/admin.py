@@ -50,8 +50,8 @@ class StudyForm:
 
     name: str
     prompts: Sequence[str]
-    windows: str = "2, 4"
-    schedules: str = "half-linear 7.5"
+    windows: str
+    schedules: str
     resolutions: str = "512"
     checkpoints: str = ""  # empty: the default one, and no such factor
     seeds: int = 2

@@ -38,7 +38,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     prompts = create.add_mutually_exclusive_group(required=True)
     prompts.add_argument("--prompts", type=Path, help="a text file, one prompt a line")
     prompts.add_argument("--built-in", choices=BUILT_IN)
-    add_design(create, windows="2, 4", schedules="half-linear 7.5", seeds=2, raters=3, description="")
+    add_design(create, windows="2, 4", schedules=None, seeds=2, raters=3, description="")
     create.add_argument("--draw", action="store_true", help="draw the pictures here and open the study; no studio may run")
     ship = commands.add_parser("ship", help="draw the study that comes with the studio, and pack it into its folder")
     ship.add_argument("--name", help="by default it names the weights")
@@ -65,7 +65,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
 def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, raters: int, description: str) -> None:
     """What a study compares, and how it is asked."""
     parser.add_argument("--windows", default=windows)
-    parser.add_argument("--schedules", default=schedules, help="such as: half-linear 7.5, constant 7.5")
+    parser.add_argument("--schedules", default=schedules, help="such as: half-linear 1.5, constant 1.5; by default with the scale that the checkpoint was tuned for")
     parser.add_argument("--resolutions", default="512")
     parser.add_argument("--checkpoints", default="", help="such as: default, large (named in STUDIO_CHECKPOINTS)")
     parser.add_argument("--description", default=description)
@@ -89,6 +89,7 @@ def run(chosen: argparse.Namespace) -> None:
 def create(chosen: argparse.Namespace) -> None:
     services = build_services(read_settings(), work=chosen.draw)
     try:
+        chosen.schedules = chosen.schedules or f"half-linear {services.tuned.guidance_scale:g}"
         study = study_admin.create(services, form_of(chosen), OWNER)
         if chosen.draw:
             study = draw(services, study)
@@ -105,7 +106,7 @@ def ship(chosen: argparse.Namespace) -> None:
         try:
             if services.pipeline is None:
                 raise ValueError(services.problem)
-            scale = services.pipeline.validate("x").guidance_scale
+            scale = services.tuned.guidance_scale
             chosen.schedules = chosen.schedules or f"half-linear {scale:g}, constant {scale:g}"
             chosen.name = chosen.name or f"Window and guidance · weights {services.pipeline.checkpoint[:6]}"
             chosen.prompts = None

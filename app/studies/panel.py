@@ -9,14 +9,13 @@ import pandas as pd
 
 from app.compare.plan import Plan, hold, is_grid, queue
 from app.components.stage import seconds_text
-from app.playground.handlers import refuse
 from app.services import Services
 from app.studies import admin as study_admin
 from app.studies.admin import BUILT_IN, StudyForm
 from app.studies.sweep import sweep
 from app.study.power import Power
 from app.study.votes import CRITERIA
-from model.settings import Settings as PictureSettings
+from app.visit import refuse
 from storage.records import Study
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
@@ -35,7 +34,7 @@ def build(services: Services) -> Any | None:
             with gr.Tab("Keep"):
                 listing, actions, pick = keeping_part()
             with gr.Tab("New study"):
-                inputs, preview, create = creating_part(tuned_scale(services), services.checkpoints.names)
+                inputs, preview, create = creating_part(services.tuned.guidance_scale, services.checkpoints.names)
         changed = gr.State(0)
 
     def allowed(request: gr.Request, given: str) -> str:
@@ -89,11 +88,6 @@ def keeping_part() -> tuple[Any, dict[str, Any], Any]:
         for name, title in ACTIONS.items():
             actions[name] = gr.Button(title, size="sm", elem_id=f"study-{name}", variant="stop" if name == "close" else "secondary")
     return listing, actions, pick
-
-
-def tuned_scale(services: Services) -> float:
-    """The guidance scale that the loaded checkpoint was tuned for."""
-    return (services.pipeline.validate("x") if services.pipeline is not None else PictureSettings()).guidance_scale
 
 
 def creating_part(scale: float, checkpoints: Sequence[str]) -> tuple[list[Any], Any, dict[str, Any]]:

@@ -5,9 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.playground.handlers import ENDED, address_of
-from app.request import GenerationRequest, request_from
+from app.request import GenerationRequest, parse_points, request_from
 from app.services import Services
+from app.visit import ENDED, address_of
 
 POLL_SECONDS = 0.05
 WAIT_SECONDS = 1800
@@ -18,12 +18,16 @@ def add_api(services: Services) -> None:
 
     def generate(
         prompt: str,
-        width: int = 512,
-        height: int = 512,
-        shuffle_window: int = 2,
-        guidance_schedule: str = "half-linear",
-        guidance_scale: float = 7.5,
-        temperature: float = 1.0,
+        width: int | None = None,
+        height: int | None = None,
+        shuffle_window: int | None = None,
+        guidance_schedule: str | None = None,
+        guidance_scale: float | None = None,
+        guidance_points: str | None = None,
+        ramp_end: float | None = None,
+        temperature: float | None = None,
+        top_k: int | None = None,
+        top_p: float | None = None,
         seed: int = -1,
         num_images: int = 1,
         allow_untrained: bool = False,
@@ -32,8 +36,9 @@ def add_api(services: Services) -> None:
     ) -> dict[str, Any]:
         """Draw pictures of a prompt and wait for them.
 
-        Sizes are multiples of 16 · shuffle_window; those that the checkpoint was not trained for need allow_untrained.
-        Seed -1 picks one, which the answer names. Give the answer's
+        What is left out is what the checkpoint was tuned for. Sizes are multiples of 16 · shuffle_window; those that the
+        checkpoint was not trained for need allow_untrained. The schedule "custom" takes guidance_points, fraction of the
+        steps : weight, such as "0:1, 0.5:3, 1:3". Seed -1 picks one, which the answer names. Give the answer's
         `visitor` back to keep owning what you made. Returns visitor, job, seed and per picture id, url and settings;
         a url is relative to this server and valid for a week.
         """
@@ -41,12 +46,16 @@ def add_api(services: Services) -> None:
         owner = services.identity.owner_of_token(token)
         if owner is None:
             raise gr.Error("visitor is not a token of this server; leave it empty to get one", print_exception=False)
-        wish = GenerationRequest(
-            prompt=prompt, typed=prompt, width=width, height=height, shuffle_window=shuffle_window,
-            guidance_schedule=guidance_schedule, guidance_scale=guidance_scale, temperature=temperature,
-            seed=None if seed == -1 else seed, num_images=num_images, allow_untrained=allow_untrained,
-        )  # fmt: skip
+        tuned = services.tuned
         try:
+            wish = GenerationRequest(
+                prompt=prompt, typed=prompt, width=tuned.width if width is None else width,
+                height=tuned.height if height is None else height,
+                shuffle_window=tuned.shuffle_window if shuffle_window is None else shuffle_window,
+                guidance_schedule=guidance_schedule, guidance_scale=guidance_scale,
+                guidance_points=parse_points(guidance_points), ramp_end=ramp_end, temperature=temperature, top_k=top_k, top_p=top_p,
+                seed=None if seed == -1 else seed, num_images=num_images, allow_untrained=allow_untrained,
+            )  # fmt: skip
             job = services.submit(owner, wish, address=address_of(request))
             services.drive(job.id)
         except (ValueError, TypeError) as error:

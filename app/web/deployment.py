@@ -51,9 +51,9 @@ def lacks(settings: Settings) -> list[str]:
     if settings.zero_gpu and settings.checkpoints:
         missing.append("no further checkpoints (STUDIO_CHECKPOINTS): grids and studies compare them, and those need a GPU that is not lent")
     if settings.journal_dir is None and settings.database_url is None:
-        missing.append(
-            "no bucket (JOURNAL_DIR) and no PostgreSQL (DATABASE_URL): pictures and votes are lost when the Space restarts"
-        )
+        missing.append("no bucket (JOURNAL_DIR): pictures and votes are lost when the Space restarts")
+    elif settings.journal_dir is None:
+        missing.append("no bucket (JOURNAL_DIR): votes and settings are in PostgreSQL, but all pictures are lost when the Space restarts")
     if not settings.secret_given:
         missing.append("no STUDIO_SECRET: after a restart visitors without an account no longer own their pictures")
     if not settings.oauth:

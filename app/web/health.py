@@ -19,6 +19,8 @@ def health_report(services: Services) -> dict[str, Any]:
     except Exception as error:
         stats = {}
         problems.append(f"the database does not answer ({type(error).__name__})")
+    if rejected := (stats.get("journal") or {}).get("rejected"):
+        problems.append(f"{rejected} lines of the journal contradict the database; they are in the bucket's folder `rejected`")
     return {
         "status": "degraded" if problems else "ok",
         "problems": problems,

@@ -6,16 +6,17 @@ of each handler. A valid cookie wins. On a Space a signed-in visitor is known by
 
 import hmac
 import secrets
+import time
 from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
-from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
+from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "studio_visitor"
 YEAR_SECONDS = 365 * 24 * 3600
-LINK_SECONDS = 7 * 24 * 3600  # how long a link to a private picture stays valid
+LINK_DAYS = 7  # how long a link to a private picture stays valid, after the day on which it was made
 
 
 class Identity:
@@ -23,7 +24,7 @@ class Identity:
 
     def __init__(self, secret: str, *, admin_key: str | None = None, space_author: str | None = None) -> None:
         self._tokens = URLSafeSerializer(secret, salt="visitor")
-        self._links = URLSafeTimedSerializer(secret, salt="picture")
+        self._links = URLSafeSerializer(secret, salt="picture link")
         self._admin_key = admin_key
         self._space_author = space_author
         self.browser_key = URLSafeSerializer(secret, salt="browser").dumps("state")
@@ -62,16 +63,22 @@ class Identity:
         return self._admin_key is not None
 
     def sign_link(self, generation_id: str, kind: str, published: bool = False) -> str:
-        """published: given to everybody, so good only as long as the picture stays published."""
-        return self._links.dumps([generation_id, kind, published])
+        """published: given to everybody, so good only as long as the picture stays published. The same all day long, so that
+        a browser that has the picture does not ask for it again."""
+        return self._links.dumps([generation_id, kind, published, today() + LINK_DAYS])
 
     def link_is_good(self, signature: str, generation_id: str, kind: str, published: bool = False) -> bool:
         """published: whether the picture is so now."""
         try:
-            signed = self._links.loads(signature, max_age=LINK_SECONDS)
-            return signed in ([generation_id, kind, False], [generation_id, kind, published])
-        except BadSignature:  # expired links are a kind of it
+            *signed, last_day = self._links.loads(signature)
+        except BadSignature:
             return False
+        return last_day >= today() and signed in ([generation_id, kind, False], [generation_id, kind, published])
+
+
+def today() -> int:
+    """Days since 1970, UTC."""
+    return int(time.time() // 86400)
 
 
 def read_cookies(request: Any) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ never come from a request. What was deleted is gone for every link, what is not 
 
 import io
 import json
+import logging
 import mimetypes
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from app.components.plotly_html import PLOTLY_SCRIPT, PLOTLY_SCRIPT_URL
 from app.services import Services
 from app.web.health import health_report
 from storage.records import Generation
+
+log = logging.getLogger(__name__)
 
 ASSETS = Path(__file__).parent.parent / "assets"
 KINDS = {"full": ".png", "thumb": ".webp"}
@@ -63,7 +66,11 @@ def serve_picture(services: Services, request: Request) -> Response:
     if not services.identity.link_is_good(signature, generation_id, kind, generation.published):
         return Response("this picture is not published any more", 403)
     name = generation.image if kind == "full" else generation.thumbnail
-    data = services.store.images.read(name, KINDS[kind])
+    try:
+        data = services.store.images.read(name, KINDS[kind])
+    except FileNotFoundError:
+        log.error("the file of generation %s is missing", generation_id)
+        return Response("the file of this picture is missing on the server", 404)
     save = request.query_params.get("save")
     if save == "settings" and kind == "full":
         data = with_settings(data, generation)

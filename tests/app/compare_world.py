@@ -7,10 +7,10 @@ from tiny import write_checkpoint
 from app.arena import arena
 from app.compare.handlers import Wish
 from app.compare.plan import pictures, progress
-from app.playground.handlers import ENDED
 from app.services import build_services
 from app.settings import Settings
 from app.studies.admin import StudyForm
+from app.visit import ENDED
 
 FORM = StudyForm(
     "small", ("a red apple", "a blue car", "two ducks"), windows="2, 4", resolutions="256", seeds=1, raters_per_pair=2,
@@ -46,8 +46,8 @@ def finished(services, job, owner):
 
 
 def ids(services, grid):
-    """Generations of a grid's cells, in order."""
-    return [made.id for _, _, made in pictures(services, grid)]
+    """Generations of a grid's cells, in order; None where one is missing."""
+    return [made and made.id for _, _, made in pictures(services, grid)]
 
 
 def vote_for(services, study, owner, favourite):

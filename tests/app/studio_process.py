@@ -18,11 +18,11 @@ def main(data_dir: Path, weights: Path) -> None:
     for number in range(10_000):
         request = GenerationRequest("a red apple", "a red apple", 384, 384, 1, seed=number, allow_untrained=True)
         print("job", services.submit("ann", request).id, flush=True)
-        while not services.store.jobs_of("ann", states=("running",)):
+        while not any(job.state == "running" for job in services.store.jobs_of("ann")):
             time.sleep(0.002)
         while services.store.queue_position(services.store.jobs_of("ann", limit=1)[0].id) is not None:
             time.sleep(0.002)
-        for job in services.store.jobs_of("ann", states=("done",)):
+        for job in services.store.jobs_of("ann"):
             for made in services.generations_of_job(job):
                 if made.id not in told:
                     told.add(made.id)

@@ -181,7 +181,7 @@ def test_a_foreign_assignment_is_unknown(services, study):
 def test_an_expired_assignment_is_refused(services, study):
     browser = Browser(services)
     rater = arena.rater_of(services, browser.owner)
-    comparison = services.store.list_comparisons(study.id)[0]
+    comparison = services.store.coverage(study.id)[0].comparison
     late = services.store.open_assignment(
         rater.id, study.id, comparison.id, left_side="a", criteria=["flaws"], propensity=0.5,
         expires_at=datetime.now(timezone.utc) - timedelta(seconds=1),

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 from arena_world import finish_practice, make_study
+from rows import set_plan
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -31,8 +32,8 @@ def study(services):
 def sit(services, study, owner, choose, milliseconds, pairs=14):
     services.store.record_consent(arena.rater_of(services, owner).id)
     rater = arena.rater_of(services, owner).id
-    todo = [c for c in services.store.list_comparisons(study.id) if c.kind == "degraded"][:6]
-    todo += [c for c in services.store.list_comparisons(study.id) if c.kind == "matched"]
+    todo = [c for c in [each.comparison for each in services.store.coverage(study.id)] if c.kind == "degraded"][:6]
+    todo += [c for c in [each.comparison for each in services.store.coverage(study.id)] if c.kind == "matched"]
     for number, comparison in enumerate(todo[:pairs]):
         given = services.store.open_assignment(
             rater, study.id, comparison.id, left_side="ab"[number % 2], criteria=study.criteria, propensity=0.5,
@@ -64,7 +65,7 @@ def test_careless_votes_are_set_aside_and_honest_ones_stay(services, study):
 
 
 def test_the_end_of_a_sitting_sweeps_by_itself(services, study):
-    services.store.update_study(study.id, plan={"session_pairs": 14})
+    set_plan(services.store, study.id, {"session_pairs": 14})
     token = services.identity.new_token()
     hasty = services.identity.owner_of_token(token)
     sit(services, study, hasty, lambda _: "left", 200)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 from compare_world import WISH, ids, vote_for, wait_for
+from rows import row_counts
 
 from app.arena import arena
 from app.compare.handlers import CompareHandlers
@@ -35,10 +36,10 @@ def grid(services, handlers):
 
 
 def test_the_plan_counts_before_anything_starts(services, handlers):
-    jobs = services.store.stats()["rows"]["job"]
+    jobs = row_counts(services.store)["job"]
     html = handlers.describe(replace(WISH, sheets="seed", sheet_levels="1..3"))
     assert "2 window × 2 scale × 3 seed = 12 pictures" in html and "untrained" not in html
-    assert services.store.stats()["rows"]["job"] == jobs
+    assert row_counts(services.store)["job"] == jobs
 
 
 def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handlers):
@@ -54,7 +55,7 @@ def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handler
     [
         ({"rows": "–"}, "two axes"), ({"columns": "window"}, "two axes vary the window"), ({"prompt": " "}, "empty"),
         ({"row_levels": "2, 3"}, "shuffle_window is 3"), ({"sheets": "seed", "sheet_levels": "1..90"}, "at most 96"),
-        ({"resolution": 250}, "multiple"), ({"column_levels": "9..2"}, "no range"),
+        ({"resolution": 250}, "multiple"), ({"prompt": ["x"]}, "must be a text"), ({"column_levels": "9..2"}, "no range"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_drawn_is_said_and_refused(services, handlers, change, text):
@@ -104,6 +105,19 @@ def test_pause_go_on_and_stop(services, handlers):
     assert "stopped" in handlers.view(made.id, "cy", "flaws").sheet
 
 
+def test_a_deleted_cell_is_said_and_not_drawn_again(services, handlers):
+    made = services.store.get_study(handlers.start(WISH, "dee"))
+    wait_for(services, made)
+    gone = ids(services, made)[1]
+    services.store.delete_generation(gone, "dee")
+    view = handlers.view(made.id, "dee", "alignment")
+    assert "was deleted" in view.sheet and view.sheet.count("data-id=") == 3 and not view.held
+    handlers.act("go-on", made.id, "dee")
+    assert len(services.store.jobs_of_study(made.id)) == 4 and ids(services, made)[1] is None
+    services.store.delete_everything_of("dee")
+    assert not handlers.recent("dee") and not handlers.view(made.id, "dee", "alignment").found
+
+
 def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
     a, b, c, _ = ids(services, grid)
     assert toggled([a], a) == [] and toggled([a, b], c) == [a, c]
@@ -117,7 +131,7 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     assert "differ in schedule" in handlers.queue(grid.id, "ann", [a, b])
     assert "differ in window and schedule" in handlers.queue(grid.id, "ann", [d, a])
     handlers.queue(grid.id, "ann", [a, d])  # the same pair the other way round
-    assert len(services.store.list_comparisons(grid.id)) == 2
+    assert len([each.comparison for each in services.store.coverage(grid.id)]) == 2
     study = services.store.get_study(grid.id)
     with pytest.raises(NotFound):
         arena.study_for(services, None)  # a grid never takes over the arena

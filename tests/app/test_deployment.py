@@ -13,9 +13,10 @@ from starlette.testclient import TestClient
 
 from app.components.sign_in import sign_in
 from app.logs import JsonLines
-from app.settings import Settings, read_settings
+from app.settings import Settings, kept_secret, read_settings
 from app.web import deployment
 from app.web.deployment import CLAIM, lacks, settle_journal
+from app.web.health import health_report
 from app.web.identity import Identity
 from app.web.security import SecurityHeaders
 
@@ -66,8 +67,10 @@ def test_elsewhere_nothing_is_missing_and_any_folder_will_do(tmp_path):
 
 def test_a_duplicate_says_what_it_lacks(tmp_path):
     missing = " ".join(lacks(space(tmp_path, oauth=False, secret_given=False)))
-    assert all(name in missing for name in ("JOURNAL_DIR", "DATABASE_URL", "STUDIO_SECRET", "hf_oauth"))
-    assert lacks(space(tmp_path, database_url="postgresql://x")) == []
+    assert all(name in missing for name in ("JOURNAL_DIR", "STUDIO_SECRET", "hf_oauth"))
+    (only,) = lacks(space(tmp_path, database_url="postgresql://x"))
+    assert "JOURNAL_DIR" in only and "all pictures are lost" in only and "votes and settings are in PostgreSQL" in only
+    assert lacks(space(tmp_path, database_url="postgresql://x", journal_dir=tmp_path)) == []
 
 
 def test_settings_of_a_space(tmp_path):
@@ -77,6 +80,36 @@ def test_settings_of_a_space(tmp_path):
     assert read.on_space and read.oauth and read.zero_gpu and not read.secret_given and read.space_author == "ann"
     plain = read_settings({"DATA_DIR": str(tmp_path), "OAUTH_CLIENT_ID": "x", "SPACES_ZERO_GPU": "false"})
     assert not plain.oauth and not plain.zero_gpu and plain.secret == read.secret
+
+
+def test_a_signing_key_is_whole_or_refused(tmp_path):
+    path = tmp_path / "secret.key"
+    secret = kept_secret(path)
+    assert len(secret) >= 32 and kept_secret(path) == secret and path.stat().st_mode & 0o077 == 0
+    assert list(tmp_path.iterdir()) == [path]
+    for weak in ("", "short"):
+        path.write_text(weak)
+        with pytest.raises(ValueError, match="32 at least"):
+            kept_secret(path)
+
+
+def test_a_picture_link_is_the_same_all_day_and_ends(monkeypatch):
+    identity, now = Identity("secret"), 1_700_000_000
+    monkeypatch.setattr("time.time", lambda: now)
+    link = identity.sign_link("one", "full")
+    now += 60
+    assert identity.sign_link("one", "full") == link and identity.link_is_good(link, "one", "full")
+    assert not identity.link_is_good(link, "two", "full") and not identity.link_is_good(link, "one", "thumb")
+    now += 6 * 86400
+    assert identity.link_is_good(link, "one", "full")
+    now += 3 * 86400
+    assert not identity.link_is_good(link, "one", "full")
+
+
+def test_a_journal_that_contradicts_the_database_is_a_health_problem(services, monkeypatch):
+    assert "journal" not in str(health_report(services)["problems"])
+    monkeypatch.setattr(services.store, "stats", lambda: {"journal": {"replayed": 1, "rejected": 2}})
+    assert "2 lines of the journal contradict" in str(health_report(services)["problems"])
 
 
 def signed_in(account):

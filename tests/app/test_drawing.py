@@ -112,11 +112,34 @@ def test_who_leaves_interrupts_and_frees(store, clock):
     assert store.get_job(job.id, "ann").state == "interrupted" and generator.freed
 
 
-def test_an_unexpected_failure_tells_the_owner_nothing_of_the_inside(store, clock):
+@pytest.mark.parametrize("kind", [OSError, ValueError])
+def test_an_unexpected_failure_tells_the_owner_nothing_of_the_inside(store, clock, caplog, kind):
     def at(step):
-        raise OSError("/secret/path")
+        raise kind("/secret/path")
 
     steps, job = started(store, Slow(clock, 10, at=at))
     assert list(steps) == []
     ended = store.get_job(job.id, "ann")
-    assert ended.state == "failed" and "secret" not in ended.error
+    assert ended.state == "failed" and "secret" not in ended.error and "secret" in caplog.text
+
+
+def test_what_cannot_be_drawn_is_told_to_the_owner(store, clock):
+    def stream(**settings):
+        raise ValueError("shuffle_window is 9")
+
+    steps, job = started(store, SimpleNamespace(stream=stream))
+    assert list(steps) == [] and store.get_job(job.id, "ann").error == "shuffle_window is 9"
+
+
+@pytest.mark.parametrize(("device", "peak", "stored"), [("cuda", 7, 7), ("mps", None, None), ("cpu", None, "process")])
+def test_peak_memory_is_that_of_the_device_that_drew(store, clock, monkeypatch, device, peak, stored):
+    monkeypatch.setattr(module, "PeakMemory", lambda: SimpleNamespace(peak_bytes=lambda: "process"))
+    recorded = []
+    monkeypatch.setattr(Drawing, "_record", lambda *arguments: recorded.append(arguments[-1]))
+    result = SimpleNamespace(device=device, peak_memory_bytes=peak)
+
+    def stream(**settings):
+        yield SimpleNamespace(result=result)
+
+    steps, _ = started(store, SimpleNamespace(stream=stream))
+    assert len(list(steps)) == 1 and recorded == [stored]

@@ -1,6 +1,7 @@
 """The Playground's handlers as plain functions, the examples, and the About page's texts."""
 
 import random
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from app import about
 from app.components.examples import examples_html
 from app.pages.about import delete_everything
-from app.playground.controls import Controls
+from app.playground.controls import Controls, presets
 from app.playground.examples import ASSETS, draw_examples, load_examples
 from app.playground.handlers import Handlers
 from app.request import GenerationRequest
@@ -67,14 +68,34 @@ def test_words_are_escaped_and_say_what_will_be_sent(handlers):
     assert "Sent as" not in handlers.words("a red duck", True) and "Sent as" not in handlers.words("zebra duck", False)
 
 
+def test_nothing_is_looked_up_in_what_is_no_prompt(handlers, visitor, monkeypatch):
+    looked: list[str] = []
+    monkeypatch.setattr("app.playground.handlers.rewrite", lambda text, _: looked.append(text) or text)
+    monkeypatch.setattr("app.playground.handlers.unknown_words", lambda text, _: looked.append(text) or {})
+    for prompt, text in (("zebr " * 10_000, "at most 400"), (["x"], "must be a text")):
+        with pytest.raises(Exception, match=text):
+            handlers.start(changed(prompt=prompt), None, visitor)
+        handlers.words(prompt, True)
+    assert looked and max(map(len, looked)) <= 400
+
+
 @pytest.mark.parametrize(
     ("change", "text"),
-    [({"schedule": "custom", "points": "x"}, "no control point"), ({"aspect": "2:1"}, "aspect"), ({"num_images": 9}, "between 1 and 4")],
+    [({"schedule": "custom", "points": "x"}, "no control point"), ({"aspect": "2:1"}, "aspect"), ({"num_images": 9}, "between 1 and 4"),
+     ({"schedule": "custom", "points": 5}, "must be a text"), ({"prompt": {"a": 1}}, "must be a text")],
 )
 def test_what_cannot_be_drawn_is_said_with_the_reason_and_not_offered(handlers, change, text):
     _, html, drawable = handlers.describe(changed(**change))
     assert text in html and not drawable
     assert handlers.describe(CONTROLS)[2]
+
+
+def test_presets_stay_at_the_checkpoints_own_scale_except_the_papers(handlers):
+    scales = {name: handlers.preset(name)[1] for name in presets(handlers.services.tuned)}
+    assert scales.pop("The paper's") == 7.5 and scales.pop("Off") == 1 and set(scales.values()) == {3}
+    assert handlers.preset("Bump")[3] == "0:1, 0.35:3, 0.65:3, 1:1.3"
+    with pytest.raises(Exception, match="no preset; there are Tuned"):
+        handlers.preset("Paper")
 
 
 def test_surprises_are_made_of_known_words(handlers):
@@ -96,6 +117,15 @@ def test_an_interrupted_job_is_offered_to_its_owner_only(services, handlers, vis
     with pytest.raises(Exception, match="only an interrupted job"):
         handlers.resume(job.id, None, visitor)
     services.stop(job.id, owner)
+
+
+def test_a_grid_in_work_leaves_the_playground_free(services, handlers, visitor):
+    owner = handlers.owner(visitor, None)
+    study = services.store.create_study("Grid x", owner=owner, prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1)
+    asked = GenerationRequest("a duck", "a duck", 256, 256, 4, seed=1)
+    own = services.submit(owner, asked)
+    services.submit(owner, replace(asked, seed=2), study_id=study.id, grid=True)
+    assert handlers.arrive(None, visitor).job_id == own.id
 
 
 def test_examples_are_shown_only_for_the_checkpoint_that_drew_them(services, handlers, tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from arena_world import make_study
+from rows import set_plan
 
 from app.arena import arena
 from app.pages.results import FIGURES, pictures_behind
@@ -110,7 +111,7 @@ def test_reports_of_broken_pictures_reach_whoever_keeps_the_study(services):
 
 def test_prompts_and_names_cannot_inject_html(services):
     study = make_study(services.store, name="<script>alert(1)</script>")
-    services.store.update_study(study.id, plan={})
+    set_plan(services.store, study.id, {})
     sit(services, study, "x", 2)
     shown = view(services, study)
     assert "<script>" not in shown.summary + shown.verdicts + shown.quality

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
@@ -13,13 +14,18 @@ from gradio_client import Client
 sys.path.insert(0, str(Path(__file__).parent))
 
 from compare_world import finished
+from rows import row_counts
 from tiny import write_checkpoint
 
 from app.drawing.record import request_of
+from app.drawing.worker_name import WorkerName
+from app.pages.playground import default_controls
+from app.playground.handlers import Handlers
 from app.request import GenerationRequest
 from app.services import TooMany, build_services
 from app.settings import Settings
 from app.ui import build_ui
+from app.web.health import health_report
 from app.web.launch import launch_arguments
 from storage.errors import NotFound, QueueFull
 
@@ -29,7 +35,7 @@ SMALL = {"width": 256, "height": 256, "shuffle_window": 4}
 @pytest.fixture(scope="module")
 def services(tmp_path_factory):
     folder = tmp_path_factory.mktemp("studio")
-    weights = write_checkpoint(folder / "weights")
+    weights = write_checkpoint(folder / "weights", temperature=0.5)
     settings = Settings(folder / "data", "test-secret", weights=str(weights), threads=1, max_prompt_chars=100)
     settings.data_dir.mkdir()
     running = build_services(settings)
@@ -86,6 +92,8 @@ def test_others_neither_see_nor_stop_a_job(services):
         ({"guidance_scale": float("nan")}, "guidance_scale"),
         ({"width": 4096, "height": 4096}, "pixels"),
         ({"seed": -2}, "seed"),
+        ({"seed": "abc"}, "seed is 'abc'; it must be a whole number"),
+        ({"prompt": ["x"]}, "must be a text"),
         ({"shuffle_window": 1}, "window 1 was not trained; trained windows: 2, 4"),
         ({"width": 1024, "height": 1024}, "trained: squares of 256–512 px; to draw it all the same, allow untrained"),
         ({"height": 512}, "this size was not trained"),
@@ -93,10 +101,10 @@ def test_others_neither_see_nor_stop_a_job(services):
     ],
 )
 def test_bad_requests_are_refused_before_any_work(services, changes, text):
-    before = services.store.stats()["rows"]["job"]
+    before = row_counts(services.store)["job"]
     with pytest.raises(ValueError, match=re.escape(text)):
         services.submit("ann", GenerationRequest(**{"prompt": "x", "typed": "x", **SMALL, **changes}))
-    assert services.store.stats()["rows"]["job"] == before
+    assert row_counts(services.store)["job"] == before
 
 
 def test_quotas_are_the_servers(services, monkeypatch):
@@ -111,6 +119,37 @@ def test_quotas_are_the_servers(services, monkeypatch):
     with pytest.raises(QueueFull, match="allowed: 1"):
         services.submit("cy", request)
     services.stop(running.id, "cy")
+    finished(services, running, "cy")
+
+
+def test_a_second_studio_on_the_same_folder_leaves_a_running_job_to_the_first(services):
+    long = GenerationRequest("x", "x", width=1024, height=1024, shuffle_window=1, allow_untrained=True)
+    job = services.submit("hal", long)
+    while services.store.get_job(job.id, "hal").state == "queued":
+        time.sleep(0.01)
+    second = WorkerName(services.settings.data_dir)
+    assert second.earlier is None
+    second.close()
+    other = build_services(services.settings)
+    assert services.store.get_job(job.id, "hal").worker_id == services.name.own
+    other.close()
+    services.stop(job.id, "hal")
+    assert finished(services, job, "hal").state == "cancelled"
+
+
+def test_refused_starts_cost_no_quota_and_every_picture_counts(services, monkeypatch):
+    monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=3, max_queued_per_user=1))
+    long = GenerationRequest("x", "x", width=1024, height=1024, shuffle_window=1, allow_untrained=True)
+    waiting = services.submit("eve", long, address="203.0.113.9")
+    for _ in range(5):
+        with pytest.raises(QueueFull):
+            services.submit("eve", long, address="203.0.113.9")
+    with pytest.raises(TooMany):
+        services.submit("fay", replace(long, num_images=3), address="203.0.113.9")
+    two = services.submit("fay", replace(long, num_images=2), address="203.0.113.9")
+    for job in (waiting, two):
+        services.stop(job.id, job.owner)
+        finished(services, job, job.owner)
 
 
 def test_a_grid_spends_the_hourly_quota_of_its_address(services, monkeypatch):
@@ -135,6 +174,36 @@ def test_the_api_draws_and_its_links_are_signed(services, url):
     assert urllib.request.urlopen(link).read().startswith(b"\x89PNG")
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(link[:-3])
+
+
+def test_the_api_leaves_to_the_checkpoint_what_is_left_out(services, url):
+    answer = Client(url, verbose=False).predict("a red apple", seed=3, api_name="/generate")
+    used = answer["pictures"][0]["settings"]
+    start = default_controls(Handlers(services))
+    assert (used["width"], used["height"]) == start.size() and used["window"] == start.window
+    assert (used["schedule"]["kind"], used["scale"], used["temperature"]) == (start.schedule, start.scale, start.temperature)
+    assert start.scale == 3 and start.temperature == 0.5  # the tiny checkpoint's own
+    shaped = {"guidance_schedule": "custom", "guidance_points": "0:1, 1:2", "top_k": 5, "top_p": 0.9}
+    answer = Client(url, verbose=False).predict("a red apple", width=256, height=256, shuffle_window=4, **shaped, api_name="/generate")
+    used = answer["pictures"][0]["settings"]
+    assert (used["schedule"]["points"], used["top_k"], used["top_p"]) == ([[0, 1], [1, 2]], 5, 0.9)
+
+
+def test_a_missing_file_is_said(services, url):
+    made = draw(services, "gil", seed=11)[0]
+    services.store.images.remove(made.image)
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(url + services.picture_url(made))
+
+
+def test_visitors_are_not_told_where_the_weights_should_be(tmp_path):
+    there = build_services(Settings(tmp_path, "s", weights=str(tmp_path / "secret-folder")), work=False)
+    report = health_report(there)
+    assert report["status"] == "degraded" and "could not be loaded" in report["problems"][0] and "secret" not in str(report)
+    with pytest.raises(ValueError, match="nothing can be drawn") as refused:
+        there.check(GenerationRequest("x", "x"))
+    assert "secret" not in str(refused.value)
+    there.close()
 
 
 def test_health_is_public_and_pages_set_a_visitor_cookie(url):

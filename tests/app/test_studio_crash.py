@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from tiny import write_checkpoint
 
-from app.playground.handlers import ENDED
 from app.services import build_services
 from app.settings import Settings
+from app.visit import ENDED
 
 KILLS = 2
 ROOT = Path(__file__).parents[2]

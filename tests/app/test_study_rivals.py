@@ -31,7 +31,7 @@ def write(folder, rows):
 
 
 def pairs(services, study):
-    return [c for c in services.store.list_comparisons(study.id) if c.factor == "system"]
+    return [c for c in [each.comparison for each in services.store.coverage(study.id)] if c.factor == "system"]
 
 
 def test_every_setting_of_the_prompt_meets_the_rival_once(services, study, folder):

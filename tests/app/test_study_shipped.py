@@ -9,6 +9,7 @@ import pytest
 from arena_world import finish_practice, make_services
 from compare_world import FORM, make_studio, wait_for
 from PIL import Image
+from rows import row_counts
 
 import app as package
 from app.arena import arena
@@ -46,7 +47,7 @@ def fresh(tmp_path, database_url):
 
 
 def counts(services):
-    return services.store.stats()["rows"]
+    return row_counts(services.store)
 
 
 def test_a_packed_study_comes_out_as_it_went_in(drawn, fresh):

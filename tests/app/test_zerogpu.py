@@ -4,6 +4,7 @@ import asyncio
 import pickle
 import time
 from contextlib import aclosing
+from dataclasses import replace
 from types import SimpleNamespace
 
 import gradio as gr
@@ -19,6 +20,7 @@ from app.request import GenerationRequest
 from app.services import build_services
 from app.ui import build_ui
 from app.web.launch import launch_arguments
+from storage.errors import QueueFull
 from storage.schema import Job
 
 SMALL = GenerationRequest("a red apple", "a red apple", width=256, height=256, shuffle_window=4, seed=7)
@@ -89,7 +91,7 @@ def test_nothing_is_drawn_without_a_request(services):
 def test_the_request_draws_and_the_row_records(services, lender):
     job = services.submit("ann", SMALL)
     seen = asyncio.run(views_of(services, job))
-    assert services.store.get_job(job.id, "ann").state == "done" and services.store.get_job(job.id, "ann").worker_id == "request"
+    assert services.store.get_job(job.id, "ann").state == "done" and services.store.get_job(job.id, "ann").worker_id == services.name.own
     assert "/media/" in seen[-1].stage and services.generations_of_job(job)[0].seed == 7
     assert 10 <= lender.asked[-1] <= 120
 
@@ -144,6 +146,20 @@ def test_what_no_lent_call_can_finish_is_refused_before_it_starts(services, monk
         services.submit("ann", LONG)
 
 
+def test_jobs_that_nobody_followed_leave_their_room_to_others(services, monkeypatch):
+    monkeypatch.setattr(services, "settings", replace(services.settings, max_queued_per_user=1))
+    first = services.submit("eve", SMALL)
+    with pytest.raises(QueueFull):
+        services.submit("eve", SMALL)
+    monkeypatch.setattr("app.services.UNFOLLOWED_SECONDS", 0)
+    services.submit("eve", SMALL)
+    assert services.store.get_job(first.id, "eve").state == "interrupted"
+    monkeypatch.setattr("app.services.UNFOLLOWED_SECONDS", 60)
+    with pytest.raises(QueueFull):  # what is gone on with has a minute again
+        services.resume(first.id, "eve"), services.submit("eve", SMALL)
+    assert services.store.get_job(first.id, "eve").state == "queued"
+
+
 def test_grids_need_a_worker(services):
     with pytest.raises(ValueError, match="drawn by a worker"):
         services.submit("ann", SMALL, grid=True)
@@ -157,7 +173,7 @@ def test_a_call_asks_for_what_it_needs(seconds, asked):
 def test_jobs_that_a_restart_cut_off_wait_for_their_owner(tmp_path, services):
     first = make_studio(tmp_path, zero_gpu=True)
     job = first.submit("ann", SMALL)
-    first.store.take_job(job.id, "request")
+    first.store.take_job(job.id, first.name.own)
     first.close()
     second = build_services(first.settings)
     assert second.store.get_job(job.id, "ann").state == "interrupted"

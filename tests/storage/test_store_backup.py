@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -45,6 +46,27 @@ def test_snapshot_while_writing_is_consistent(store):
     writer.join()
     assert [one.rows["job"] for one in taken] == sorted(one.rows["job"] for one in taken)
     assert backup.last_good(store.backup_dir).path == taken[-1].path
+
+
+def test_a_snapshot_is_taken_while_another_connection_writes_all_the_time(store, tmp_path):
+    store.submit_job(OWNER, {"prompt": "x" * 20_000_000})
+    with contextlib.closing(sqlite3.connect(store.database.path, timeout=20, check_same_thread=False)) as other:
+        stop = threading.Event()
+
+        def write():
+            while not stop.wait(0.002):
+                other.execute("INSERT INTO scratch VALUES (1)")
+                other.commit()
+
+        other.execute("CREATE TABLE scratch (step INTEGER)")
+        threads = [threading.Thread(target=write), threading.Thread(target=backup._copy_online, args=(store.database.path, tmp_path / "copy"), daemon=True)]
+        for thread in threads:
+            thread.start()
+        threads[1].join(20)
+        finished = not threads[1].is_alive()
+        stop.set()
+        threads[0].join()
+    assert finished
 
 
 def test_restore_brings_back_what_was_there(store, tmp_path):
@@ -121,13 +143,14 @@ def test_an_older_database_is_saved_before_it_is_migrated(store, tmp_path, monke
 
 
 def test_housekeeping_takes_snapshots_and_remembers_failures(store, monkeypatch):
-    keeper = Housekeeping(store, every_seconds=0.05)
+    looked = []
+    keeper = Housekeeping(store, lambda: looked.append(1) or 1 / 0, every_seconds=0.05)
     keeper.start()
     deadline = time.monotonic() + 30
-    while backup.last_good(store.backup_dir) is None and time.monotonic() < deadline:
+    while (backup.last_good(store.backup_dir) is None or not looked) and time.monotonic() < deadline:
         time.sleep(0.02)
     keeper.close()
-    assert backup.last_good(store.backup_dir) is not None and keeper.last_error is None
+    assert backup.last_good(store.backup_dir) is not None and looked and keeper.last_error is None
     monkeypatch.setattr(store, "back_up", lambda: 1 / 0)
     keeper.back_up()
     assert "division" in keeper.last_error

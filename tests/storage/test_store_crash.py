@@ -46,7 +46,7 @@ def test_acknowledged_rows_survive_kill_9(tmp_path, database_url, lines):
     assert all(store.images.exists(one.image) for one in found.values())
     assert votes <= {row["vote"] for row in store.votes_frame()} and (votes or lines == 1)
     assert store.check_images(rehash=True).missing == [] == store.check_images(rehash=True).damaged
-    assert [job.state for job in store.recover_jobs()] == ["queued"]
+    assert [job.state for job in store.recover_jobs(silent_seconds=0)] == ["queued"]
     assert store.submit_job(OWNER, {}).state == "queued"
     if store.database.path is not None:
         with sqlite3.connect(store.database.path) as connection:

@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from rows import row_counts
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from storage_world import OWNER
@@ -31,7 +32,7 @@ def test_a_raising_block_is_rolled_back(store):
     with pytest.raises(RuntimeError), store.database.write() as session:
         session.execute(text("INSERT INTO journal_mark (id, entry) VALUES (1, 'x')"))
         raise RuntimeError
-    assert store.stats()["rows"]["journal_mark"] == 0
+    assert row_counts(store)["journal_mark"] == 0
 
 
 def test_foreign_keys_hold(store):

@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 from PIL import Image
+from rows import row_counts
 from storage_world import OWNER, SETTINGS, STRANGER, png
 
 from storage.errors import NotAllowed, NotFound
@@ -48,7 +49,7 @@ def test_equal_settings_are_one_row_however_they_are_written(store, generate):
 def test_bad_settings_leave_no_row(store, generate, wrong):
     with pytest.raises(ValueError):
         generate(**wrong)
-    assert store.stats()["rows"]["generation"] == 0
+    assert row_counts(store)["generation"] == 0
 
 
 def test_prompt_and_seed_are_no_settings(store, generate):
@@ -178,6 +179,35 @@ def test_everything_of_one_owner_can_go(store, generate):
     assert listed(store, admin=True) == ["other"]
 
 
+def test_prompts_go_with_the_grids_and_replays_of_what_is_deleted(store, generate):
+    grid = store.create_study(
+        "Grid 1", owner=OWNER, prompts=["secret"], settings=[], criteria=["flaws"], raters_per_pair=1,
+        plan={"grid": {"base": {"prompt": "secret"}, "axes": [["prompt", "secret | more"]]}},
+    )  # fmt: skip
+    one, two = generate("secret", shade=1), generate("secret", shade=2)
+    replays = [
+        store.submit_job(owner, {"prompt": "secret", "typed": "secret", "replay_of": made.id})
+        for owner in (OWNER, STRANGER) for made in (one, two)
+    ]  # fmt: skip
+    other = store.submit_job(STRANGER, {"prompt": "theirs", "replay_of": None})
+    store.delete_generation(one.id, OWNER)
+    assert [store.get_job(job.id, None).request == {} for job in replays] == [True, False, True, False]
+    store.delete_everything_of(OWNER)
+    assert all(store.get_job(job.id, None).request == {} for job in replays)
+    left = store.get_study(grid.id)
+    assert "secret" not in repr(left) and left.owner != OWNER
+    assert store.get_job(other.id, STRANGER).request["prompt"] == "theirs"
+
+
+def test_a_picture_that_is_finished_after_its_owner_deleted_everything_is_not_kept(store, generate):
+    job = store.submit_job(OWNER, {"prompt": "secret"})
+    store.claim_job("w")
+    store.delete_everything_of(OWNER)
+    with pytest.raises(NotFound):
+        generate("secret", owner=None, job_id=job.id)
+    assert listed(store, admin=True) == [] and not list(store.images.files())
+
+
 def test_measured_history_by_cell_and_checkpoint(store, generate):
     job = store.submit_job(OWNER, {"prompt": "p"}).id
     for index, (window, seconds) in enumerate(((1, 4.0), (2, 1.0), (2, 0.0))):
@@ -188,6 +218,7 @@ def test_measured_history_by_cell_and_checkpoint(store, generate):
     assert [found.seconds for found in store.measured_seconds(64, 64, 2, checkpoint="other")] == [3.0]
     assert [found.seconds for found in store.measured_seconds(checkpoint="abc", limit=1)] == [1.0]
     assert [(found.window, found.steps) for found in store.measured_seconds()] == [(2, 64), (2, 64), (1, 64)]
+    assert {found.num_images for found in store.measured_seconds()} == {4}
 
 
 def test_page_limit_is_checked(store):

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from rows import row_counts
 from sqlalchemy import event, text
 from storage_world import OWNER, png
 from test_store_crash import killed_after
@@ -28,7 +29,7 @@ def store(tmp_path, bucket):
 def everything(store):
     """All rows of all tables but the mark."""
     with store.database.read() as session:
-        names = [name for name in store.stats()["rows"] if name != "journal_mark"]
+        names = [name for name in row_counts(store) if name != "journal_mark"]
         return {name: sorted(map(str, session.execute(text(f'SELECT * FROM "{name}"')))) for name in names}
 
 
@@ -43,7 +44,7 @@ def test_a_wiped_disk_comes_back_whole(arena, tmp_path, bucket):
     store, given = arena.store, arena.assign()
     vote = store.record_vote(given.id, arena.rater.id, "flaws", "a", display={"dpr": 2})
     store.supersede_vote(vote.id, arena.rater.id, "b")
-    store.exclude(vote.id, "fast", "r")
+    store.exclude_many([vote.id], "fast", "r")
     job = store.submit_job(OWNER, {"prompt": "waits"})
     store.note_sightings(OWNER, [arena.a.id])
     before = everything(store)
@@ -141,6 +142,45 @@ def test_a_snapshot_shortens_the_journal_and_still_restores(arena, tmp_path, buc
     before = everything(store)
     again = reopened(store, tmp_path, bucket)
     assert everything(again) == before and again.replayed.applied == 1
+    again.close()
+
+
+def test_two_processes_may_overlap_on_one_bucket(store, tmp_path, bucket):
+    store.submit_job(OWNER, {"n": 1})
+    new = open_store(tmp_path / "new", journal_dir=bucket)  # the next container boots while the old one still answers
+    store.submit_job(OWNER, {"n": 2})
+    new.submit_job(OWNER, {"n": 3})
+    new.back_up()
+    store.submit_job(OWNER, {"n": 4})
+    new.close()
+    again = reopened(store, tmp_path, bucket)
+    assert {job.request["n"] for job in again.jobs_of(OWNER)} == {1, 2, 3, 4} and again.replayed.rejected == 0
+    again.close()
+
+
+def test_a_file_that_another_process_forgot_is_gone_on_with_in_a_new_one(store, tmp_path, bucket):
+    store.submit_job(OWNER, {"n": 1})
+    new = open_store(tmp_path / "new", journal_dir=bucket)
+    new.back_up()
+    assert files(bucket) == []
+    store.submit_job(OWNER, {"n": 2})
+    new.close()
+    again = reopened(store, tmp_path, bucket)
+    assert {job.request["n"] for job in again.jobs_of(OWNER)} == {1, 2}
+    again.close()
+
+
+def test_a_line_that_contradicts_the_database_is_set_aside_for_good(store, tmp_path, bucket):
+    store.submit_job(OWNER, {"n": 1}, request_key="k")
+    other = open_store(tmp_path / "other")
+    other.submit_job(OWNER, {"n": 2}, request_key="k")
+    other.close()
+    other = open_store(tmp_path / "other", journal_dir=bucket)
+    assert other.replayed.rejected == 1 and other.stats()["journal"]["rejected"] == 1
+    other.submit_job(OWNER, {"n": 3})
+    other.back_up()
+    again = reopened(other, tmp_path, bucket, wipe=False)
+    assert again.stats()["journal"]["rejected"] == 1 and '"n":1' in next((bucket / "rejected").iterdir()).read_text()
     again.close()
 
 

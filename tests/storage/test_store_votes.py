@@ -1,9 +1,10 @@
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 
 import pytest
+from rows import row_counts
 from storage_world import OWNER
 
+from storage import votes
 from storage.errors import AssignmentExpired, DuplicateVote, NotFound, UndoTooLate, WrongState
 from storage.records import NewComparison
 
@@ -34,7 +35,7 @@ def test_fifty_parallel_posts_make_one_row(arena):
     with ThreadPoolExecutor(50) as pool:
         accepted = [answer for answer in pool.map(post, range(50)) if answer]
     assert len(accepted) == 1
-    assert arena.store.stats()["rows"]["vote"] == 1
+    assert row_counts(arena.store)["vote"] == 1
     assert list(answers(arena.store, arena.study).values()) == accepted
 
 
@@ -49,7 +50,7 @@ def test_fifty_parallel_corrections_make_one_row(arena):
 
     with ThreadPoolExecutor(50) as pool:
         assert sum(done is not None for done in pool.map(correct, range(50))) == 1
-    assert arena.store.stats()["rows"]["vote"] == 2
+    assert row_counts(arena.store)["vote"] == 2
 
 
 def test_bad_answers_and_criteria_are_refused(arena):
@@ -57,7 +58,7 @@ def test_bad_answers_and_criteria_are_refused(arena):
     for criterion, answer in (("flaws", "left"), ("flaws", ""), ("beauty", "a")):
         with pytest.raises(ValueError):
             arena.store.record_vote(given.id, arena.rater.id, criterion, answer)
-    assert arena.store.stats()["rows"]["vote"] == 0
+    assert row_counts(arena.store)["vote"] == 0
 
 
 def test_foreign_and_unknown_assignments_look_the_same(arena):
@@ -129,17 +130,18 @@ def test_undo_appends_and_opens_the_criterion_again(arena):
     assert (undone.answer, undone.revision) == (None, 1)
     assert store.votes_frame(arena.study.id) == [] and store.get_assignment(given.id, arena.rater.id).answered == {}
     again = store.record_vote(given.id, arena.rater.id, "flaws", "b")
-    assert again.revision == 2 and store.stats()["rows"]["vote"] == 3
+    assert again.revision == 2 and row_counts(store)["vote"] == 3
     corrected = store.supersede_vote(again.id, arena.rater.id, "both_bad")
     assert [row["vote"] for row in store.votes_frame(arena.study.id)] == [corrected.id]
     with pytest.raises(WrongState, match="newest"):
         store.supersede_vote(vote.id, arena.rater.id, "a")
 
 
-def test_undo_only_for_a_while_and_only_by_the_rater(arena):
+def test_undo_only_for_a_while_and_only_by_the_rater(arena, monkeypatch):
     vote = arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
-    with pytest.raises(UndoTooLate):
-        arena.store.supersede_vote(vote.id, arena.rater.id, within=timedelta(0))
+    with monkeypatch.context() as patch, pytest.raises(UndoTooLate):
+        patch.setattr(votes, "UNDO_SECONDS", 0)
+        arena.store.supersede_vote(vote.id, arena.rater.id)
     with pytest.raises(NotFound):
         arena.store.supersede_vote(vote.id, arena.store.get_or_create_rater("x" * 32).id)
 
@@ -195,7 +197,7 @@ def test_exclusions_stand_beside_the_votes(arena):
     store = arena.store
     vote = store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
     for rule in ("too fast", "risk", "too fast"):
-        store.exclude(vote.id, rule, "200 ms")
+        store.exclude_many([vote.id], rule, "200 ms")
     (row,) = store.votes_frame(arena.study.id)
     assert (row["excluded"], row["exclusions"]) == ("too fast", ["too fast", "risk"])
     assert store.coverage(arena.study.id)[0].votes == {}
@@ -208,7 +210,7 @@ def test_exclusions_stand_beside_the_votes(arena):
         ("risk", False),
     ]
     with pytest.raises(NotFound):
-        store.exclude("nothing", "rule", "")
+        store.exclude_many(["nothing"], "rule", "")
 
 
 def test_coverage_counts_who_was_asked_and_who_answered(arena):

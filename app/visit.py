@@ -1,0 +1,18 @@
+"""What the handlers of every page share: a refusal in words, the address behind a request, when to stop following a job."""
+
+from html import escape
+
+import gradio as gr
+
+ENDED = ("done", "failed", "cancelled", "interrupted")  # of a job: nothing more comes unless somebody asks for it
+
+
+def refuse(error: Exception) -> gr.Error:
+    """A refusal that the visitor sees, in a message that is HTML; no traceback in the log."""
+    return gr.Error(escape(str(error), quote=False), print_exception=False)
+
+
+def address_of(request: gr.Request | None) -> str | None:
+    """The network address behind a request; proxies are trusted only as the server was told to trust them."""
+    client = getattr(request, "client", None)
+    return getattr(client, "host", None)
