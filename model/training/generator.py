@@ -119,9 +119,10 @@ class GeneratorTrainer:
         self.flops, self.resumed_at = 0.0, self.seconds
 
     def build_model(self) -> TokenShuffleForImageGeneration:
-        if self.arguments.init:
-            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32)
+        """A new model, or that of ``--init``; the recipe's ``model`` overrides single fields of either's config."""
         overrides = dict(self.recipe.get("model", {}))
+        if self.arguments.init:
+            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **overrides)
         overrides["text_vocab_size"] = len(self.tokenizer)
         overrides["end_of_image_id"] = self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE)
         return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **overrides))

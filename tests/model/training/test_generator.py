@@ -70,6 +70,20 @@ def test_a_new_leg_goes_on_counting(recipe, shards, tmp_path):
     assert sum(c["samples"] for c in after) == sum(c["samples"] for c in before) + 4 * leg.step
 
 
+def test_a_new_leg_takes_losses_from_its_recipe_and_weights_from_the_leg_before(recipe, shards, tmp_path):
+    values = json.loads(recipe.read_text())
+    values["model"]["z_loss_weight"] = 0.0  # the first stages of the paper
+    recipe.write_text(json.dumps(values))
+    first = GeneratorTrainer(arguments(recipe, shards, tmp_path / "one", 0.0))
+    first.export()
+    recipe.write_text(json.dumps(values | {"model": {"z_loss_weight": 1e-5}}))
+    AcceleratorState._reset_state(reset_partial_state=True)
+    second = GeneratorTrainer(arguments(recipe, shards, tmp_path / "two", 0.0, init=tmp_path / "one" / "export"))
+    assert (first.bare.config.z_loss_weight, second.bare.config.z_loss_weight) == (0.0, 1e-5)
+    for name, parameter in second.bare.named_parameters():
+        assert torch.equal(parameter, first.average[name].to(torch.bfloat16).float())
+
+
 def test_a_sheet_shows_every_fixed_prompt(recipe, shards, tmp_path):
     tiny_image_tokenizer().save_pretrained(tmp_path / "pixels")
     given = arguments(recipe, shards, tmp_path / "leg", 0.02)
