@@ -196,12 +196,12 @@ class TokenShufflePipeline:
         }
 
     def supported_cells(self) -> list[dict[str, Any]]:
-        """What the checkpoint was trained for (`config.trained_cells`); all else runs, but is untrained."""
-        return [dict(cell) for cell in self.config.trained_cells]
+        """What the checkpoint was trained for (`config.trained_cells` less those not claimed); all else runs, but is untrained."""
+        return [dict(cell) for cell in self.config.trained_cells if cell.get("claimed", True)]
 
     def is_trained(self, width: int, height: int, shuffle_window: int) -> bool:
         """Whether a size and window lie in one of the trained cells."""
-        return any(covers(cell, width, height, shuffle_window) for cell in self.config.trained_cells)
+        return any(covers(cell, width, height, shuffle_window) for cell in self.supported_cells())
 
     def decode(self, tokens: Tensor) -> list[Image.Image]:
         """Codes int64 [n, h, w] -> PIL pictures, one at a time to bound memory; codes not drawn (-1) become grey."""
