@@ -118,8 +118,8 @@ def report(results: list[dict[str, Any]]) -> str:
     lines = [
         "In-domain figures: own vocabulary, own drawings, own judge; not comparable with published GenEval scores.",
         "Intervals are 95 %, n counts prompts.\n",
-        "| window | px | mean of six | seen | held-out | single object | s a picture | Fréchet (real) |",
-        "|---|---|---|---|---|---|---|---|",
+        "| window | px | mean of six | seen | held-out | seen - held-out | single object | s a picture | Fréchet (real) |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [summary(result) for result in results]
     for result in results:
