@@ -132,6 +132,8 @@ class TokenShufflePipeline:
         """
         device = usable_device(device)
         check_machine(engine, threads)
+        if threads is not None:
+            torch.set_num_threads(threads)  # loading obeys it too, and who times a first call knows it
         folder = local_folder(WEIGHTS if source is None else source)
         model = load_model(TokenShuffleForImageGeneration, folder).to(device)
         image_tokenizer = load_model(ImageTokenizer, folder / "image_tokenizer").to(device)

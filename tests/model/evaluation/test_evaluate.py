@@ -53,6 +53,7 @@ def test_a_cell_is_measured_and_reported(pipe, blind_judge):
     text = command.report([json.loads(json.dumps(figures))])
     assert "not comparable with published GenEval" in text
     assert "### window 2, 64 px\n" in text
+    assert f"{pipe.decoder.numerics}, batches of 8, seed 3;" in text
 
 
 def test_pictures_repeat_with_the_seed(pipe):
