@@ -37,8 +37,9 @@ class TokenShuffleConfig(PreTrainedConfig):
         text_loss_weight, z_loss_weight: weights of the two losses beside the cross-entropy of the image codes.
         max_pixels: largest width × height that may be asked for; a side ends at 2048 px, where size tokens do.
         trained_cells: what was really trained, one dict per (size range, window) with keys `min_pixels`,
-            `max_pixels`, `window`, `samples`, `loss`, and `max_aspect` (long side over short side, 1 when
-            left out) where more than squares were seen; everything else is labelled untrained.
+            `max_pixels`, `window`, `samples`, `loss` (with `loss_error`, its standard error), and `max_aspect` (long
+            side over short side, 1 when left out) where more than squares were seen; everything else is labelled
+            untrained, and so is a cell with `claimed` false, which only keeps its samples for later legs.
     """
 
     model_type = "token_shuffle"

@@ -138,6 +138,8 @@ class TokenShufflePipeline:
         """
         device = usable_device(device)
         check_machine(engine, threads)
+        if threads is not None:
+            torch.set_num_threads(threads)  # loading obeys it too, and who times a first call knows it
         folder = local_folder(WEIGHTS if source is None else source)
         model = load_model(TokenShuffleForImageGeneration, folder).to(device)
         image_tokenizer = load_model(ImageTokenizer, folder / "image_tokenizer").to(device)
@@ -201,12 +203,12 @@ class TokenShufflePipeline:
         }
 
     def supported_cells(self) -> list[dict[str, Any]]:
-        """What the checkpoint was trained for (`config.trained_cells`); all else runs, but is untrained."""
-        return [dict(cell) for cell in self.config.trained_cells]
+        """What the checkpoint was trained for (`config.trained_cells` less those not claimed); all else runs, but is untrained."""
+        return [dict(cell) for cell in self.config.trained_cells if cell.get("claimed", True)]
 
     def is_trained(self, width: int, height: int, shuffle_window: int) -> bool:
         """Whether a size and window lie in one of the trained cells."""
-        return any(covers(cell, width, height, shuffle_window) for cell in self.config.trained_cells)
+        return any(covers(cell, width, height, shuffle_window) for cell in self.supported_cells())
 
     def decode(self, tokens: Tensor) -> list[Image.Image]:
         """Codes int64 [n, h, w] -> PIL pictures, one at a time to bound memory; codes not drawn (-1) become grey."""

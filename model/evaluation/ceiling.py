@@ -19,7 +19,7 @@ from PIL import Image
 
 from model.evaluation.geneval import Prompt, draw_scene, is_correct, read_prompts
 from model.evaluation.judge import FOLDER, Judge
-from model.evaluation.scores import markdown, table
+from model.evaluation.scores import Rate, markdown, rate, table
 from model.image_tokenizer import ImageTokenizer
 from model.training.vocabulary import COLOURS, CONCEPTS
 
@@ -45,6 +45,16 @@ def verdicts(judge: Judge, prompts: list[Prompt], asked: list[Prompt], size: int
         picture = change(draw_scene(prompt, rng, size, size).image)
         right.append([is_correct(question, picture, judge.detect([picture])[0])])
     return right
+
+
+def by_colour(prompts: list[Prompt], verdicts: list[list[bool]]) -> dict[str, dict[str, Rate]]:
+    """Rates over the prompts that name a colour, for every colour."""
+    named = [({colour for _, colour in prompt.items}, right) for prompt, right in zip(prompts, verdicts)]
+    return {colour: {"all": rate(right for colours, right in named if colour in colours)} for colour in COLOURS}
+
+
+def report(prompts: list[Prompt], verdicts: list[list[bool]]) -> str:
+    return markdown(table(prompts, verdicts)) + "\n\n" + markdown(by_colour(prompts, verdicts), "colour")
 
 
 def near_miss(prompt: Prompt) -> Prompt:
@@ -83,7 +93,7 @@ if __name__ == "__main__":
     loaded = Judge.load(a.judge)
     every = read_prompts(a.prompts)
     asked_for = [near_miss(p) for p in every] if a.wrong else every
-    print(f"Scenes as composed, {a.size} px\n\n" + markdown(table(every, verdicts(loaded, every, asked_for, a.size, lambda p: p))))
+    print(f"Scenes as composed, {a.size} px\n\n" + report(every, verdicts(loaded, every, asked_for, a.size, lambda p: p)))
     if a.tokenizer:
         trip = round_trip(ImageTokenizer.from_pretrained(a.tokenizer).eval())
-        print("\nAfter the image tokenizer\n\n" + markdown(table(every, verdicts(loaded, every, asked_for, a.size, trip))))
+        print("\nAfter the image tokenizer\n\n" + report(every, verdicts(loaded, every, asked_for, a.size, trip)))

@@ -47,7 +47,10 @@ def batches(count: int, rows: int) -> list[list[int]]:
 def draw(
     pipe: TokenShufflePipeline, prompts: list[Prompt], window: int, size: int | str, images: int, batch: int, seed: int
 ) -> Iterator[tuple[int, list[Image.Image], float]]:
-    """Yield (prompt index, its pictures, seconds a picture). Every batch has a seed of its own."""
+    """Yield (prompt index, its pictures, seconds a picture).
+
+    Every batch has a seed of its own, whose noise its prompts share: another ``batch`` is another experiment.
+    """
     width, height = sides(size)
     now = clock()
     for number, chosen in enumerate(batches(len(prompts), max(batch // images, 1))):
@@ -64,11 +67,11 @@ def measure_cell(
 ) -> tuple[dict[str, Any], Image.Image]:
     """The figures of one cell as plain JSON types, and its contact sheet."""
     verdicts: list[list[bool]] = [[] for _ in prompts]
-    pictures: list[list[Image.Image]] = [[] for _ in prompts]
+    first: list[Image.Image] = [None] * len(prompts)  # all pictures of the full set would fill the memory
     seconds = []
     drawing = draw(pipe, prompts, window, size, images, batch, seed)
     for index, drawn, each in tqdm(drawing, f"window {window}, {size} px", len(prompts), unit="prompt", disable=None):
-        pictures[index] = drawn
+        first[index] = drawn[0]
         verdicts[index] = [is_correct(prompts[index], p, found) for p, found in zip(drawn, judge.detect(drawn))]
         seconds.append(each)
     figures: dict[str, Any] = {
@@ -79,8 +82,8 @@ def measure_cell(
         "verdicts": {p.text: v for p, v in zip(prompts, verdicts)},
     }  # fmt: skip
     if frechet:
-        figures["frechet"] = distances(prompts, [p[0] for p in pictures], size)
-    return figures, contact_sheet(prompts, pictures, verdicts)
+        figures["frechet"] = distances(prompts, first, size)
+    return figures, contact_sheet(prompts, first, verdicts)
 
 
 def distances(prompts: list[Prompt], pictures: list[Image.Image], size: str) -> dict[str, float]:
@@ -98,8 +101,8 @@ def distances(prompts: list[Prompt], pictures: list[Image.Image], size: str) -> 
     }
 
 
-def contact_sheet(prompts: list[Prompt], pictures: list[list[Image.Image]], verdicts: list[list[bool]]) -> Image.Image:
-    """The first pictures of each category, a row each, prompts under them green where judged right: nothing is picked."""
+def contact_sheet(prompts: list[Prompt], pictures: list[Image.Image], verdicts: list[list[bool]]) -> Image.Image:
+    """Pictures of the first prompts of each category, a row each, prompts under them green where judged right: nothing is picked."""
     rows = [[i for i, p in enumerate(prompts) if p.category == c][:SHEET_PER_CATEGORY] for c in COUNTS]
     caption = 26
     sheet = Image.new("RGB", (SHEET_PER_CATEGORY * (SHEET_PX + 8) + 8, len(rows) * (SHEET_PX + caption + 8) + 8), "white")
@@ -107,19 +110,21 @@ def contact_sheet(prompts: list[Prompt], pictures: list[list[Image.Image]], verd
     for row, indices in enumerate(rows):
         for column, index in enumerate(indices):
             x, y = 8 + column * (SHEET_PX + 8), 8 + row * (SHEET_PX + caption + 8)
-            sheet.paste(ImageOps.pad(pictures[index][0], (SHEET_PX, SHEET_PX), Image.Resampling.LANCZOS, "white"), (x, y))
+            sheet.paste(ImageOps.pad(pictures[index], (SHEET_PX, SHEET_PX), Image.Resampling.LANCZOS, "white"), (x, y))
             text = prompts[index].text.removeprefix("a photo of ")
             pen.text((x, y + SHEET_PX + 2), text[:38], fill=RIGHT if verdicts[index][0] else WRONG)
     return sheet
 
 
 def report(results: list[dict[str, Any]]) -> str:
-    """All cells as Markdown: a summary and the categories of each."""
+    """All cells as Markdown: what drew them, a summary and the categories of each."""
+    drawn = "checkpoint {checkpoint}, {numerics}, batches of {batch}, seed {seed}".format(**results[0])
     lines = [
         "In-domain figures: own vocabulary, own drawings, own judge; not comparable with published GenEval scores.",
-        "Intervals are 95 %, n counts prompts.\n",
-        "| window | px | mean of six | seen | held-out | single object | s a picture | Fréchet (real) |",
-        "|---|---|---|---|---|---|---|---|",
+        "Intervals are 95 %, n counts prompts.",
+        f"Drawn by {drawn}; prompts of a batch share their noise, so other batches are another experiment.\n",
+        "| window | px | mean of six | seen | held-out | seen - held-out | single object | s a picture | Fréchet (real) |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [summary(result) for result in results]
     for result in results:

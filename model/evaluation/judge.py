@@ -18,13 +18,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from model.training.art import _lab, name_colours
+from model.training.art import name_colours, near
 
 INPUT_PX = 256  # shorter side of what the network sees
 STRIDE = 16
 BOX_UNIT = 64  # px: box distances are regressed in this unit
 OVERLAP = 0.5  # one place holds one object: of two boxes that overlap more, the surer one stays
-GROUND_DISTANCE = 0.05  # in OKLab with lightness at half weight: what differs more is object
 FOLDER = Path(__file__).parent / "judge"
 
 
@@ -196,9 +195,7 @@ def cut(pixels: np.ndarray, left: float, top: float, right: float, bottom: float
 
 def object_pixels(crop: np.ndarray, ground: np.ndarray) -> np.ndarray:
     """Pixels [n, 3] of a crop [h, w, 3] that differ from the ground [m, 3]; its middle if hardly any do."""
-    lab, around = _lab(crop.reshape(-1, 3).astype(float)), _lab(ground.astype(float))
-    distance = np.sqrt(((lab[:, None] - around[None]) ** 2).sum(-1).min(1))
-    mask = distance > GROUND_DISTANCE
+    mask = ~near(crop.reshape(-1, 3), ground).any(1)
     if mask.mean() >= 0.15:
         return crop.reshape(-1, 3)[mask]
     height, width = crop.shape[:2]

@@ -53,8 +53,16 @@ def mean_rate(rates: list[Rate]) -> Rate:
     return Rate(value, max(low, 0.0), min(high, 1.0), sum(r.n for r in known))
 
 
+def difference(a: Rate, b: Rate) -> Rate:
+    """a − b of independent rates, with the interval of Newcombe (1998, method 10) from theirs."""
+    value = a.value - b.value
+    low = value - sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
+    high = value + sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
+    return Rate(value, low, high, a.n + b.n if a.n and b.n else 0)
+
+
 def table(prompts: list[Prompt], verdicts: list[list[bool]]) -> dict[str, dict[str, Rate]]:
-    """Rates per category and ``mean``, each over ``all``, ``seen`` and ``held-out`` prompts.
+    """Rates per category and ``mean``, each over ``all``, ``seen`` and ``held-out`` prompts, and ``seen - held-out``.
 
     Single objects have no combination that could be held out: they are in ``all`` only, so the means of
     ``seen`` and ``held-out`` are over the other five categories and can be compared with one another.
@@ -69,12 +77,14 @@ def table(prompts: list[Prompt], verdicts: list[list[bool]]) -> dict[str, dict[s
             "held-out": rate(v for p, v in mine if combined and p.held_out),
         }
     rows["mean"] = {column: mean_rate([row[column] for row in rows.values()]) for column in ("all", "seen", "held-out")}
+    for row in rows.values():
+        row["seen - held-out"] = difference(row["seen"], row["held-out"])
     return rows
 
 
-def markdown(rows: dict[str, dict[str, Rate]]) -> str:
-    """A table for the docs."""
+def markdown(rows: dict[str, dict[str, Rate]], kind: str = "category") -> str:
+    """A table for the docs; ``kind`` is what its rows are."""
     columns = next(iter(rows.values()))
-    lines = ["| category | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
+    lines = [f"| {kind} | " + " | ".join(columns) + " |", "|---|" + "---|" * len(columns)]
     lines += [f"| {name} | " + " | ".join(map(str, row.values())) + " |" for name, row in rows.items()]
     return "\n".join(lines)

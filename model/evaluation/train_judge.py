@@ -1,7 +1,7 @@
 """Train the judge on composed scenes: ``python -m model.evaluation.train_judge --minutes 15``.
 
 Half of the pictures are scenes as the generator learns them (never a held-out combination), half
-are crowds of five to nine objects in free places, because every object in a picture is a lesson.
+are crowds of up to nine objects in free places, of any combinations, because every object in a picture is a lesson.
 Pictures are bent, blurred, compressed and broken into blocks, as generated ones are. Now and then
 an object is scrambled beyond recognition and its label removed: mush counts for nothing.
 """

@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from model.training.vocabulary import COLOURS, CONCEPTS
+from model.training.vocabulary import COLOURS, CONCEPTS, GROUNDS
 
 PACKAGE = "@iconify-json/fluent-emoji@1.2.7"
+GROUND_DISTANCE = 0.05  # in OKLab with lightness at half weight: what differs more is object
+HIDDEN = 0.4  # share of a drawing that may look like its ground: white things on white could not be told from it
 RASTER_PX = 768  # the largest object of a 1024 px scene is 704 px wide
 
 
@@ -119,6 +121,20 @@ def natural_colour(name: str) -> str | None:
     pixels = np.array(raster(name).resize((48, 48)))
     best, share = next(iter(name_colours(pixels[pixels[..., 3] > 200][:, :3]).items()))
     return best if share > 0.85 and best in COLOURS else None
+
+
+@lru_cache(maxsize=4096)
+def visible_grounds(name: str, colour: str | None) -> tuple[str, ...]:
+    """Grounds that less than ``HIDDEN`` of a concept's pixels in a colour (None: as drawn) are too close to tell from."""
+    pixels = sprite(name, colour, 48)
+    hidden = near(pixels[pixels[..., 3] > 200][:, :3], np.array(list(GROUNDS.values()))).mean(0)
+    return tuple(ground for ground, share in zip(GROUNDS, hidden) if share < HIDDEN)
+
+
+def near(pixels: np.ndarray, ground: np.ndarray) -> np.ndarray:
+    """Which pixels [n, 3] the judge would take for which colours of the ground [m, 3]: bool [n, m]."""
+    lab, around = _lab(pixels.astype(float)), _lab(ground.astype(float))
+    return ((lab[:, None] - around[None]) ** 2).sum(-1) <= GROUND_DISTANCE**2
 
 
 @lru_cache(maxsize=1024)

@@ -12,6 +12,7 @@ import json
 import math
 import random
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,12 +34,13 @@ from model.image_tokenizer import ImageTokenizer
 from model.pipeline import TokenShufflePipeline
 from model.prompt import END_OF_IMAGE, pad_left, prompt_ids
 from model.settings import sides
-from model.training.precision import mixed_precision
-from model.training.shards import ShardStream
+from model.training.precision import has_bf16, mixed_precision
+from model.training.shards import Sample, ShardStream, read_first
 from model.training.text_tokenizer import load_or_train
 from model.transformer import TokenShuffleForImageGeneration, TokenShuffleOutput
 
 SAVE_SECONDS = 240
+HELD_OUT_SAMPLES = 128
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 SHEET_PROMPTS = (  # drawn at every save; one a category
     "a photo of a cat", "a photo of a guitar and an owl", "a photo of three apples", "a photo of a blue car",
@@ -63,17 +65,34 @@ class Collate:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int):
         self.tokenizer, self.window = tokenizer, window
 
-    def __call__(self, samples: list[tuple[str, Tensor, int, int]]) -> dict[str, Tensor]:
+    def __call__(self, samples: list[Sample]) -> dict[str, Tensor]:
         rows = [prompt_ids(self.tokenizer, text, width, height, self.window) for text, _, width, height in samples]
         input_ids, attention_mask = pad_left(rows, self.tokenizer.pad_token_id)
         image_ids = torch.stack([codes for _, codes, _, _ in samples])
         return {"input_ids": input_ids, "attention_mask": attention_mask, "image_ids": image_ids}
 
 
+@torch.no_grad()
+def mean_loss(model: TokenShuffleForImageGeneration, collate: Collate, samples: list[Sample]) -> tuple[float, float]:
+    """Mean cross-entropy per code over samples of one size, and its standard error between batches."""
+    losses = []
+    for start in range(0, len(samples), 8):
+        batch = {name: tensor.to(model.device) for name, tensor in collate(samples[start : start + 8]).items()}
+        losses.append(model(**batch, shuffle_window=collate.window, compute_loss=True).image_loss)
+    losses = torch.stack(losses)
+    return losses.mean().item(), (losses.std() / len(losses) ** 0.5).item()
+
+
 def make_optimizers(model: nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
-    """``adamw`` for everything, or ``muon`` for the matrices inside and AdamW for embeddings, head and norms."""
+    """``adamw`` for everything, or ``muon`` for the matrices inside and AdamW for embeddings, head and norms.
+
+    PyTorch's Muon multiplies in bf16, which takes minutes a step where the hardware must emulate it: AdamW steps in there.
+    """
     if kind not in ("adamw", "muon"):
         raise ValueError(f"optimizer is {kind!r}; it must be 'adamw' or 'muon'")
+    if kind == "muon" and not has_bf16():
+        warnings.warn("no bf16 instructions here, which Muon needs: AdamW trains the matrices too", stacklevel=2)
+        kind = "adamw"
     inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed_tokens" not in name]
     outer = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
     if kind == "muon":
@@ -109,6 +128,7 @@ class GeneratorTrainer:
         with self.accelerator.main_process_first():
             self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
         self.bare = self.build_model()
+        self.earlier = self.bare.config.trained_cells  # of the legs before this one
         set_seed(self.recipe["seed"], device_specific=True)
         self.samples = {(cell["size"], cell["window"]): 0 for cell in self.recipe["cells"]}
         self.step, self.seconds = 0, 0.0
@@ -119,9 +139,10 @@ class GeneratorTrainer:
         self.flops, self.resumed_at = 0.0, self.seconds
 
     def build_model(self) -> TokenShuffleForImageGeneration:
-        if self.arguments.init:
-            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32)
+        """A new model, or that of ``--init``; the recipe's ``model`` overrides single fields of either's config."""
         overrides = dict(self.recipe.get("model", {}))
+        if self.arguments.init:
+            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **overrides)
         overrides["text_vocab_size"] = len(self.tokenizer)
         overrides["end_of_image_id"] = self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE)
         return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **overrides))
@@ -144,18 +165,18 @@ class GeneratorTrainer:
     # --- training -----------------------------------------------------------------------------
 
     def train(self) -> None:
-        """Run until the leg's ``--minutes`` are used up, then export the average."""
-        cells, budget = self.recipe["cells"], self.arguments.minutes * 60
+        """Run until the leg's ``--minutes`` or ``--samples`` are used up, then export the average."""
+        cells = self.recipe["cells"]
         streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells]
         last, saved_at = time.monotonic(), self.seconds
-        progress = tqdm(total=round(budget), initial=round(self.seconds), unit="s", disable=None)
-        while self.seconds < budget:
-            self.set_rates(self.seconds / budget)
+        progress = tqdm(total=100, initial=round(100 * self.fraction), unit="%", disable=None)
+        while self.fraction < 1:
+            self.set_rates(self.fraction)
             index = self.choose_cell(cells)
             output = self.train_step(next(streams[index]), cells[index])
             now = time.monotonic()
             self.seconds, last = self.seconds + self.agreed(now - last), now
-            progress.update(round(self.seconds) - progress.n)
+            progress.update(round(100 * self.fraction) - progress.n)
             if self.step % self.recipe["log_steps"] == 0:
                 self.log(cells[index], output)
             if self.seconds - saved_at > SAVE_SECONDS:
@@ -165,6 +186,13 @@ class GeneratorTrainer:
         self.save()
         self.export()
         self.accelerator.end_training()
+
+    @property
+    def fraction(self) -> float:
+        """Share of the leg's budget that is used up: samples where a number of them is given, else seconds."""
+        if self.arguments.samples:
+            return sum(self.samples.values()) / self.arguments.samples
+        return self.seconds / (60 * self.arguments.minutes)
 
     def agreed(self, seconds: float) -> float:
         """The main process's time, so that all of them stop, and save, after the same step."""
@@ -234,6 +262,7 @@ class GeneratorTrainer:
             "optimizers": optimizers,
             "average": whole(self.average),
             "samples": [[*cell, count] for cell, count in self.samples.items()],
+            "earlier": self.earlier,
             "step": self.step,
             "seconds": self.seconds,
         }
@@ -250,6 +279,7 @@ class GeneratorTrainer:
         )  # fmt: skip
         self.average = {name: spread(tensor, self.average[name]) for name, tensor in state["average"].items()}
         self.samples |= {(size, window): count for size, window, count in state["samples"]}
+        self.earlier = state["earlier"]  # `--init` may be this leg's own export by now
         self.step, self.seconds = state["step"], state["seconds"]
 
     @property
@@ -293,34 +323,31 @@ class GeneratorTrainer:
         self.tokenizer.save_pretrained(self.folder / "export")
 
     def trained_cells(self, model: TokenShuffleForImageGeneration) -> list[dict]:
-        """Samples seen so far, earlier legs included, and held-out loss of every cell.
+        """Samples seen so far, earlier legs included, and held-out loss with its standard error of every cell.
 
         Recipes set `claimed` to false for cells that show a part of what prompts ask for (single objects, say) or that
-        were given up.
+        were given up. These keep their samples, for legs that take them up again.
         """
-        counts = {(cell["size"], cell["window"]): cell["samples"] for cell in model.config.trained_cells}
-        for cell, count in self.samples.items():
-            counts[cell] = counts.get(cell, 0) + count
-        unclaimed = {(cell["size"], cell["window"]) for cell in self.recipe["cells"] if not cell.get("claimed", True)}
+        earlier = {(cell["size"], cell["window"]): cell for cell in self.earlier}
+        claimed = {key: cell.get("claimed", True) for key, cell in earlier.items()}
+        claimed |= {(cell["size"], cell["window"]): cell.get("claimed", True) for cell in self.recipe["cells"]}
         cells = []
-        for size, window in sorted(counts.keys() - unclaimed, key=lambda cell: (math.prod(sides(cell[0])), str(cell))):
+        for size, window in sorted(claimed, key=lambda cell: (math.prod(sides(cell[0])), str(cell))):
             pixels, aspect = math.prod(sides(size)), max(sides(size)) / min(sides(size))
             cell = {"size": size, "window": window, "min_pixels": pixels, "max_pixels": pixels, "max_aspect": aspect}
-            loss = round(self.held_out_loss(model, size, window), 4)
-            cells.append(cell | {"samples": counts[size, window], "loss": loss})
+            cell["samples"] = earlier.get((size, window), {}).get("samples", 0) + self.samples.get((size, window), 0)
+            if claimed[size, window]:
+                loss, error = self.held_out_loss(model, size, window)
+                cells.append(cell | {"loss": round(loss, 4), "loss_error": round(error, 4)})
+            else:
+                cells.append(cell | {"claimed": False})
         return cells
 
-    @torch.no_grad()
-    def held_out_loss(self, model: TokenShuffleForImageGeneration, size: int | str, window: int, samples: int = 128) -> float:
-        """Mean cross-entropy per code on combinations that were never trained on."""
-        shards = ShardStream(Path(self.arguments.shards) / f"{size}-held-out", seed="held-out")
-        batches = iter(DataLoader(shards, batch_size=8, collate_fn=Collate(self.tokenizer, window)))
-        losses = []
-        for _ in range(samples // 8):
-            batch = {name: tensor.to(self.accelerator.device) for name, tensor in next(batches).items()}
-            with self.accelerator.autocast():
-                losses.append(model(**batch, shuffle_window=window, compute_loss=True).image_loss.item())
-        return sum(losses) / len(losses)
+    def held_out_loss(self, model: TokenShuffleForImageGeneration, size: int | str, window: int) -> tuple[float, float]:
+        """`mean_loss` on combinations that were never trained on."""
+        samples = read_first(Path(self.arguments.shards) / f"{size}-held-out", HELD_OUT_SAMPLES)
+        with self.accelerator.autocast():
+            return mean_loss(model, Collate(self.tokenizer, window), samples)
 
 
 def parse() -> argparse.Namespace:
@@ -331,7 +358,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--init", help="exported weights to start from (a new leg)")
     parser.add_argument("--image-tokenizer", help="folder of the image tokenizer: draws a sheet of samples at every save")
     parser.add_argument("--workers", type=int, default=0, help="processes that read shards, per cell; some where a GPU waits")
-    parser.add_argument("--minutes", type=float, default=60, help="training time of this leg")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, default=60, help="training time of this leg")
+    budget.add_argument("--samples", type=int, help="samples of this leg instead: the same leg on any hardware")
     return parser.parse_args()
 
 

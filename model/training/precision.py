@@ -8,8 +8,11 @@ def mixed_precision(kind: str = "auto") -> str:
 
     CPUs without bf16 instructions emulate it, far slower than float32.
     """
-    if kind != "auto":
-        return kind
+    return kind if kind != "auto" else "bf16" if has_bf16() else "no"
+
+
+def has_bf16() -> bool:
+    """Whether the GPU, or the CPU where there is none, has instructions for bf16."""
     if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "no"
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -7,7 +7,7 @@ what is learned cheaply at 256 px holds at 512 px; above, everything grows with 
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -15,7 +15,7 @@ from hashlib import blake2b
 import numpy as np
 from PIL import Image, ImageFilter
 
-from model.training.art import colours_of, sprite
+from model.training.art import colours_of, sprite, visible_grounds
 from model.training.captions import POSITIONS, caption
 from model.training.vocabulary import CONCEPTS, GROUNDS
 
@@ -108,10 +108,11 @@ def compose(rng: random.Random, kind: str, width: int, height: int, test: bool =
 def arrange(
     rng: random.Random, kind: str, items: list[tuple[str, str | None]], relation: str | None, width: int, height: int
 ) -> Scene:
-    """Draw given objects on a random ground, with the caption that describes them."""
+    """Draw given objects on a random ground that hides none of them, with the caption that describes them."""
     scale = magnification(width, height)
     rows = rows_of(rng, len(items), relation)
-    ground, phrase = paint_ground(rng, width, height, floor=len(rows) == 1)
+    visible = [ground for ground in GROUNDS if all(ground in visible_grounds(*item) for item in items)]
+    ground, phrase = paint_ground(rng, width, height, floor=len(rows) == 1, grounds=visible)
     boxes, sprites = place(rng, items, relation, rows, width, height)
     canvas = Image.fromarray(ground)
     if relation not in ("above", "below"):  # a thing in the air casts no shadow
@@ -196,13 +197,15 @@ def choose_place(
 # --- grounds and shadows --------------------------------------------------------------------------
 
 
-def paint_ground(rng, width: int, height: int, floor: bool) -> tuple[np.ndarray, str]:
-    """A ground, with a wall and a floor if wanted and lucky, and what a caption calls it."""
+def paint_ground(
+    rng: random.Random, width: int, height: int, floor: bool, grounds: Sequence[str] = tuple(GROUNDS)
+) -> tuple[np.ndarray, str]:
+    """One of at least two grounds, with a wall and a floor if wanted and lucky, and what a caption calls it."""
     shares = (0.35, 0.2, 0.45) if floor else (0.7, 0.3, 0)
     style = rng.choices(("plain", "gradient", "room"), shares)[0]
-    name = rng.choice(list(GROUNDS))
+    name = rng.choice(grounds)
     if style == "room":
-        other = rng.choice([ground for ground in GROUNDS if ground != name])
+        other = rng.choice([ground for ground in grounds if ground != name])
         horizon = round(height * rng.choice((0.5625, 0.625)) / OFFSET) * OFFSET
         return room(name, other, width, height, horizon), f"on a {other} floor by a {name} wall"
     return backdrop(name, style == "gradient", width, height), f"on a {name} background"

@@ -26,6 +26,7 @@ from model.training.scenes import CODE, Scene, compose
 SHARD_SCENES = 256
 BUFFER_SHARDS = 4  # shards that are shuffled together
 HASH_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, CODE * CODE * 3 // 8, np.uint64) * 2 + 1
+Sample = tuple[str, Tensor, int, int]  # caption, codes [h, w] int64, width px, height px
 # Shares within the scenes of one object, which teach what things look like, and of several, which teach which one is where.
 # Coloured single ones get more, since there are five times as many of them to learn.
 ONE_OBJECT = {"single_object": 0.35, "colors": 0.65}
@@ -75,11 +76,12 @@ def write_shard(folder: Path, tokenizer: ImageTokenizer, scenes: list[Scene]) ->
 
 
 def write_shards(
-    folder: Path, tokenizer: ImageTokenizer, width: int, height: int, count: int, test: bool, one_object: float = 0.35
+    folder: Path, tokenizer: ImageTokenizer, width: int, height: int, count: int, test: bool, one_object: float = 0.35,
+    seed: str | None = None,
 ) -> None:
-    """Compose and encode ``count`` scenes; prints the speed after every shard."""
+    """Compose and encode ``count`` scenes, fresh ones without a ``seed``; prints the speed after every shard."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = random.Random(f"{time.time_ns()}-{width}x{height}-{test}")
+    rng = random.Random(f"{seed or time.time_ns()}-{width}x{height}-{test}")
     kinds, shares = zip(*kind_shares(one_object).items())
     for _ in range(-(-count // SHARD_SCENES)):
         started = time.monotonic()
@@ -89,8 +91,8 @@ def write_shards(
         print(f"{len(chosen) / (time.monotonic() - started):.1f} scenes/s", flush=True)
 
 
-def read_shard(path: Path) -> list[tuple[str, Tensor, int, int]]:
-    """(caption, codes [h, w] int64, width px, height px) of every scene of a shard."""
+def read_shard(path: Path) -> list[Sample]:
+    """Every scene of a shard."""
     table = pq.read_table(path)
     columns = [table[name].to_pylist() for name in ("caption", "width", "height")]
     codes = table["codes"].combine_chunks()
@@ -101,8 +103,26 @@ def read_shard(path: Path) -> list[tuple[str, Tensor, int, int]]:
     ]
 
 
+def read_first(folder: Path, count: int) -> list[Sample]:
+    """Up to ``count`` samples of a folder, the same in every call; FileNotFoundError where it has none."""
+    samples = []
+    for path in shard_paths(folder):
+        samples += read_shard(path)
+        if len(samples) >= count:
+            break
+    return samples[:count]
+
+
+def shard_paths(folder: Path) -> list[Path]:
+    """The shards of a folder in a fixed order; FileNotFoundError where it has none."""
+    paths = sorted(folder.glob("*.parquet"))
+    if not paths:
+        raise FileNotFoundError(f"no shards in {folder}: run `python -m model.training.shards` first")
+    return paths
+
+
 class ShardStream(IterableDataset):
-    """Endless samples from a folder that may still be growing: (caption, codes [h, w], width px, height px).
+    """Endless samples from a folder that may still be growing.
 
     Every process walks through the same order and keeps its share of it, so two processes with half the
     batch see what one sees; each of a process's workers has an order of its own. A dropped caption is an empty one.
@@ -112,16 +132,14 @@ class ShardStream(IterableDataset):
         self.folder, self.seed, self.dropout = Path(folder), seed, dropout
         self.rank, self.processes = rank, processes
 
-    def __iter__(self) -> Iterator[tuple[str, Tensor, int, int]]:
+    def __iter__(self) -> Iterator[Sample]:
         return islice(self.all_samples(), self.rank, None, self.processes)
 
-    def all_samples(self) -> Iterator[tuple[str, Tensor, int, int]]:
+    def all_samples(self) -> Iterator[Sample]:
         worker = get_worker_info()
         rng = random.Random(f"{self.seed}-{worker.id}" if worker else self.seed)
         while True:
-            paths = sorted(self.folder.glob("*.parquet"))
-            if not paths:
-                raise FileNotFoundError(f"no shards in {self.folder}: run `python -m model.training.shards` first")
+            paths = shard_paths(self.folder)
             chosen = rng.sample(paths, min(BUFFER_SHARDS, len(paths)))
             samples = [sample for path in chosen for sample in read_shard(path)]
             rng.shuffle(samples)
@@ -139,6 +157,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--one-object", type=float, default=0.35, help="share of scenes with a single object")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where pictures are encoded")
     parser.add_argument("--held-out", action="store_true", help="only combinations that are kept for testing")
+    parser.add_argument("--seed", help="of the scenes; the same seed writes the same ones (default: fresh, with --held-out fixed)")
     return parser.parse_args()
 
 
@@ -146,4 +165,5 @@ if __name__ == "__main__":
     a = parse()
     torch.backends.cudnn.allow_tf32 = False  # else a GPU picks other codes than a CPU
     image_tokenizer = ImageTokenizer.from_pretrained(a.tokenizer).eval().to(a.device)
-    write_shards(Path(a.out), image_tokenizer, a.width, a.height, a.count, a.held_out, a.one_object)
+    seed = a.seed or ("held-out" if a.held_out else None)
+    write_shards(Path(a.out), image_tokenizer, a.width, a.height, a.count, a.held_out, a.one_object, seed)

@@ -1,4 +1,4 @@
-"""Train the image tokenizer: ``accelerate launch -m model.training.tokenizer`` or ``python -m …``.
+"""Train the image tokenizer in one process: ``python -m model.training.tokenizer``.
 
 Reconstruction on random 128 px crops of composed scenes, then a perceptual term. The codebook
 follows its latents by exponential moving average; codes that nobody uses are moved to latents of
@@ -33,12 +33,12 @@ BUFFER_CROPS = 1600
 class SceneCrops(IterableDataset):
     """Endless 128 px crops of training scenes, most of them on objects: float [3, 128, 128] in [-1, 1]."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: str):
         self.seed = seed
 
     def __iter__(self):
         worker = get_worker_info()
-        rng = random.Random(f"{self.seed}-{worker.id if worker else 0}-{time.time_ns()}")
+        rng = random.Random(f"{self.seed}-{worker.id if worker else 0}")
         buffer: list[np.ndarray] = []
         while True:
             side = rng.choices((256, 512, 1024), (0.15, 0.75, 0.1))[0]
@@ -67,8 +67,8 @@ class Codebook:
     """Moving averages that pull codes to the latents they stand for (van den Oord et al. 2017, A.1)."""
 
     def __init__(self, codes: Tensor, decay: float = 0.99, idle_steps: int = 150):
-        self.sums, self.counts = codes.clone(), torch.ones(len(codes))
-        self.idle = torch.zeros(len(codes), dtype=torch.long)
+        self.sums, self.counts = codes.clone(), codes.new_ones(len(codes))
+        self.idle = torch.zeros(len(codes), dtype=torch.long, device=codes.device)
         self.decay, self.idle_steps = decay, idle_steps
 
     @torch.no_grad()
@@ -119,13 +119,15 @@ class TokenizerTrainer:
         self.arguments = arguments
         self.folder = Path(arguments.out)
         self.folder.mkdir(parents=True, exist_ok=True)
+        torch.manual_seed(arguments.seed)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=mixed_precision())
+        if (processes := self.accelerator.num_processes) > 1:
+            raise ValueError(f"started as {processes} processes; the codebook follows the latents of one: use `python -m`")
         model = self.build_model()
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.0)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
-        self.bare = self.accelerator.unwrap_model(self.model)
-        self.codebook = None if arguments.decoder_of else Codebook(self.bare.codebook)
+        self.codebook = None if arguments.decoder_of else Codebook(self.model.codebook)
         self.perceptual = PerceptualLoss().to(self.accelerator.device) if arguments.perceptual else None
         self.step, self.seconds = 0, 0.0
         self.resume()
@@ -144,8 +146,8 @@ class TokenizerTrainer:
 
     def resume(self) -> None:
         if self.checkpoint.exists():
-            state = torch.load(self.checkpoint, weights_only=True)
-            self.bare.load_state_dict(state["model"])
+            state = torch.load(self.checkpoint, map_location=self.accelerator.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             if self.codebook is not None:
                 self.codebook.load_state_dict(state["codebook"])
@@ -153,49 +155,48 @@ class TokenizerTrainer:
 
     def save(self) -> None:
         """Write a checkpoint atomically, and the model in the form that the pipeline loads."""
-        if not self.accelerator.is_main_process:
-            return
-        state = {"model": self.bare.state_dict(), "optimizer": self.optimizer.state_dict()}
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
         state |= {"codebook": self.codebook and self.codebook.state_dict(), "step": self.step, "seconds": self.seconds}
         torch.save(state, self.checkpoint.with_suffix(".new"))
         self.checkpoint.with_suffix(".new").rename(self.checkpoint)
-        self.bare.save_pretrained(self.folder / "image_tokenizer")
+        self.model.save_pretrained(self.folder / "image_tokenizer")
 
     def loss(self, pixels: Tensor, perceptual_weight: float) -> tuple[Tensor, dict]:
         """Training loss of a batch [B, 3, H, W], and what the log shows."""
-        latents = self.bare.latents(pixels)
+        latents = self.model.latents(pixels)
         flat = latents.flatten(0, -2)
         if self.codebook is None:
-            quantized, commit = self.bare.codebook[self.bare.nearest(flat)], flat.new_zeros(())
+            quantized, commit = self.model.codebook[self.model.nearest(flat)], flat.new_zeros(())
         elif self.step < self.arguments.continuous_steps:
-            quantized, ids, commit = flat, self.bare.nearest(flat.detach()), flat.new_zeros(())
+            quantized, ids, commit = flat, self.model.nearest(flat.detach()), flat.new_zeros(())
         else:
             if self.step == self.arguments.continuous_steps:
                 self.start_codebook(flat.detach())
-            ids = self.bare.nearest(flat.detach())
-            codes = self.bare.codebook[ids]
+            ids = self.model.nearest(flat.detach())
+            codes = self.model.codebook[ids]
             commit = F.mse_loss(flat, codes)
             quantized = rotate_to(flat, codes)
         with self.accelerator.autocast():  # the encoder stays in float32, so that codes are those of inference
-            decoded = self.bare.decoder(quantized.view_as(latents).permute(0, 3, 1, 2)).float()
+            decoded = self.model.decoder(quantized.view_as(latents).permute(0, 3, 1, 2)).float()
         squared = F.mse_loss(decoded, pixels)
         loss = F.l1_loss(decoded, pixels) + 2.0 * squared + 0.25 * self.arguments.code_dim * commit
         if perceptual_weight and self.perceptual is not None:
             loss = loss + perceptual_weight * self.perceptual(decoded, pixels)
         if self.codebook is not None and self.step > self.arguments.continuous_steps:
-            self.codebook.update(self.bare.codebook, flat.detach(), ids)
+            self.codebook.update(self.model.codebook, flat.detach(), ids)
         return loss, {"psnr": -10 * torch.log10(squared.detach() / 4).item(), "commit": commit.item()}
 
     def start_codebook(self, latents: Tensor) -> None:
         """Put every code on a latent of the batch (repeated with a little noise if there are too few)."""
-        picks = latents[torch.randint(len(latents), (len(self.bare.codebook),))]
-        self.bare.codebook.copy_(F.normalize(picks + 0.02 * torch.randn_like(picks), dim=-1))
-        self.codebook.sums, self.codebook.counts = self.bare.codebook.clone(), torch.ones(len(picks))
+        picks = latents[torch.randint(len(latents), (len(self.model.codebook),))]
+        self.model.codebook.copy_(F.normalize(picks + 0.02 * torch.randn_like(picks), dim=-1))
+        self.codebook = Codebook(self.model.codebook)
 
     def train(self) -> None:
         """Run until ``--minutes`` of training time are used up."""
         arguments, budget = self.arguments, self.arguments.minutes * 60
-        loader = DataLoader(SceneCrops(arguments.seed), arguments.batch, num_workers=1, prefetch_factor=4)
+        crops = SceneCrops(f"{arguments.seed}-{self.step}")  # a resumed run goes on with fresh ones
+        loader = DataLoader(crops, arguments.batch, num_workers=1, prefetch_factor=4)
         last_save = last = time.monotonic()
         for pixels in loader:
             fraction = self.seconds / budget
@@ -226,13 +227,13 @@ class TokenizerTrainer:
         if self.codebook is not None:
             row["codes_in_use"] = round((self.codebook.idle < 100).float().mean().item(), 3)
         row |= {name: round(value, 4) for name, value in figures.items()}
-        self.accelerator.print(json.dumps(row), flush=True)
+        print(json.dumps(row), flush=True)
         with open(self.folder / "log.jsonl", "a") as file:
             file.write(json.dumps(row) + "\n")
 
     def finish(self) -> None:
         """Measure the preview's colours, then save."""
-        self.bare.measure_mean_colors()
+        self.model.measure_mean_colors()
         self.save()
 
 
@@ -247,7 +248,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--continuous-steps", type=int, default=300, help="steps before quantisation starts")
     parser.add_argument("--perceptual", type=float, default=0.0, help="weight of the perceptual loss, in the last 40 %%")
     parser.add_argument("--decoder-of", help="folder of a finished image tokenizer, of which only the decoder is trained on")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, help="of the first weights and the crops")
     return parser.parse_args()
 
 

@@ -187,6 +187,16 @@ def test_threads_are_those_asked_for():
         torch.set_num_threads(before)
 
 
+def test_threads_are_set_before_a_first_call_is_timed(tmp_path):
+    before = torch.get_num_threads()
+    tiny_pipeline().save_pretrained(tmp_path)
+    try:
+        TokenShufflePipeline.from_pretrained(tmp_path, threads=before + 1)
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_pipeline_of_parts_checks_its_machine_and_defaults():
     with pytest.raises(ValueError, match="unknown setting 'top_q'"):
         tiny_pipeline({"top_q": 1})

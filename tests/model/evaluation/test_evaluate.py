@@ -28,7 +28,7 @@ def test_cells_are_the_trained_ones(pipe):
 
 
 def test_wide_and_tall_cells_go_by_their_own_size(pipe, monkeypatch):
-    cells = [{"window": 2, "size": size, "max_pixels": 64 * 96} for size in ("96x64", "64x96", "64x96")]
+    cells = [{"window": 2, "size": size, "min_pixels": 64 * 96, "max_pixels": 64 * 96} for size in ("96x64", "64x96", "64x96")]
     monkeypatch.setattr(pipe, "supported_cells", lambda: cells)
     assert command.cells(pipe, None, None) == [(2, "64x96"), (2, "96x64")]
     (_, pictures, _), *_ = command.draw(pipe, SHORT[:1], 2, "96x64", images=1, batch=1, seed=0)
@@ -53,6 +53,7 @@ def test_a_cell_is_measured_and_reported(pipe, blind_judge):
     text = command.report([json.loads(json.dumps(figures))])
     assert "not comparable with published GenEval" in text
     assert "### window 2, 64 px\n" in text
+    assert f"{pipe.decoder.numerics}, batches of 8, seed 3;" in text
 
 
 def test_pictures_repeat_with_the_seed(pipe):

@@ -3,7 +3,7 @@
 import pytest
 
 from model.evaluation.geneval import read_prompts
-from model.evaluation.scores import Rate, markdown, mean_rate, rate, table, wilson
+from model.evaluation.scores import Rate, difference, markdown, mean_rate, rate, table, wilson
 
 
 def test_wilson_agrees_with_scipy():
@@ -28,6 +28,13 @@ def test_mean_of_independent_rates_is_surer_than_each():
     assert mean.n == 240
 
 
+def test_difference_is_newcombes():
+    # Newcombe 1998 (17, 873-890), table II, method 10: 56/70 against 48/80
+    gap = difference(wilson(56 / 70, 70), wilson(48 / 80, 80))
+    assert (gap.value, gap.low, gap.high) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+    assert str(difference(wilson(0.5, 40), rate([]))) == "–"
+
+
 def test_empty_rates_do_not_enter_the_mean():
     assert mean_rate([wilson(0.5, 40), rate([])]) == mean_rate([wilson(0.5, 40)])
     assert str(rate([])) == "–"
@@ -39,7 +46,8 @@ def test_table_separates_seen_from_held_out():
     assert list(rows) == ["single_object", "two_object", "counting", "colors", "position", "color_attr", "mean"]
     assert (rows["mean"]["seen"].value, rows["mean"]["held-out"].value) == (1, 0)
     assert rows["single_object"]["all"].value == 1
-    assert rows["single_object"]["held-out"].n == 0
+    assert rows["single_object"]["held-out"].n == rows["single_object"]["seen - held-out"].n == 0
+    assert rows["mean"]["seen - held-out"].value == 1 > rows["mean"]["seen - held-out"].low > 0.8
     assert rows["mean"]["all"].value == pytest.approx((1 + 5 * 0.6) / 6)
 
 

@@ -45,14 +45,23 @@ def fresh_accelerator():
 
 
 @pytest.fixture(scope="session")
+def vocabulary(tmp_path_factory) -> Path:
+    """The files of the text tokenizer, which takes seconds to train: a run folder that has them trains none."""
+    from model.training.text_tokenizer import load_or_train
+
+    folder = tmp_path_factory.mktemp("vocabulary")
+    load_or_train(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def shards(painted_art, tmp_path_factory) -> Path:
     """Shard folders of 64 px scenes, 16 codes each, with a held-out folder beside them."""
     from model.training.shards import write_shards
 
     folder = tmp_path_factory.mktemp("shards")
-    # Few scenes would be learned by heart on a fast machine, and the held-out loss would rise.
-    for name, test, count in (("64", False, 512), ("64-held-out", True, 48)):
-        write_shards(folder / name, tiny_image_tokenizer(), 64, 64, count=count, test=test)
+    for name, test, count in (("64", False, 192), ("64-held-out", True, 48)):
+        write_shards(folder / name, tiny_image_tokenizer(), 64, 64, count=count, test=test, seed="test")
     return folder
 
 

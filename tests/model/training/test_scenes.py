@@ -2,13 +2,15 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from model.training.art import colours_of, visible_grounds
 from model.training.captions import plural
 from model.training.scenes import KINDS, OBJECT, STEP, arrange, combinations, compose, held_out
-from model.training.vocabulary import CONCEPTS, NUMBERS
+from model.training.vocabulary import CONCEPTS, GROUNDS, NUMBERS
 
 SIZES = ((512, 512), (768, 512), (512, 768), (256, 256))
 
@@ -72,6 +74,22 @@ def test_about_a_tenth_is_held_out():
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     share = sum(held_out("pair", tuple(sorted(pair))) for pair in pairs) / len(pairs)
     assert 0.08 < share < 0.12
+
+
+def test_white_things_stand_on_grounds_that_show_them():
+    rng, white = random.Random(0), set()
+    for name in ("cat", "house", "star", "bus"):
+        for _ in range(12):
+            scene = arrange(rng, "colors", [(name, "white")], None, 64, 64)
+            corners = np.asarray(scene.image)[[0, -1], 0].astype(int)
+            white |= {ground for ground, rgb in GROUNDS.items() if (abs(corners - rgb).max(-1) < 4).any()}
+    assert white and not white & {"white", "cream"}
+
+
+def test_any_two_objects_have_a_wall_and_a_floor():
+    hidden = [set(GROUNDS) - set(visible_grounds(name, colour)) for name in list(CONCEPTS)[::12] for colour in (None, *colours_of(name))]
+    hidden = set(map(frozenset, hidden))
+    assert all(len(a | b) <= len(GROUNDS) - 2 for a in hidden for b in hidden)
 
 
 def test_unknown_kind_names_what_is_allowed():
