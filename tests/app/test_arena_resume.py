@@ -94,4 +94,4 @@ def test_results_and_arena_outlive_deleted_pictures(services):
     assert "window=4" in results_view.view(services, Wish(study.id), None).verdicts
     assert arena._fitted(services, study.id, "alignment", 0, 0).n_votes
     left = {pair.id for pair in services.store.pairs_on_offer(study.id)}
-    assert begin(services, study).comparison.id in left and len(left) < len(services.store.list_comparisons(study.id))
+    assert begin(services, study).comparison.id in left and len(left) < len(services.store.coverage(study.id))
