@@ -147,6 +147,7 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
         labels: Tensor | None = None,
         compute_loss: bool | None = None,
         repeat_fraction: float = 1.0,
+        context_ids: Tensor | None = None,
     ) -> TokenShuffleOutput:
         """Score an image under a prompt.
 
@@ -162,13 +163,16 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
             repeat_fraction: share of the windows that repeat their left or upper neighbour to be scored, drawn
                 afresh, the others always (training only). Most of a picture is ground, which is learned in
                 minutes. A drawn repeat counts for those left out, so the mean stays unbiased.
+            context_ids: what the backbone reads instead of image_ids, which stay the target: with some windows of
+                other pictures the model learns to follow the prompt where the picture so far does not (training only).
 
         Raises ValueError for a window that the checkpoint lacks and for H or W that do not divide by it.
         """
         self.check_window(shuffle_window)
         if image_ids is None:
             raise ValueError("image_ids is None; it must be the codes of a picture, int64 [B, H, W]")
-        text, windows = self._hidden(input_ids, attention_mask, image_ids, shuffle_window)
+        read = image_ids if context_ids is None else context_ids
+        text, windows = self._hidden(input_ids, attention_mask, read, shuffle_window)
         output = TokenShuffleOutput()
         if compute_loss is not True:
             output.logits = self._logits(windows, image_ids, shuffle_window)

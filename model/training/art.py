@@ -21,6 +21,7 @@ from model.training.vocabulary import COLOURS, CONCEPTS, GROUNDS
 PACKAGE = "@iconify-json/fluent-emoji@1.2.7"
 GROUND_DISTANCE = 0.05  # in OKLab with lightness at half weight: what differs more is object
 HIDDEN = 0.4  # share of a drawing that may look like its ground: white things on white could not be told from it
+TONES = ("red", "yellow", "blue", "black", "white")  # a recoloured object is also drawn with a fifth of one of these
 RASTER_PX = 768  # the largest object of a 1024 px scene is 704 px wide
 
 
@@ -70,11 +71,11 @@ def raster(name: str) -> Image.Image:
     return image.crop(image.getchannel("A").point(lambda a: 255 * (a > 8)).getbbox())
 
 
-@lru_cache(maxsize=4096)
-def sprite(name: str, colour: str | None, size: int) -> np.ndarray:
+@lru_cache(maxsize=16384)
+def sprite(name: str, colour: str | None, size: int, tone: int = 0) -> np.ndarray:
     """A concept in a colour (None: as drawn), its longer side ``size`` px: uint8 [h, w, 4].
 
-    Raises ValueError if the colour check refuses the combination.
+    tone: which of :func:`tones_of` a recoloured one gets. Raises ValueError if the colour check refuses the combination.
     """
     image = raster(name)
     scale = size / max(image.size)
@@ -84,18 +85,18 @@ def sprite(name: str, colour: str | None, size: int) -> np.ndarray:
         return pixels
     if colour not in colours_of(name):
         raise ValueError(f"{name} does not look {colour} when recoloured; allowed: {colours_of(name)}")
-    return recolour(pixels, colour)
+    return recolour(pixels, tones_of(name, colour)[tone])
 
 
-def recolour(pixels: np.ndarray, colour: str) -> np.ndarray:
-    """Map lightness to shades of one colour, so that shading and dark details stay: [h, w, 4]."""
+def recolour(pixels: np.ndarray, target: tuple[int, int, int]) -> np.ndarray:
+    """Map lightness to shades of one RGB colour, so that shading and dark details stay: [h, w, 4]."""
     luma = pixels[..., :3] @ np.array([0.299, 0.587, 0.114])
     opaque = pixels[..., 3] > 128
     low, middle, high = np.percentile(luma[opaque], [2, 50, 98])
     span = max(high - low, 40)
     # Pull every object to the same middle lightness: a black umbrella can become yellow.
     level = np.clip(0.5 + 0.8 * (luma - 0.5 * (middle + 0.5 * (low + high))) / span, 0, 1)
-    target = np.array(COLOURS[colour], float)
+    target = np.array(target, float)
     stops = np.stack([target * 0.25, target * 0.8, target, target + (255 - target) * 0.55])
     shades = np.stack(
         [np.interp(np.linspace(0, 1, 256), [0, 0.3, 0.6, 1], stops[:, c]) for c in range(3)], axis=-1
@@ -144,10 +145,27 @@ def colours_of(name: str) -> tuple[str, ...]:
     opaque = pixels[..., 3] > 200
     accepted = []
     for colour in COLOURS:
-        shares = name_colours(recolour(pixels, colour)[opaque][:, :3])
-        if next(iter(shares)) == colour and shares[colour] >= 0.5:
+        if looks(pixels, opaque, COLOURS[colour], colour):
             accepted.append(colour)
     return tuple(accepted)
+
+
+def looks(pixels: np.ndarray, opaque: np.ndarray, target: tuple[int, int, int], colour: str) -> bool:
+    """Whether most of a drawing that is recoloured to ``target`` has the name ``colour``."""
+    shares = name_colours(recolour(pixels, target)[opaque][:, :3])
+    return next(iter(shares)) == colour and shares[colour] >= 0.5
+
+
+@lru_cache(maxsize=None)
+def tones_of(name: str, colour: str) -> tuple[tuple[int, int, int], ...]:
+    """The colour itself and, by mixing some of another into it, further tones that keep its name on this drawing.
+
+    A model that meets every object in one exact raster a colour learns a list of pictures; many tones make it learn colour.
+    """
+    pixels, own = np.array(raster(name).resize((24, 24))), COLOURS[colour]
+    opaque = pixels[..., 3] > 200
+    mixed = [tuple(round(0.8 * a + 0.2 * b) for a, b in zip(own, COLOURS[other])) for other in TONES if other != colour]
+    return (own, *(tone for tone in mixed if looks(pixels, opaque, tone, colour)))
 
 
 def _lab(rgb: np.ndarray) -> np.ndarray:

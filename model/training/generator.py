@@ -102,6 +102,13 @@ def make_optimizers(model: nn.Module, kind: str, lr: float) -> list[torch.optim.
     return [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.95))]
 
 
+def foreign_windows(image_ids: Tensor, window: int, share: float) -> Tensor:
+    """Codes [B, H, W] with ``share`` of the windows taken from the next picture of the batch."""
+    columns = torch.rand(len(image_ids), image_ids.shape[1] // window, image_ids.shape[2] // window, device=image_ids.device) < share
+    chosen = columns.repeat_interleave(window, 1).repeat_interleave(window, 2)
+    return torch.where(chosen, image_ids.roll(1, 0), image_ids)
+
+
 def rate(fraction: float, step: int, warmup_steps: int, decay_share: float) -> float:
     """Warm-up, stable, linear decay: the factor of the peak learning rate."""
     return min(1.0, (step + 1) / warmup_steps) * min(1.0, max(0.01, (1 - fraction) / max(decay_share, 1e-9)))
@@ -214,9 +221,10 @@ class GeneratorTrainer:
 
     def train_step(self, batch: dict[str, Tensor], cell: dict) -> TokenShuffleOutput:
         batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
+        context = foreign_windows(batch["image_ids"], cell["window"], self.recipe.get("foreign", 0.0))
         with self.accelerator.autocast():
             output = self.model(
-                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"]
+                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"], context_ids=context
             )
         self.accelerator.backward(output.loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])

@@ -15,7 +15,7 @@ from hashlib import blake2b
 import numpy as np
 from PIL import Image, ImageFilter
 
-from model.training.art import colours_of, sprite, visible_grounds
+from model.training.art import colours_of, sprite, tones_of, visible_grounds
 from model.training.captions import POSITIONS, caption
 from model.training.vocabulary import CONCEPTS, GROUNDS
 
@@ -85,7 +85,7 @@ def draw_items(rng: random.Random, kind: str) -> list[tuple[str, str | None]]:
     return [(first, colour_a), (second, colour_b)]
 
 
-def compose(rng: random.Random, kind: str, width: int, height: int, test: bool = False) -> Scene:
+def compose(rng: random.Random, kind: str, width: int, height: int, test: bool = False, tones: bool = False) -> Scene:
     """A random scene of a kind.
 
     Args:
@@ -93,6 +93,7 @@ def compose(rng: random.Random, kind: str, width: int, height: int, test: bool =
         width, height: multiples of 16 px.
         test: draw held-out combinations only; otherwise never one of them. A lone uncoloured
             object has no combination, so it is the same in both.
+        tones: recoloured objects come in several tones of their colour, not in one.
     """
     if kind not in KINDS:
         raise ValueError(f"unknown kind of scene {kind!r}; allowed: {', '.join(KINDS)}")
@@ -102,18 +103,20 @@ def compose(rng: random.Random, kind: str, width: int, height: int, test: bool =
         if not flags or any(flags) == test:
             break
     relation = rng.choice(list(POSITIONS)) if kind == "position" else None
-    return arrange(rng, kind, items, relation, width, height)
+    return arrange(rng, kind, items, relation, width, height, tones)
 
 
 def arrange(
-    rng: random.Random, kind: str, items: list[tuple[str, str | None]], relation: str | None, width: int, height: int
-) -> Scene:
+    rng: random.Random, kind: str, items: list[tuple[str, str | None]], relation: str | None, width: int, height: int,
+    tones: bool = False,
+) -> Scene:  # fmt: skip
     """Draw given objects on a random ground that hides none of them, with the caption that describes them."""
     scale = magnification(width, height)
     rows = rows_of(rng, len(items), relation)
     visible = [ground for ground in GROUNDS if all(ground in visible_grounds(*item) for item in items)]
     ground, phrase = paint_ground(rng, width, height, floor=len(rows) == 1, grounds=visible)
-    boxes, sprites = place(rng, items, relation, rows, width, height)
+    chosen = {item: rng.randrange(len(tones_of(*item))) if tones and item[1] else 0 for item in items}
+    boxes, sprites = place(rng, items, chosen, relation, rows, width, height)
     canvas = Image.fromarray(ground)
     if relation not in ("above", "below"):  # a thing in the air casts no shadow
         for box in boxes:
@@ -145,7 +148,7 @@ def rows_of(rng: random.Random, count: int, relation: str | None) -> tuple[int, 
     return (2, 2) if count == 4 else rng.choice(((1, 2), (2, 1)))
 
 
-def place(rng, items, relation, rows, width, height):
+def place(rng, items, tones, relation, rows, width, height):
     """Boxes and drawings of the objects, in caption order."""
     side = object_side(rows, width, height)
     order = list(range(len(items)))
@@ -156,7 +159,7 @@ def place(rng, items, relation, rows, width, height):
     boxes: list = [None] * len(items)
     sprites: list = [None] * len(items)
     for index, (x, y) in zip(order, squares(rng, rows, side, width, height)):
-        pixels = sprite(*items[index], side)
+        pixels = sprite(*items[index], side, tones[items[index]])
         tall, wide = pixels.shape[:2]
         # Within its square a drawing is always at the same codes: in the middle, standing on the lower edge.
         x, y = x + (side - wide) // 2 // CODE * CODE, y + (side - tall) // CODE * CODE

@@ -86,7 +86,7 @@ def write_shards(
     for _ in range(-(-count // SHARD_SCENES)):
         started = time.monotonic()
         chosen = rng.choices(kinds, shares, k=min(SHARD_SCENES, count))
-        scenes = [compose(rng, kind, width, height, test and kind != "single_object") for kind in chosen]
+        scenes = [compose(rng, kind, width, height, test and kind != "single_object", tones=not test) for kind in chosen]
         write_shard(folder, tokenizer, scenes)
         print(f"{len(chosen) / (time.monotonic() - started):.1f} scenes/s", flush=True)
 

@@ -34,7 +34,7 @@ def test_every_picture_comes_with_its_record(weights, tmp_path, capsys):
     ("options", "message"),
     [
         (["--output", "no/such/folder/cat.png"], "its folder must exist"),
-        (["--output", "cat.xyz"], "it must end in .png"),
+        (["--output", "cat.xyz"], "it must be a file that ends in .png"),
         (["--weights", "no/such/folder"], "neither a folder nor a hub id"),
         (["--device", "nix"], "device is 'nix'"),
         (["--width", "100"], "width is 100"),

@@ -217,3 +217,14 @@ def test_small_has_the_stated_size():
     with torch.device("meta"):
         model = TokenShuffleForImageGeneration(preset("small"))
     assert 15e6 < sum(p.numel() for p in {id(p): p for p in model.parameters()}.values()) < 22e6
+
+
+def test_what_is_read_may_differ_from_what_is_scored():
+    model, ids = tiny_model().eval(), torch.randint(0, 64, (1, 8, 8))
+    prompt, read = torch.tensor([[5, 6, 7]]), ids.clone()
+    read[:, :2, :2] = (read[:, :2, :2] + 1) % 64
+    plain = model(prompt, image_ids=ids, shuffle_window=2, compute_loss=False).logits
+    assert torch.equal(model(prompt, image_ids=ids, context_ids=ids, shuffle_window=2, compute_loss=False).logits, plain)
+    other = model(prompt, image_ids=ids, context_ids=read, shuffle_window=2, compute_loss=False).logits
+    assert torch.equal(other[:, :2, :2], plain[:, :2, :2])  # the window itself is scored as it is
+    assert not torch.allclose(other[:, :2, 2:], plain[:, :2, 2:])  # those after it have read another one

@@ -17,7 +17,7 @@ from PIL import Image
 from model import TokenShuffleForImageGeneration, TokenShufflePipeline, preset
 from model.costs import training_flops
 from model.settings import check_shape, sides
-from model.training.generator import SHEET_PROMPTS, GeneratorTrainer, make_optimizers
+from model.training.generator import SHEET_PROMPTS, GeneratorTrainer, foreign_windows, make_optimizers
 from model.training.precision import mixed_precision
 from model.training.shards import write_shards
 from tests.model.conftest import tiny_image_tokenizer, tiny_model
@@ -223,3 +223,13 @@ def test_precision_follows_the_cpu(monkeypatch, avx512, amx, expected):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     assert mixed_precision("auto") == expected
     assert mixed_precision("fp16") == "fp16"
+
+
+def test_foreign_windows_are_whole_and_of_the_next_picture():
+    torch.manual_seed(0)
+    ids = torch.arange(3)[:, None, None].expand(3, 32, 32)
+    context = foreign_windows(ids, 4, 0.25)
+    assert torch.equal(foreign_windows(ids, 4, 0.0), ids)
+    windows = context.unfold(1, 4, 4).unfold(2, 4, 4).flatten(3)
+    assert (windows == windows[..., :1]).all() and 0.15 < (context != ids).float().mean() < 0.35
+    assert ((context == ids) | (context == ids.roll(1, 0))).all()

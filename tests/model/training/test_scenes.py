@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.training.art import colours_of, visible_grounds
+from model.training.art import colours_of, name_colours, sprite, tones_of, visible_grounds
 from model.training.captions import plural
 from model.training.scenes import KINDS, OBJECT, STEP, arrange, combinations, compose, held_out
-from model.training.vocabulary import CONCEPTS, GROUNDS, NUMBERS
+from model.training.vocabulary import COLOURS, CONCEPTS, GROUNDS, NUMBERS
 
 SIZES = ((512, 512), (768, 512), (512, 768), (256, 256))
 
@@ -99,3 +99,18 @@ def test_unknown_kind_names_what_is_allowed():
 
 def test_plurals():
     assert plural("knife") == "knives" and plural("dog") == "dogs" and plural("sheep") == "sheep"
+
+
+def test_tones_of_a_colour_keep_its_name_and_are_of_training_only():
+    tones = tones_of("cup", "red")
+    assert tones[0] == COLOURS["red"] and len(set(tones)) == len(tones) > 1
+    for tone in range(len(tones)):
+        pixels = sprite("cup", "red", 96, tone)
+        assert next(iter(name_colours(pixels[pixels[..., 3] > 200][:, :3]))) == "red"
+
+    def pictures(**options):
+        scenes = (compose(random.Random(seed), "colors", 256, 256, **options) for seed in range(30))
+        return [np.asarray(scene.image) for scene in scenes]
+
+    plain, toned = pictures(), pictures(tones=True)
+    assert all(np.array_equal(a, b) for a, b in zip(plain, pictures())) and not all(np.array_equal(a, b) for a, b in zip(plain, toned))
