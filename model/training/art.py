@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import tarfile
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -156,7 +156,7 @@ def looks(pixels: np.ndarray, opaque: np.ndarray, target: tuple[int, int, int], 
     return next(iter(shares)) == colour and shares[colour] >= 0.5
 
 
-@lru_cache(maxsize=None)
+@cache
 def tones_of(name: str, colour: str) -> tuple[tuple[int, int, int], ...]:
     """The colour itself and, by mixing some of another into it, further tones that keep its name on this drawing.
 
