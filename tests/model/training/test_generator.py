@@ -145,7 +145,7 @@ def test_wide_pictures_read_by_workers_are_claimed_with_their_aspect(recipe, sha
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipes_name_models_and_cells_that_exist(path, recipe):
     shipped, known = json.loads(path.read_text()), json.loads(recipe.read_text())
-    assert set(shipped) - {"model"} == set(known) - {"model"}
+    assert set(shipped) - {"model", "foreign"} == set(known) - {"model"}
     config = preset(shipped["preset"], **shipped.get("model", {}))
     for cell in shipped["cells"]:
         assert set(cell) - {"claimed"} == set(known["cells"][0])
