@@ -176,16 +176,14 @@ class TokenShufflePipeline:
             tokens, mask: int64 and bool [height/16, width/16] or [n, ...]: keep `tokens`, redraw where mask is True.
         """
         prompts = self._checked_prompts(prompt)
-        chosen = self.validate(prompts, **settings)
+        chosen = self._resolved(settings)
         rows = len(prompts) * chosen.num_images
         return self._events(prompts, chosen, self._known(tokens, mask, chosen, rows))
 
     def validate(self, prompt: str | list[str] = "a", **settings: Any) -> Settings:
         """The settings that a call would use; raises the same ValueErrors and draws nothing."""
         self._checked_prompts(prompt)
-        chosen = resolve(settings, self.defaults, self.config)
-        self._check_text("negative_prompt", chosen.negative_prompt)
-        return chosen
+        return self._resolved(settings)
 
     def plan(self, **settings: Any) -> dict[str, float]:
         """What a call would cost: steps, codes, FLOPs and bytes, before drawing anything."""
@@ -306,6 +304,11 @@ class TokenShufflePipeline:
             "checkpoint": self.checkpoint,
             "trained": self.is_trained(settings.width, settings.height, settings.shuffle_window),
         }
+
+    def _resolved(self, settings: dict[str, Any]) -> Settings:
+        chosen = resolve(settings, self.defaults, self.config)
+        self._check_text("negative_prompt", chosen.negative_prompt)
+        return chosen
 
     def _checked_prompts(self, prompt: str | list[str]) -> list[str]:
         prompts = list(prompt) if isinstance(prompt, (list, tuple)) else [prompt]

@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 
 from app.arena import arena
 from app.compare.plan import is_grid
-from app.playground.schedule_plot import schedule_curves
 from app.results import plots
 from app.results.pictures import marked_pictures
+from app.results.schedule_plot import schedule_curves
 from app.results.text import (
     audit_html,
     noise_text,

@@ -104,9 +104,10 @@ def make_optimizers(model: nn.Module, kind: str, lr: float) -> list[torch.optim.
 
 def foreign_windows(image_ids: Tensor, window: int, share: float) -> Tensor:
     """Codes [B, H, W] with ``share`` of the windows taken from the next picture of the batch."""
-    columns = torch.rand(len(image_ids), image_ids.shape[1] // window, image_ids.shape[2] // window, device=image_ids.device) < share
-    chosen = columns.repeat_interleave(window, 1).repeat_interleave(window, 2)
-    return torch.where(chosen, image_ids.roll(1, 0), image_ids)
+    batch, height, width = image_ids.shape
+    windows = torch.rand(batch, height // window, width // window, device=image_ids.device) < share
+    codes = windows.repeat_interleave(window, 1).repeat_interleave(window, 2)
+    return torch.where(codes, image_ids.roll(1, 0), image_ids)
 
 
 def rate(fraction: float, step: int, warmup_steps: int, decay_share: float) -> float:

@@ -11,9 +11,9 @@ from rows import set_plan
 
 from app.arena import arena
 from app.pages.results import FIGURES, pictures_behind
-from app.playground.schedule_plot import schedule_curves
 from app.results import view as results_view
 from app.results.pictures import marked_pictures
+from app.results.schedule_plot import schedule_curves
 from app.results.text import trained_text
 from app.results.view import Wish, wish_from
 from app.studies import admin as study_admin
