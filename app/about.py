@@ -18,18 +18,29 @@ def figure_html(window: int = 2, side: int = 4, px: int = 22) -> str:
     grid, fused = side * px, side // window
     left, middle, right = 0, grid + 70, 2 * grid + 140
     cells = "".join(
-        rect(left + x * px, y * px, px, shade(x // window, y // window, fused)) for y in range(side) for x in range(side)
+        rect(left + x * px, y * px, px, shade(x // window, y // window, fused))
+        for y in range(side)
+        for x in range(side)
     )
     windows = "".join(
-        rect(middle + x * px * window, y * px * window, px * window, shade(x, y, fused)) for y in range(fused) for x in range(fused)
+        rect(middle + x * px * window, y * px * window, px * window, shade(x, y, fused))
+        for y in range(fused)
+        for x in range(fused)
     )
     top = (grid - px) / 2
-    tokens = "".join(rect(right + i * (px + 4), top, px, shade(i % fused, i // fused, fused)) for i in range(fused * fused))
+    tokens = "".join(
+        rect(right + i * (px + 4), top, px, shade(i % fused, i // fused, fused)) for i in range(fused * fused)
+    )
     width = right + fused * fused * (px + 4)
-    notes = ((grid / 2, f"{side * side} codes"), (middle + grid / 2, f"windows of {window} × {window}"),
-             ((right + width) / 2, f"{fused * fused} tokens, {fused * fused} steps"))  # fmt: skip
+    notes = (
+        (grid / 2, f"{side * side} codes"),
+        (middle + grid / 2, f"windows of {window} × {window}"),
+        ((right + width) / 2, f"{fused * fused} tokens, {fused * fused} steps"),
+    )
     texts = "".join(f'<text x="{x:g}" y="{grid + 18}" text-anchor="middle">{escape(text)}</text>' for x, text in notes)
-    arrows = "".join(f'<path d="M{x} {grid / 2}h44m-8 -6l8 6l-8 6" class="arrow"/>' for x in (grid + 13, middle + grid + 13))
+    arrows = "".join(
+        f'<path d="M{x} {grid / 2}h44m-8 -6l8 6l-8 6" class="arrow"/>' for x in (grid + 13, middle + grid + 13)
+    )
     return (
         f'<svg class="explain" viewBox="-4 -4 {width + 8} {grid + 30}" role="img" '
         f'aria-label="Sixteen image codes are fused into four windows; each window is one token and one step">'
@@ -111,9 +122,12 @@ def server_html(services: Services) -> str:
     backup = report["backup"]
     age = f"{seconds_text(backup['age_seconds'])} ago, restore proved" if backup else "none of our own"
     rows = [
-        ("state", report["status"]), ("database", f"{report['database'].get('dialect')}, revision {report['database'].get('revision')}"),
-        ("last backup", age), ("waiting jobs", str(report["jobs"].get("queued", 0))), ("running since", f"{seconds_text(report['uptime_seconds'])} ago"),
-    ]  # fmt: skip
+        ("state", report["status"]),
+        ("database", f"{report['database'].get('dialect')}, revision {report['database'].get('revision')}"),
+        ("last backup", age),
+        ("waiting jobs", str(report["jobs"].get("queued", 0))),
+        ("running since", f"{seconds_text(report['uptime_seconds'])} ago"),
+    ]
     lists = sentences("Problems", report["problems"]) + sentences("What this Space lacks", report["lacking"])
     return f"<h2>This server</h2>{table_html(('', ''), rows)}{lists}"
 

@@ -70,7 +70,10 @@ class GalleryHandlers:
         if not made:
             return "", "", None
         sides = ("A", "B") if len(made) == 2 else ("",)
-        details = [details_html(self.services, g, own=g.owner == viewer, side=side) for g, side in zip(made, sides, strict=True)]
+        details = [
+            details_html(self.services, g, own=g.owner == viewer, side=side)
+            for g, side in zip(made, sides, strict=True)
+        ]
         return self.comparison(made), "".join(details), made[-1]
 
     def comparison(self, made: Sequence[Generation]) -> str:

@@ -47,7 +47,9 @@ class GenerationRequest:
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of the pipeline; what was left open is left out."""
-        values = {key: value for key, value in asdict(self).items() if value is not None and key not in NOT_OF_THE_PIPELINE}
+        values = {
+            key: value for key, value in asdict(self).items() if value is not None and key not in NOT_OF_THE_PIPELINE
+        }
         if self.guidance_points is not None:
             values["guidance_points"] = [tuple(point) for point in self.guidance_points]
         return values

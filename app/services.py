@@ -56,9 +56,13 @@ class Services:
     """
 
     def __init__(
-        self, settings: Settings, store: Store, pipeline: TokenShufflePipeline | None, problem: str | None = None,
+        self,
+        settings: Settings,
+        store: Store,
+        pipeline: TokenShufflePipeline | None,
+        problem: str | None = None,
         lacking: Sequence[str] = (),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.settings = settings
         self.store = store
         self.pipeline = pipeline
@@ -66,9 +70,7 @@ class Services:
         further = {} if settings.zero_gpu else settings.checkpoints
         self.checkpoints = Checkpoints(pipeline, problem, further, lambda source: load_pipeline(settings, source))
         self.lacking = tuple(lacking)
-        self.identity = Identity(
-            settings.secret, admin_key=settings.admin_key, space_author=settings.space_author
-        )
+        self.identity = Identity(settings.secret, admin_key=settings.admin_key, space_author=settings.space_author)
         self.live = LiveJobs()
         self.vocabulary = load_vocabulary(weights_folder(settings) / "vocabulary.json")
         self.environment = environment_of()
@@ -97,7 +99,10 @@ class Services:
     def recover(self) -> None:
         """Take up the jobs of workers that are gone, and no other's: several studios may share a database."""
         recovered = self.store.recover_jobs(
-            gone=self.name.earlier, alive=self.name.own, silent_seconds=SILENT_SECONDS, max_attempts=0 if self.lent else MAX_ATTEMPTS
+            gone=self.name.earlier,
+            alive=self.name.own,
+            silent_seconds=SILENT_SECONDS,
+            max_attempts=0 if self.lent else MAX_ATTEMPTS,
         )
         if recovered:
             log.info("%d unfinished jobs were taken up again", len(recovered))

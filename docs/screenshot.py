@@ -1,6 +1,6 @@
 """The README's picture: starts the studio on the shipped weights, draws one prompt in a browser, and keeps what is seen.
 
-    python docs/screenshot.py        needs requirements-dev.txt and Debian's chromium; writes docs/studio.webp
+python docs/screenshot.py        needs requirements-dev.txt and Debian's chromium; writes docs/studio.webp
 """
 
 import io

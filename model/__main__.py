@@ -15,7 +15,9 @@ def add_generate(parser: argparse.ArgumentParser) -> Command:
     """Draw pictures and write each beside a replay record."""
     parser.add_argument("prompt")
     parser.add_argument("--weights", help="checkpoint folder or hub id (default: the shipped weights)")
-    parser.add_argument("--output", type=Path, default=Path("picture.png"), help="PNG; further pictures get -1, -2, ...")
+    parser.add_argument(
+        "--output", type=Path, default=Path("picture.png"), help="PNG; further pictures get -1, -2, ..."
+    )
     for name in ("width", "height", "shuffle-window", "top-k", "seed", "num-images"):
         parser.add_argument(f"--{name}", type=int)
     for name in ("guidance-scale", "ramp-end", "temperature", "top-p"):
@@ -75,7 +77,9 @@ def describe(arguments: argparse.Namespace) -> None:
 
 def add_benchmark(parser: argparse.ArgumentParser) -> Command:
     """Measure this decoder beside a transformers loop and the weight-streaming floor."""
-    parser.add_argument("--weights", help="checkpoint folder, hub id, or a preset for random weights (default: the shipped ones)")
+    parser.add_argument(
+        "--weights", help="checkpoint folder, hub id, or a preset for random weights (default: the shipped ones)"
+    )
     parser.add_argument("--large", action="store_true", help="also 2048 px at the largest window")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of the table")
     _add_machine(parser)
@@ -98,7 +102,9 @@ def add_evaluate(parser: argparse.ArgumentParser) -> Command:
     parser.add_argument("--images", type=int, default=1, help="pictures per prompt")
     parser.add_argument("--batch", type=int, default=16, help="pictures drawn at once, which share noise")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--frechet", action="store_true", help="also the Fréchet distance to scenes of the same prompts")
+    parser.add_argument(
+        "--frechet", action="store_true", help="also the Fréchet distance to scenes of the same prompts"
+    )
     parser.add_argument("--json", type=Path, help="write all figures here, after every cell")
     parser.add_argument("--sheets", type=Path, help="write a contact sheet of every cell to this folder")
     _add_machine(parser)
@@ -114,11 +120,18 @@ def evaluate(arguments: argparse.Namespace) -> None:
     )
     print(
         evaluate(
-            pipe, window=arguments.window, size=arguments.size, prompts=arguments.prompts, images=arguments.images,
-            batch=arguments.batch, seed=arguments.seed, frechet=arguments.frechet, json_file=arguments.json,
+            pipe,
+            window=arguments.window,
+            size=arguments.size,
+            prompts=arguments.prompts,
+            images=arguments.images,
+            batch=arguments.batch,
+            seed=arguments.seed,
+            frechet=arguments.frechet,
+            json_file=arguments.json,
             sheets=arguments.sheets,
         )
-    )  # fmt: skip
+    )
 
 
 COMMANDS = {"generate": add_generate, "benchmark": add_benchmark, "describe": add_describe, "evaluate": add_evaluate}

@@ -26,9 +26,7 @@ class Attention(nn.Module):
         if self.qk_norm:
             q, k = (F.rms_norm(x, (self.head_dim,), eps=QK_NORM_EPS) for x in (q, k))
         q, k = rotate(q, queries), rotate(k, keys)
-        mixed = F.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=self.grouped
-        )
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=self.grouped)
         return self.o_proj(mixed.transpose(1, 2).flatten(2))
 
     def _heads(self, x: Tensor) -> Tensor:
@@ -52,9 +50,16 @@ class Block(nn.Module):
     """One pre-norm Llama block. [B, L, D] -> [B, L, D]."""
 
     def __init__(
-        self, hidden_size: int, intermediate_size: int, heads: int, kv_heads: int, head_dim: int,
-        qk_norm: bool, eps: float, residual_std: float,
-    ):  # fmt: skip
+        self,
+        hidden_size: int,
+        intermediate_size: int,
+        heads: int,
+        kv_heads: int,
+        head_dim: int,
+        qk_norm: bool,
+        eps: float,
+        residual_std: float,
+    ):
         super().__init__()
         self.input_layernorm = RMSNorm(hidden_size, eps=eps)
         self.self_attn = Attention(hidden_size, heads, kv_heads, head_dim, qk_norm, residual_std)

@@ -35,11 +35,15 @@ class TransformersLoop:
     def __init__(self, model: TokenShuffleForImageGeneration):
         config = model.config
         llama = LlamaConfig(
-            vocab_size=8, hidden_size=config.hidden_size, intermediate_size=config.intermediate_size,
-            num_hidden_layers=config.num_hidden_layers, num_attention_heads=config.num_attention_heads,
-            num_key_value_heads=config.num_key_value_heads, head_dim=config.head_dim,
+            vocab_size=8,
+            hidden_size=config.hidden_size,
+            intermediate_size=config.intermediate_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            num_key_value_heads=config.num_key_value_heads,
+            head_dim=config.head_dim,
             rms_norm_eps=config.rms_norm_eps,
-        )  # fmt: skip
+        )
         with model.device:
             self.model = LlamaModel(llama).eval()
         self.model.layers.load_state_dict(model.model.layers.state_dict())
@@ -75,10 +79,14 @@ def measure(
     model, image_tokenizer, name = _parts(weights, usable_device(device))
     engine = engine or default_engine(model.device)
     numbers = {
-        "weights": name, "device": str(model.device), "threads": torch.get_num_threads(), "engine": engine,
+        "weights": name,
+        "device": str(model.device),
+        "threads": torch.get_num_threads(),
+        "engine": engine,
         "clock": "processor" if clock() is time.process_time else "wall",
-        "torch": torch.__version__, "backbone_parameters": costs.backbone_parameters(model.config),
-    }  # fmt: skip
+        "torch": torch.__version__,
+        "backbone_parameters": costs.backbone_parameters(model.config),
+    }
     numbers["step"] = compare_steps(model)
     numbers["rounding"] = rounding(model)
     ids = torch.zeros(1, SIDE, SIDE, dtype=torch.int64, device=model.device)
@@ -98,7 +106,9 @@ def compare_steps(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, 
     for _ in range(ROUNDS):
         bandwidth = max(bandwidth, memory_bandwidth(model.device))
         for name, loop in loops.items():
-            times[name] = min(times[name], _seconds(lambda loop=loop: [loop() for _ in range(STEPS)], model.device) / STEPS)
+            times[name] = min(
+                times[name], _seconds(lambda loop=loop: [loop() for _ in range(STEPS)], model.device) / STEPS
+            )
     size = costs.backbone_parameters(model.config)
     floors = {name: weight_bytes(name, size) / bandwidth for name in ENGINES}
     return {
@@ -125,7 +135,11 @@ def time_large(model: TokenShuffleForImageGeneration, image_tokenizer: ImageToke
     plan = random_plan(model, window, side=128)
     codes = _whole_loop(Decoder(model, engine), plan, rounds=1)
     ids = torch.zeros(1, 128, 128, dtype=torch.int64, device=model.device)
-    return {"window": window, "codes_seconds": codes, "picture_seconds": best_seconds(lambda: image_tokenizer.decode(ids), 1)}
+    return {
+        "window": window,
+        "codes_seconds": codes,
+        "picture_seconds": best_seconds(lambda: image_tokenizer.decode(ids), 1),
+    }
 
 
 def rounding(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, float]]:
@@ -193,17 +207,24 @@ def report(numbers: dict[str, Any]) -> str:
         f"  transformers loop, fp32   {step['milliseconds']['transformers']:8.2f}",
     ]
     for name in ENGINES:
-        values = (step[key][name] for key in ("milliseconds", "floor_milliseconds", "times_the_floor", "times_faster_than_transformers"))
+        values = (
+            step[key][name]
+            for key in ("milliseconds", "floor_milliseconds", "times_the_floor", "times_faster_than_transformers")
+        )
         lines.append(f"  this decoder, {name:12}" + "{:8.2f} {:8.2f} {:9.2f} {:12.2f}".format(*values))
     for name, error in numbers["rounding"].items():
-        lines.append(f"logits of {name} against fp32: {error['spread']:.2%} of their spread, {error['nats']:.5f} nats a code")
+        lines.append(
+            f"logits of {name} against fp32: {error['spread']:.2%} of their spread, {error['nats']:.5f} nats a code"
+        )
     lines.append(f"whole decode loop at 512 px, {numbers['engine']}:  steps   one picture   two pictures")
     for window, row in numbers["windows"].items():
         lines.append(f"  s={window}   {row['steps']:34} {row['one_picture']:11.2f} s {row['two_pictures']:11.2f} s")
     lines.append(f"codes to picture at 512 px: {numbers['picture_512_seconds']:.3f} s")
     if "large" in numbers:
         large = numbers["large"]
-        lines.append(f"2048 px, s={large['window']}: {large['codes_seconds']:.1f} s codes, {large['picture_seconds']:.1f} s picture")
+        lines.append(
+            f"2048 px, s={large['window']}: {large['codes_seconds']:.1f} s codes, {large['picture_seconds']:.1f} s picture"
+        )
     lines.append(f"peak resident memory: {numbers['peak_resident_mib']:.0f} MiB")
     return "\n".join(lines)
 

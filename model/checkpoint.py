@@ -31,7 +31,9 @@ def local_folder(source: str | Path) -> Path:
     if not folder.is_dir():
         folder = _download(str(source))
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
-    missing += [f"{part}/*.safetensors" for part in (".", "image_tokenizer") if not any((folder / part).glob("*.safetensors"))]
+    missing += [
+        f"{part}/*.safetensors" for part in (".", "image_tokenizer") if not any((folder / part).glob("*.safetensors"))
+    ]
     if missing:
         raise ValueError(f"{source} is no Token-Shuffle checkpoint: {', '.join(missing)} missing")
     return folder
@@ -81,7 +83,9 @@ def check_parts(model: PreTrainedModel, image_tokenizer: PreTrainedModel, tokeni
     if missing:
         raise ValueError(f"the tokenizer lacks {len(missing)} special tokens of a prompt, {missing[0]} first")
     if max(ids.values()) >= model.config.text_vocab_size:
-        raise ValueError(f"the tokenizer has ids up to {max(ids.values())}; the model knows {model.config.text_vocab_size}")
+        raise ValueError(
+            f"the tokenizer has ids up to {max(ids.values())}; the model knows {model.config.text_vocab_size}"
+        )
 
 
 def load_model(kind: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
@@ -97,7 +101,9 @@ def load_model(kind: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
         raise ValueError(f"the weights in {folder} cannot be read: {error!r}") from error
     for problem in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if report[problem]:
-            raise ValueError(f"the weights in {folder} do not fit their config: {problem} {sorted(report[problem])[:3]}")
+            raise ValueError(
+                f"the weights in {folder} do not fit their config: {problem} {sorted(report[problem])[:3]}"
+            )
     broken = [name for name, tensor in model.state_dict().items() if not bool(tensor.isfinite().all())]
     if broken:
         raise ValueError(f"the weights in {folder} hold numbers that are not finite, {broken[0]} first")
@@ -107,7 +113,9 @@ def load_model(kind: type[PreTrainedModel], folder: Path) -> PreTrainedModel:
 def checkpoint_hash(folder: Path) -> str:
     """16 hex digits over names and bytes of all that decides a picture: weights, configs, tokenizer."""
     digest = hashlib.sha256()
-    for path in sorted(p for pattern in ("*.safetensors", "config.json", "tokenizer.json") for p in folder.rglob(pattern)):
+    for path in sorted(
+        p for pattern in ("*.safetensors", "config.json", "tokenizer.json") for p in folder.rglob(pattern)
+    ):
         digest.update(str(path.relative_to(folder)).encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -8,9 +8,17 @@ POSITIONS = ("sequence", "axial")
 WINDOW_HEADS = ("independent", "causal")
 CELL_KEYS = {"min_pixels", "max_pixels", "window"}
 SIZES = (
-    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
-    "text_vocab_size", "image_vocab_size", "max_text_tokens", "max_pixels",
-)  # fmt: skip
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "text_vocab_size",
+    "image_vocab_size",
+    "max_text_tokens",
+    "max_pixels",
+)
 
 
 class TokenShuffleConfig(PreTrainedConfig):
@@ -98,7 +106,9 @@ class TokenShuffleConfig(PreTrainedConfig):
         _require(self.shuffle_windows, "shuffle_windows", self.shuffle_windows, "at least one of 1, 2, 4 and 8")
         _require(
             self.end_of_image_id is None or 0 <= self.end_of_image_id < self.text_vocab_size,
-            "end_of_image_id", self.end_of_image_id, f"None or a text id, 0 to {self.text_vocab_size - 1}",
+            "end_of_image_id",
+            self.end_of_image_id,
+            f"None or a text id, 0 to {self.text_vocab_size - 1}",
         )
         for name in ("rope_theta", "rms_norm_eps"):
             _require(_is_number(getattr(self, name)), name, getattr(self, name), "a number")
@@ -109,17 +119,23 @@ class TokenShuffleConfig(PreTrainedConfig):
         _require(self.window_head in WINDOW_HEADS, "window_head", self.window_head, f"one of {WINDOW_HEADS}")
         _require(
             self.head_dim % 4 == 0 or (self.positions != "axial" and self.head_dim % 2 == 0),
-            "head_dim", self.head_dim, "a multiple of 4 (axial) or of 2 (sequence)",
+            "head_dim",
+            self.head_dim,
+            "a multiple of 4 (axial) or of 2 (sequence)",
         )
         _require(
             self.num_attention_heads % self.num_key_value_heads == 0,
-            "num_key_value_heads", self.num_key_value_heads, f"a divisor of {self.num_attention_heads} heads",
+            "num_key_value_heads",
+            self.num_key_value_heads,
+            f"a divisor of {self.num_attention_heads} heads",
         )
         for s in self.shuffle_windows:
             _require(isinstance(s, int) and s in (1, 2, 4, 8), "shuffle window", s, "1, 2, 4 or 8")
             _require(
                 self.code_width is not None or self.hidden_size % s**2 == 0,
-                "hidden_size", self.hidden_size, f"a multiple of {s**2} when code_width is None",
+                "hidden_size",
+                self.hidden_size,
+                f"a multiple of {s**2} when code_width is None",
             )
 
 
@@ -137,10 +153,21 @@ PRESETS: dict[str, dict[str, Any]] = {
     "small": {},
     # the paper's size (arXiv 2504.17789): Llama blocks, 128k text ids, tied head (facts that fit 2.7B)
     "paper-2.7b": {
-        "hidden_size": 3072, "intermediate_size": 8192, "num_hidden_layers": 20, "num_attention_heads": 24,
-        "rope_theta": 500000.0, "rms_norm_eps": 1e-5, "text_vocab_size": 128256, "image_vocab_size": 16384,
-        "max_text_tokens": 512, "shuffle_windows": (1, 2, 4, 8), "code_width": None, "positions": "sequence",
-        "qk_norm": False, "window_head": "independent", "text_loss_weight": 1.0,
+        "hidden_size": 3072,
+        "intermediate_size": 8192,
+        "num_hidden_layers": 20,
+        "num_attention_heads": 24,
+        "rope_theta": 500000.0,
+        "rms_norm_eps": 1e-5,
+        "text_vocab_size": 128256,
+        "image_vocab_size": 16384,
+        "max_text_tokens": 512,
+        "shuffle_windows": (1, 2, 4, 8),
+        "code_width": None,
+        "positions": "sequence",
+        "qk_norm": False,
+        "window_head": "independent",
+        "text_loss_weight": 1.0,
     },
 }
 

@@ -17,7 +17,9 @@ def load_config(source: str) -> TokenShuffleConfig:
     try:
         values, _ = TokenShuffleConfig.get_config_dict(source)
     except OSError as error:
-        raise ValueError(f"{source} is no preset ({', '.join(PRESETS)}), and no config can be read there: {error}") from error
+        raise ValueError(
+            f"{source} is no preset ({', '.join(PRESETS)}), and no config can be read there: {error}"
+        ) from error
     if values.get("model_type") != TokenShuffleConfig.model_type:
         raise ValueError(f"{source} holds no config of a {TokenShuffleConfig.model_type!r} model")
     return TokenShuffleConfig.from_dict(values)
@@ -52,7 +54,8 @@ def cells(config: TokenShuffleConfig) -> list[dict[str, float]]:
                     "window": window,
                     "fused_tokens": tokens,
                     "forward_tflops": costs.forward_flops(config, tokens) / 1e12,
-                    "attention_share": 1 - 2 * costs.backbone_parameters(config) * tokens / costs.forward_flops(config, tokens),
+                    "attention_share": 1
+                    - 2 * costs.backbone_parameters(config) * tokens / costs.forward_flops(config, tokens),
                     "head_tflops": costs.head_flops(config, side, side) / 1e12,
                     "kv_mib": costs.kv_bytes(config, tokens) / 2**20,
                     "logits_mib": costs.logits_bytes(config, side, side) / 2**20,
@@ -64,7 +67,9 @@ def cells(config: TokenShuffleConfig) -> list[dict[str, float]]:
 def describe(source: str) -> str:
     """The printed text of `python -m model describe`."""
     config = load_config(source)
-    lines = [f"{source}: {config.hidden_size} wide, {config.num_hidden_layers} blocks, {config.num_attention_heads} heads"]
+    lines = [
+        f"{source}: {config.hidden_size} wide, {config.num_hidden_layers} blocks, {config.num_attention_heads} heads"
+    ]
     lines += [f"  {name:24}{count:>15,}" for name, count in parameters(config).items()]
     lines.append("  px    s  fused tokens  forward TFLOPs  attention  head TFLOPs   KV MiB (bf16)  logits MiB (fp32)")
     for row in cells(config):
@@ -72,7 +77,9 @@ def describe(source: str) -> str:
             f"{row['pixels']:5} {row['window']:3} {row['fused_tokens']:13,} {row['forward_tflops']:15.4g} "
             f"{row['attention_share']:9.0%} {row['head_tflops']:12.3g} {row['kv_mib']:15.4g} {row['logits_mib']:18.4g}"
         )
-    lines.append("  FLOPs and KV are per picture and branch; guidance takes two branches, training three times the FLOPs.")
+    lines.append(
+        "  FLOPs and KV are per picture and branch; guidance takes two branches, training three times the FLOPs."
+    )
     return "\n".join(lines)
 
 

@@ -240,19 +240,26 @@ class ImageTokenizer(PreTrainedModel):
         state = state.get("model", state) if isinstance(state, dict) else {}
         renamed = {ours: tensor for key, tensor in state.items() if (ours := rename(key))}
         if not {"codebook", "decoder.0.weight", "encoder.0.conv_in.weight"} <= renamed.keys():
-            raise ValueError(f"{path} holds no LlamaGen tokenizer: no quantize.embedding, post_quant_conv or encoder.conv_in")
+            raise ValueError(
+                f"{path} holds no LlamaGen tokenizer: no quantize.embedding, post_quant_conv or encoder.conv_in"
+            )
         renamed["codebook"] = F.normalize(renamed["codebook"], dim=-1)
         codes, code_dim = renamed["codebook"].shape
         config = ImageTokenizerConfig(
-            architecture="llamagen", codebook_size=codes, code_dim=code_dim,
-            channels=(renamed["encoder.0.conv_in.weight"].shape[0],), z_channels=renamed["decoder.0.weight"].shape[0],
-        )  # fmt: skip
+            architecture="llamagen",
+            codebook_size=codes,
+            code_dim=code_dim,
+            channels=(renamed["encoder.0.conv_in.weight"].shape[0],),
+            z_channels=renamed["decoder.0.weight"].shape[0],
+        )
         tokenizer = cls(config)
         try:
             missing, unexpected = tokenizer.load_state_dict(renamed, strict=False)
         except RuntimeError as error:  # shapes, those of the f8 tokenizer for one
             raise ValueError(f"{path} is not an f16 LlamaGen tokenizer: {error}") from error
         if unexpected or set(missing) != {"mean_colors"}:
-            raise ValueError(f"{path} is not an f16 LlamaGen tokenizer: missing {missing[:3]}, unknown {unexpected[:3]}")
+            raise ValueError(
+                f"{path} is not an f16 LlamaGen tokenizer: missing {missing[:3]}, unknown {unexpected[:3]}"
+            )
         tokenizer.eval().measure_mean_colors()
         return tokenizer

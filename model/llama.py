@@ -16,9 +16,16 @@ from model.config import PRESETS, TokenShuffleConfig
 from model.prompt import special_tokens
 
 COPIED_SIZES = (
-    "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
-    "head_dim", "rms_norm_eps", "initializer_range", "tie_word_embeddings",
-)  # fmt: skip
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "head_dim",
+    "rms_norm_eps",
+    "initializer_range",
+    "tie_word_embeddings",
+)
 NOT_SUPPORTED = {"attention_bias": True, "mlp_bias": True}
 
 
@@ -75,6 +82,8 @@ def copy_llama(model: PreTrainedModel, source: str | Path) -> None:
 def _check_rope(source: str | Path, llama: LlamaConfig) -> None:
     kind = llama.rope_parameters.get("rope_type", "default")
     if kind == "llama3":  # touches only wavelengths of thousands of tokens; training goes on without it
-        warnings.warn(f"{source}: the 'llama3' stretching of long contexts is left out, text changes slightly", stacklevel=3)
+        warnings.warn(
+            f"{source}: the 'llama3' stretching of long contexts is left out, text changes slightly", stacklevel=3
+        )
     elif kind != "default":
         raise ValueError(f"rope_type of {source} is {kind!r}; it must be 'default' or 'llama3'")

@@ -202,9 +202,11 @@ def rename(key: str) -> str | None:
     if key == "quantize.embedding.weight":
         return "codebook"
     for theirs, ours in (
-        ("encoder.", "encoder.0."), ("quant_conv.", "encoder.1."),
-        ("post_quant_conv.", "decoder.0."), ("decoder.", "decoder.1."),
-    ):  # fmt: skip
+        ("encoder.", "encoder.0."),
+        ("quant_conv.", "encoder.1."),
+        ("post_quant_conv.", "decoder.0."),
+        ("decoder.", "decoder.1."),
+    ):
         if key.startswith(theirs):
             return ours + key.removeprefix(theirs)
     return None

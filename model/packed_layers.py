@@ -111,9 +111,14 @@ class PackedBlock:
         cache.both[:, :, start : start + length] = both
         keys, values = cache.until(start + length)
         mixed = F.scaled_dot_product_attention(
-            q.to(keys.dtype), keys, values, attn_mask=mask, is_causal=mask is None, scale=1.0,
+            q.to(keys.dtype),
+            keys,
+            values,
+            attn_mask=mask,
+            is_causal=mask is None,
+            scale=1.0,
             enable_gqa=self.heads != self.kv_heads,
-        )  # fmt: skip
+        )
         return self._finish(x.flatten(0, 1), mixed.transpose(1, 2).flatten(2).flatten(0, 1)).view_as(x)
 
     def _project(self, x: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:

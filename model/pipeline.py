@@ -195,7 +195,8 @@ class TokenShufflePipeline:
         return {
             "steps": steps,
             "tokens": height * width * chosen.num_images,
-            "flops": chosen.num_images * costs.image_flops(self.config, height, width, window, rows // chosen.num_images),
+            "flops": chosen.num_images
+            * costs.image_flops(self.config, height, width, window, rows // chosen.num_images),
             "kv_bytes": rows * costs.kv_bytes(self.config, steps + self.config.max_text_tokens, number),
             "weight_bytes_per_step": weight_bytes(self.decoder.engine, costs.step_parameters(self.config, window)),
         }
@@ -258,7 +259,12 @@ class TokenShufflePipeline:
             if images is None:
                 yield Event(total, total, tokens, _palette=self._palette)
         ended = time.perf_counter()
-        timings = {"prompt": prompted - started, "codes": coded - prompted, "picture": ended - coded, "total": ended - started}
+        timings = {
+            "prompt": prompted - started,
+            "codes": coded - prompted,
+            "picture": ended - coded,
+            "total": ended - started,
+        }
         peak = torch.cuda.max_memory_allocated(self.device) if on_cuda else None
         record = {**self._record(prompts, settings), "numerics": numerics, **_kept_record(known)}
         result = Result(images, tokens, timings, record, self.device.type, peak)
@@ -268,10 +274,13 @@ class TokenShufflePipeline:
         """Settings -> tensors on the device; conditional rows first, each prompt's images side by side."""
         height, width = settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE
         weights = guidance_weights(
-            settings.guidance_schedule, settings.guidance_scale,
+            settings.guidance_schedule,
+            settings.guidance_scale,
             costs.fused_tokens(height, width, settings.shuffle_window),
-            points=settings.guidance_points, interval=settings.guidance_range, ramp_end=settings.ramp_end,
-        )  # fmt: skip
+            points=settings.guidance_points,
+            interval=settings.guidance_range,
+            ramp_end=settings.ramp_end,
+        )
         texts = [text for text in prompts for _ in range(settings.num_images)]
         if bool((weights != 1).any()):
             texts += [settings.negative_prompt] * len(texts)
@@ -279,10 +288,18 @@ class TokenShufflePipeline:
         ids, mask = pad_left([prompt_ids(self.tokenizer, text, *shape) for text in texts], self._pad_id)
         keys = [(settings.seed, image) for _ in prompts for image in range(settings.num_images)]
         return Plan(
-            ids.to(self.device), mask.to(self.device), height, width, settings.shuffle_window,
-            weights.to(self.device), code_noise(keys, height, width, self.device), known,
-            float(settings.temperature), settings.top_k, settings.top_p,
-        )  # fmt: skip
+            ids.to(self.device),
+            mask.to(self.device),
+            height,
+            width,
+            settings.shuffle_window,
+            weights.to(self.device),
+            code_noise(keys, height, width, self.device),
+            known,
+            float(settings.temperature),
+            settings.top_k,
+            settings.top_p,
+        )
 
     def _numerics(self, prompts: list[str], run: Run) -> str:
         """What the exact codes depend on besides a picture's own settings: see `Decoder.numerics`; the rows of the batch,
@@ -294,9 +311,13 @@ class TokenShufflePipeline:
     def _record(self, prompts: list[str], settings: Settings) -> dict[str, Any]:
         steps = costs.fused_tokens(settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE, settings.shuffle_window)
         weights = guidance_weights(
-            settings.guidance_schedule, settings.guidance_scale, steps,
-            points=settings.guidance_points, interval=settings.guidance_range, ramp_end=settings.ramp_end,
-        )  # fmt: skip
+            settings.guidance_schedule,
+            settings.guidance_scale,
+            steps,
+            points=settings.guidance_points,
+            interval=settings.guidance_range,
+            ramp_end=settings.ramp_end,
+        )
         return {
             "prompt": prompts[0] if len(prompts) == 1 else prompts,
             **settings.replay(),
@@ -339,7 +360,9 @@ class TokenShufflePipeline:
         mask, given = mask.to(self.device, torch.bool), tokens.to(self.device)
         tokens = given.to(torch.int64)
         if not torch.equal(tokens[~mask].to(given.dtype), given[~mask]):
-            raise ValueError(f"tokens to keep hold fractions; codes are whole numbers 0 to {self.config.image_vocab_size - 1}")
+            raise ValueError(
+                f"tokens to keep hold fractions; codes are whole numbers 0 to {self.config.image_vocab_size - 1}"
+            )
         kept = tokens[~mask]
         if len(kept) and not 0 <= int(kept.min()) <= int(kept.max()) < self.config.image_vocab_size:
             raise ValueError(
@@ -392,4 +415,6 @@ def check_machine(engine: str | None, threads: int | None) -> None:
 
 def _to_bytes(colors: Tensor) -> Tensor:
     """[-1, 1] -> uint8."""
-    return (colors.float() + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)  # in place: half the time of 2048 px
+    return (
+        (colors.float() + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)
+    )  # in place: half the time of 2048 px

@@ -19,11 +19,14 @@ START_OF_IMAGE, END_OF_IMAGE = "<|start_of_image|>", "<|end_of_image|>"
 def special_tokens() -> list[str]:
     """Every special token, in the order of their ids (the first ids of the vocabulary)."""
     return [
-        PAD, BEGIN_OF_TEXT, START_OF_IMAGE, END_OF_IMAGE,
+        PAD,
+        BEGIN_OF_TEXT,
+        START_OF_IMAGE,
+        END_OF_IMAGE,
         *(f"<|window_{s}|>" for s in WINDOWS),
         *(f"<|width_{n}|>" for n in range(1, LARGEST_SIDE + 1)),
         *(f"<|height_{n}|>" for n in range(1, LARGEST_SIDE + 1)),
-    ]  # fmt: skip
+    ]
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, text: str, width: int, height: int, window: int) -> list[int]:

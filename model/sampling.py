@@ -10,7 +10,9 @@ from torch import Tensor
 BELOW_ONE = 1 - 3 * 2**-24  # times any float32, this rounds to less than it
 
 
-def probabilities(logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None) -> Tensor:
+def probabilities(
+    logits: Tensor, temperature: float = 1.0, top_k: int | None = None, top_p: float | None = None
+) -> Tensor:
     """[..., V] -> float32 weights [..., V], zero for filtered codes (not normalised again).
 
     Args:

@@ -104,12 +104,17 @@ def check(settings: Settings, config: TokenShuffleConfig) -> None:
     """Raise ValueError with the value and what is allowed, for the first setting that is not."""
     check_shape(settings.width, settings.height, settings.shuffle_window, config)
     check_guidance(
-        settings.guidance_schedule, settings.guidance_scale, settings.guidance_points,
-        settings.guidance_range, settings.ramp_end,
-    )  # fmt: skip
+        settings.guidance_schedule,
+        settings.guidance_scale,
+        settings.guidance_points,
+        settings.guidance_range,
+        settings.ramp_end,
+    )
     _check_number("temperature", settings.temperature, 0, MAX_TEMPERATURE)
     if 0 < settings.temperature < MIN_TEMPERATURE:
-        raise ValueError(f"temperature is {settings.temperature!r}; it must be 0 (the best code) or at least {MIN_TEMPERATURE}")
+        raise ValueError(
+            f"temperature is {settings.temperature!r}; it must be 0 (the best code) or at least {MIN_TEMPERATURE}"
+        )
     if settings.top_k is not None:
         _check_number("top_k", settings.top_k, 1, config.image_vocab_size, whole=True)
     if settings.top_p is not None and not 0 < _number("top_p", settings.top_p) <= 1:

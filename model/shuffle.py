@@ -120,4 +120,3 @@ def _code_width(hidden_size: int, window: int, code_width: int | None) -> int:
 
 def _bridge(inputs: int, outputs: int) -> nn.Module:
     return nn.Identity() if inputs == outputs else linear(inputs, outputs, std=inputs**-0.5)
-

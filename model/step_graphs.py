@@ -50,4 +50,6 @@ class StepGraphs:
                 run.draw_and_look(span)  # nothing is computed now
         except RuntimeError as error:
             self.graph, self.usable = None, False
-            warnings.warn(f"steps are launched one kernel at a time, since no CUDA graph could be made: {error}", stacklevel=2)
+            warnings.warn(
+                f"steps are launched one kernel at a time, since no CUDA graph could be made: {error}", stacklevel=2
+            )

@@ -56,7 +56,8 @@ def frozen_norm(norm: nn.GroupNorm, pieces: Iterator[tuple[slice, Tensor]]) -> R
     mean = (shares * means).sum(0)
     variance = (shares * (variances + (means - mean).square())).sum(0)
     inverse, mean = (
-        x.repeat_interleave(norm.num_channels // norm.num_groups, dim=1) for x in (torch.rsqrt(variance + norm.eps), mean)
+        x.repeat_interleave(norm.num_channels // norm.num_groups, dim=1)
+        for x in (torch.rsqrt(variance + norm.eps), mean)
     )
     scale = inverse * norm.weight
     shift = norm.bias - mean * scale

@@ -85,7 +85,9 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
         self.model = Backbone(config)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.shuffles = nn.ModuleDict({str(s): _pair_member(TokenShuffle, config, s) for s in config.shuffle_windows})
-        self.unshuffles = nn.ModuleDict({str(s): _pair_member(TokenUnshuffle, config, s) for s in config.shuffle_windows})
+        self.unshuffles = nn.ModuleDict(
+            {str(s): _pair_member(TokenUnshuffle, config, s) for s in config.shuffle_windows}
+        )
         self.window_head = _window_head(config)
         self.post_init()
 
@@ -267,9 +269,15 @@ def _draw_windows(codes: Tensor, columns: int, repeat_fraction: float) -> tuple[
 
 def _block(config: TokenShuffleConfig) -> Block:
     return Block(
-        config.hidden_size, config.intermediate_size, config.num_attention_heads, config.num_key_value_heads,
-        config.head_dim, config.qk_norm, config.rms_norm_eps, _residual_std(config),
-    )  # fmt: skip
+        config.hidden_size,
+        config.intermediate_size,
+        config.num_attention_heads,
+        config.num_key_value_heads,
+        config.head_dim,
+        config.qk_norm,
+        config.rms_norm_eps,
+        _residual_std(config),
+    )
 
 
 def _pair_member(kind: type, config: TokenShuffleConfig, window: int) -> nn.Module:

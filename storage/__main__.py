@@ -1,11 +1,11 @@
 """Storage from the command line, for whoever looks after it.
 
-    python -m storage DATA_DIR backup                 a proved snapshot now
-    python -m storage DATA_DIR verify                 restore the newest snapshot into a scratch folder and look
-    python -m storage DATA_DIR restore                put the newest sound snapshot in the database's place (stop the app)
-    python -m storage DATA_DIR check                  pictures without rows, rows without pictures, damaged files
-    python -m storage DATA_DIR export FOLDER --form csv|parquet|datasets
-    python -m storage DATA_DIR revision "what changed"    write the migration from the newest revision to schema.py
+python -m storage DATA_DIR backup                 a proved snapshot now
+python -m storage DATA_DIR verify                 restore the newest snapshot into a scratch folder and look
+python -m storage DATA_DIR restore                put the newest sound snapshot in the database's place (stop the app)
+python -m storage DATA_DIR check                  pictures without rows, rows without pictures, damaged files
+python -m storage DATA_DIR export FOLDER --form csv|parquet|datasets
+python -m storage DATA_DIR revision "what changed"    write the migration from the newest revision to schema.py
 """
 
 import argparse

@@ -138,7 +138,9 @@ def copy_to(snapshot: Snapshot, folder: Path) -> Snapshot:
 
 def journal_marks(snapshot: Snapshot) -> dict[int, str]:
     """The last line of each journal file that the snapshot contains (see storage/journal.py)."""
-    with contextlib.closing(sqlite3.connect(f"{snapshot.path.absolute().as_uri()}?immutable=1", uri=True)) as connection:
+    with contextlib.closing(
+        sqlite3.connect(f"{snapshot.path.absolute().as_uri()}?immutable=1", uri=True)
+    ) as connection:
         return dict(connection.execute("SELECT id, entry FROM journal_mark").fetchall())
 
 

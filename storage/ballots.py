@@ -79,7 +79,9 @@ def why_aside(session: Session, row: schema.Assignment) -> dict[str, str]:
 def check_open(session: Session, row: schema.Assignment) -> None:
     """Not expired, and the study takes answers."""
     if utc_now() > row.expires_at:
-        raise AssignmentExpired(f"this pair was open until {row.expires_at:%Y-%m-%d %H:%M:%S} UTC; ask for the next one")
+        raise AssignmentExpired(
+            f"this pair was open until {row.expires_at:%Y-%m-%d %H:%M:%S} UTC; ask for the next one"
+        )
     check_study_takes_votes(session, row)
 
 

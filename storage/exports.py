@@ -29,7 +29,26 @@ FORMATS = ("csv", "parquet", "datasets")
 IDENTITIES = ("owner", "viewer", "key_hash")
 SECRETS = ("invite", "request_key", "worker_id")
 
-_TEXT = ["id", "job_id", "study_id", "setting_id", "owner", "source", "derived_from", "prompt", "prompt_sent", "settings", "schedule", "checkpoint", "token_hash", "pixel_hash", "timings", "numerics_id", "environment", "taken_down_reason"]
+_TEXT = [
+    "id",
+    "job_id",
+    "study_id",
+    "setting_id",
+    "owner",
+    "source",
+    "derived_from",
+    "prompt",
+    "prompt_sent",
+    "settings",
+    "schedule",
+    "checkpoint",
+    "token_hash",
+    "pixel_hash",
+    "timings",
+    "numerics_id",
+    "environment",
+    "taken_down_reason",
+]
 GENERATION_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(_TEXT, pa.string()),
     **dict.fromkeys(("image_index", "width", "height", "window", "seed", "steps", "peak_memory_bytes"), pa.int64()),
@@ -150,9 +169,7 @@ def _table_rows(store: Store, table: sa.Table, salt: bytes) -> Iterator[Row]:
     with store.database.read() as session:
         found = session.execute(sa.select(*columns).order_by(table.c.id).execution_options(yield_per=500))
         for row in found.mappings():
-            yield {
-                name: _pseudonym(value, salt) if name in IDENTITIES else value for name, value in row.items()
-            }
+            yield {name: _pseudonym(value, salt) if name in IDENTITIES else value for name, value in row.items()}
 
 
 def _pseudonym(identity: str | None, salt: bytes) -> str | None:

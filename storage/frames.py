@@ -49,9 +49,18 @@ def votes(session: Session, study_id: str | None, simulated: bool | None) -> lis
 
 
 COLUMNS = (
-    "vote", "assignment", "comparison", "rater", "criterion", "answer", "left_side", "repeat_of", "propensity", "decision_ms",
+    "vote",
+    "assignment",
+    "comparison",
+    "rater",
+    "criterion",
+    "answer",
+    "left_side",
+    "repeat_of",
+    "propensity",
+    "decision_ms",
     "answered_at",
-)  # fmt: skip
+)
 CHUNK = 500  # rows that live at a time; more than 700 objects would wake Python's garbage collector again and again
 
 
@@ -159,20 +168,17 @@ def _pictures(session: Session, study_id: str | None) -> dict[str, Row]:
     shown = [Comparison.generation_a, Comparison.generation_b]
     scope = [] if study_id is None else [Comparison.study_id == study_id]
     wanted = select(shown[0]).where(*scope).union(select(shown[1]).where(*scope))
-    query = (
-        select(
-            Generation.id.label("generation"),
-            Generation.source,
-            Generation.prompt_sent.label("prompt"),
-            Generation.seed,
-            Generation.setting_id.label("setting"),
-            Generation.steps,
-            Generation.seconds,
-            Generation.peak_memory_bytes,
-            Generation.numerics_id.label("numerics"),
-        )
-        .where(Generation.id.in_(wanted))
-    )
+    query = select(
+        Generation.id.label("generation"),
+        Generation.source,
+        Generation.prompt_sent.label("prompt"),
+        Generation.seed,
+        Generation.setting_id.label("setting"),
+        Generation.steps,
+        Generation.seconds,
+        Generation.peak_memory_bytes,
+        Generation.numerics_id.label("numerics"),
+    ).where(Generation.id.in_(wanted))
     settings = _settings(session)
     found = session.execute(query)
     names = list(found.keys())

@@ -92,9 +92,7 @@ class Generations(Part):
 
     def get_generation(self, generation_id: str, viewer: str | None) -> Generation:
         """Own or published; unknown, deleted and foreign raise the same NotFound."""
-        query = joined().where(
-            schema.Generation.id == generation_id, *gallery.visible(GenerationFilter(viewer=viewer))
-        )
+        query = joined().where(schema.Generation.id == generation_id, *gallery.visible(GenerationFilter(viewer=viewer)))
         with self.database.read() as session:
             found = session.execute(query).one_or_none()
             if found is None:
@@ -175,9 +173,14 @@ class Generations(Part):
         return count
 
     def measured_seconds(
-        self, width: int | None = None, height: int | None = None, window: int | None = None, *, checkpoint: str | None = None,
+        self,
+        width: int | None = None,
+        height: int | None = None,
+        window: int | None = None,
+        *,
+        checkpoint: str | None = None,
         limit: int = 200,
-    ) -> list[Measured]:  # fmt: skip
+    ) -> list[Measured]:
         """The newest pictures that were drawn here (optionally of one cell or checkpoint) with steps, seconds and memory.
 
         What was brought in from elsewhere has no job, and says nothing of this machine.

@@ -250,9 +250,7 @@ def _check_room(session: Session, owner: str | None, limit: int | None, priority
 
 
 def _before(row: schema.Job) -> ColumnElement[bool]:
-    ahead = or_(
-        schema.Job.priority > row.priority, and_(schema.Job.priority == row.priority, schema.Job.id < row.id)
-    )
+    ahead = or_(schema.Job.priority > row.priority, and_(schema.Job.priority == row.priority, schema.Job.id < row.id))
     return or_(schema.Job.state == "running", and_(schema.Job.state == "queued", ahead))
 
 

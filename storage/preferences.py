@@ -19,7 +19,26 @@ TIES = ("both_good", "both_bad")
 TEXT, NUMBER, WHOLE, TRUTH = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 JPEG_QUALITY = 95
 
-_LONG_TEXT = ["vote", "study", "assignment", "comparison", "rater", "criterion", "answer", "kind", "factor", "block", "expected", "left_side", "chosen_by", "repeat_of", "display", "excluded", "exclusions", "prompt"]
+_LONG_TEXT = [
+    "vote",
+    "study",
+    "assignment",
+    "comparison",
+    "rater",
+    "criterion",
+    "answer",
+    "kind",
+    "factor",
+    "block",
+    "expected",
+    "left_side",
+    "chosen_by",
+    "repeat_of",
+    "display",
+    "excluded",
+    "exclusions",
+    "prompt",
+]
 _SIDE_TEXT = ["generation", "source", "setting", "settings", "schedule", "resolution", "checkpoint", "numerics"]
 _SIDE_WHOLE = ["seed", "window", "width", "height", "top_k", "steps", "peak_memory_bytes"]
 _SIDE_NUMBER = ["scale", "temperature", "top_p", "seconds"]

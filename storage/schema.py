@@ -229,7 +229,9 @@ class Vote(HasId, Base):
     assignment_id: Mapped[str] = mapped_column(ForeignKey("assignment.id"))
     criterion: Mapped[str] = mapped_column(String(32))
     revision: Mapped[int]
-    answer: Mapped[str | None] = mapped_column(String(16))  # in terms of a and b, never left and right; None: taken back
+    answer: Mapped[str | None] = mapped_column(
+        String(16)
+    )  # in terms of a and b, never left and right; None: taken back
     decision_ms: Mapped[int | None]
     display: Mapped[dict[str, Any]]
     supersedes: Mapped[str | None] = mapped_column(ForeignKey("vote.id"), unique=True)

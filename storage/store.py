@@ -53,7 +53,9 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
                 "revision": revisions.current(connection),
                 "jobs": dict(states.all()),
                 "database_bytes": self.database.path.stat().st_size if self.database.path else None,
-                "journal": None if self.journal is None else {"replayed": self.replayed.applied, "rejected": self.journal.rejected()},
+                "journal": None
+                if self.journal is None
+                else {"replayed": self.replayed.applied, "rejected": self.journal.rejected()},
                 "backup": self._backup_stats(),
             }
 
@@ -82,7 +84,12 @@ class Store(Jobs, Generations, Studies, Votes, Raters):
         good = backup.last_good(self.backup_dir)
         if good is None:
             return None
-        return {"age_seconds": good.age_seconds, "proved_at": good.proved_at, "revision": good.revision, "rows": dict(good.rows)}
+        return {
+            "age_seconds": good.age_seconds,
+            "proved_at": good.proved_at,
+            "revision": good.revision,
+            "rows": dict(good.rows),
+        }
 
     def check_images(self, *, rehash: bool = False) -> Findings:
         """Orphans and missing files. Slow with many pictures; rehash reads each of them."""

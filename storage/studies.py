@@ -124,7 +124,9 @@ class Studies(Part):
         assignments = select(schema.Assignment.id).where(schema.Assignment.study_id == study_id)
         votes = select(func.count(), func.max(schema.Vote.id)).where(schema.Vote.assignment_id.in_(assignments))
         excluded = select(func.count(), func.count(schema.Exclusion.lifted_at), func.max(schema.Exclusion.lifted_at))
-        pictures = select(func.count(), func.count(schema.Generation.deleted_at)).where(schema.Generation.study_id == study_id)
+        pictures = select(func.count(), func.count(schema.Generation.deleted_at)).where(
+            schema.Generation.study_id == study_id
+        )
         pairs = select(func.count()).select_from(schema.Comparison).where(schema.Comparison.study_id == study_id)
         with self.database.read() as session:
             return tuple(tuple(session.execute(query).one()) for query in (votes, excluded, pictures, pairs))
@@ -267,5 +269,3 @@ def to_study(row: schema.Study) -> Study:
         closed_at=row.closed_at,
         created_at=row.created_at,
     )
-
-

@@ -11,7 +11,9 @@ from storage.store import Store
 def row_counts(store: Store) -> dict[str, int]:
     """Rows per table."""
     with store.database.read() as session:
-        return {table.name: session.scalar(select(func.count()).select_from(table)) for table in Base.metadata.sorted_tables}
+        return {
+            table.name: session.scalar(select(func.count()).select_from(table)) for table in Base.metadata.sorted_tables
+        }
 
 
 def set_plan(store: Store, study_id: str, plan: dict[str, Any]) -> None:

@@ -76,9 +76,13 @@ def next_pair(services: Services, study: Study, owner: str) -> Assignment | None
     if unfinished is not None:
         return _assign(services, study, rater, unfinished)
     choice = choose(
-        now.pool, history_of(now.assignments), now.allowed, study.raters_per_pair,
-        np.random.default_rng(secrets.randbits(128)), _current_rating(services, study, now.pool),
-    )  # fmt: skip
+        now.pool,
+        history_of(now.assignments),
+        now.allowed,
+        study.raters_per_pair,
+        np.random.default_rng(secrets.randbits(128)),
+        _current_rating(services, study, now.pool),
+    )
     return None if choice is None else _assign(services, study, rater, choice)
 
 
@@ -112,16 +116,24 @@ def standing(services: Services, study: Study, owner: str, rater: Rater) -> Stan
     store, found = services.store, study_cache.design(services, study.id)
     known = store.seen_generations(owner)
     allowed = np.array([known.isdisjoint(pair) for pair in found.pictures.tolist()], dtype=bool)
-    return Standing(with_raters(found.pool, store.raters_of_pairs(study.id)), allowed, store.assignments_of(rater.id, study.id))
+    return Standing(
+        with_raters(found.pool, store.raters_of_pairs(study.id)), allowed, store.assignments_of(rater.id, study.id)
+    )
 
 
 def _assign(services: Services, study: Study, rater: Rater, choice: Choice) -> Assignment:
     """Written down; an unfinished assignment of the same pair is prolonged instead."""
     return services.store.open_assignment(
-        rater.id, study.id, choice.comparison, left_side=choice.left_side, criteria=study.criteria,
-        propensity=choice.propensity, chosen_by=choice.chosen_by, repeat_of=choice.repeat_of,
+        rater.id,
+        study.id,
+        choice.comparison,
+        left_side=choice.left_side,
+        criteria=study.criteria,
+        propensity=choice.propensity,
+        chosen_by=choice.chosen_by,
+        repeat_of=choice.repeat_of,
         expires_at=datetime.now(timezone.utc) + timedelta(minutes=PAIR_MINUTES),
-    )  # fmt: skip
+    )
 
 
 def _current_rating(services: Services, study: Study, pool: Pool) -> Rating | None:
@@ -169,10 +181,7 @@ def _pictures(services: Services, assignment: Assignment) -> tuple[Image.Image, 
 def progress(services: Services, study: Study, owner: str) -> dict[str, Any]:
     """Pairs that this rater has finished, and how many a sitting has."""
     rater = rater_of(services, owner)
-    finished = [
-        a for a in services.store.assignments_of(rater.id, study.id)
-        if set(a.criteria) <= set(a.answered)
-    ]  # fmt: skip
+    finished = [a for a in services.store.assignments_of(rater.id, study.id) if set(a.criteria) <= set(a.answered)]
     return {
         "done": len(finished),
         "total": session_pairs(study),
@@ -187,7 +196,11 @@ def session_pairs(study: Study) -> int:
 def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
     """What a rater reads before the first pair: the study, its questions, and how long a sitting takes."""
     rater = rater_of(services, owner)
-    led = " You have seen its results already: your answers are kept, but set aside." if services.store.has_read(study.id, rater.id) else ""
+    led = (
+        " You have seen its results already: your answers are kept, but set aside."
+        if services.store.has_read(study.id, rater.id)
+        else ""
+    )
     return {
         "consented": rater.consented_at is not None,
         "description": study.description + led,
@@ -207,9 +220,13 @@ def vote(services: Services, owner: str, message: Mapping[str, Any]) -> Vote:
     rater = rater_of(services, owner)
     assignment = services.store.get_assignment(str(message.get("assignment")), rater.id)
     return services.store.record_vote(
-        assignment.id, rater.id, criterion, by_picture(answer, assignment.left_side),
-        decision_ms=_milliseconds(message.get("decision_ms")), display=_display(message.get("display")),
-    )  # fmt: skip
+        assignment.id,
+        rater.id,
+        criterion,
+        by_picture(answer, assignment.left_side),
+        decision_ms=_milliseconds(message.get("decision_ms")),
+        display=_display(message.get("display")),
+    )
 
 
 def by_picture(answer: str, left_side: str) -> str:
@@ -230,11 +247,7 @@ def _display(value: Any) -> dict[str, float]:
     """How the pair was shown: known names and finite numbers only."""
     if not isinstance(value, dict):
         return {}
-    return {
-        k: float(value[k])
-        for k in DISPLAY_KEYS
-        if isinstance(value.get(k), int | float) and abs(value[k]) < 1e6
-    }
+    return {k: float(value[k]) for k in DISPLAY_KEYS if isinstance(value.get(k), int | float) and abs(value[k]) < 1e6}
 
 
 def take_back(services: Services, owner: str, vote_id: str) -> None:

@@ -31,7 +31,9 @@ def on_common_square(picture: Image.Image) -> Image.Image:
     scale = DISPLAY_PX / max(picture.size)
     size = tuple(max(round(side * scale), 1) for side in picture.size)
     square = Image.new("RGB", (DISPLAY_PX, DISPLAY_PX), BACKGROUND)
-    square.paste(picture.resize(size, Image.Resampling.LANCZOS), ((DISPLAY_PX - size[0]) // 2, (DISPLAY_PX - size[1]) // 2))
+    square.paste(
+        picture.resize(size, Image.Resampling.LANCZOS), ((DISPLAY_PX - size[0]) // 2, (DISPLAY_PX - size[1]) // 2)
+    )
     return square
 
 
@@ -49,9 +51,7 @@ def data_uri(jpeg: bytes) -> str:
 
 def degraded(picture: Image.Image) -> Image.Image:
     """A visibly worse copy for a control: an eighth of the resolution, blurred."""
-    small = picture.convert("RGB").resize(
-        [max(side // 8, 1) for side in picture.size], Image.Resampling.BILINEAR
-    )
+    small = picture.convert("RGB").resize([max(side // 8, 1) for side in picture.size], Image.Resampling.BILINEAR)
     return small.resize(picture.size, Image.Resampling.BILINEAR).filter(
         ImageFilter.GaussianBlur(max(picture.size) / 128)
     )

@@ -49,18 +49,24 @@ def torn(picture: Image.Image) -> Image.Image:
 
 LESSONS = {
     "alignment": Lesson(
-        "a green bird beside a yellow tractor", "bird-and-tractor", lambda _: stored("house-and-elephant"),
+        "a green bird beside a yellow tractor",
+        "bird-and-tractor",
+        lambda _: stored("house-and-elephant"),
         "one picture shows what the text says, the other something else. Only the text counts here, not beauty.",
     ),
     "appearance": Lesson(
-        "a bear", "bear", degraded,
+        "a bear",
+        "bear",
+        degraded,
         "both show a bear, but one is clear and the other is a blur. Only the looks count here, not the text.",
     ),
     "flaws": Lesson(
-        "four buses", "buses", torn,
+        "four buses",
+        "buses",
+        torn,
         "in one picture the buses are cut and shifted. The question is which picture has fewer flaws, so the whole one wins.",
     ),
-}  # fmt: skip
+}
 
 
 def left_to_learn(study: Study, rater: Rater) -> list[str]:

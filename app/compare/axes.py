@@ -72,7 +72,7 @@ def parts_of(name: str, text: str) -> list[str]:
 
 
 def unfold(name: str, piece: str) -> list[str]:
-    """"3..9 step 1.5" -> 3, 4.5, 6, 7.5, 9; anything else is one level."""
+    """ "3..9 step 1.5" -> 3, 4.5, 6, 7.5, 9; anything else is one level."""
     match = None if name in ("prompt", "schedule", "resolution", "checkpoint") else _RANGE.fullmatch(piece)
     if not match:
         return [piece]
@@ -147,14 +147,25 @@ def _whole(name: str, part: str) -> int:
 
 
 AXES: dict[str, Callable[[str], Level]] = {
-    "window": _window, "schedule": _schedule, "scale": _scale, "resolution": _resolution,
-    "temperature": _temperature, "seed": _seed, "prompt": _prompt, "checkpoint": _checkpoint,
-}  # fmt: skip
+    "window": _window,
+    "schedule": _schedule,
+    "scale": _scale,
+    "resolution": _resolution,
+    "temperature": _temperature,
+    "seed": _seed,
+    "prompt": _prompt,
+    "checkpoint": _checkpoint,
+}
 EXAMPLES = {
-    "window": "1, 2, 4", "schedule": "half-linear, constant 2", "scale": "1..3 step 0.5", "resolution": "256, 512",
-    "temperature": "0.5, 1", "seed": "1..4", "prompt": "a red apple | two green cars",
+    "window": "1, 2, 4",
+    "schedule": "half-linear, constant 2",
+    "scale": "1..3 step 0.5",
+    "resolution": "256, 512",
+    "temperature": "0.5, 1",
+    "seed": "1..4",
+    "prompt": "a red apple | two green cars",
     "checkpoint": "default, other",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

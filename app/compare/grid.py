@@ -126,9 +126,10 @@ def sheet_html(axes: Sequence[Axis], cells: Sequence[Shown], won: Mapping[str, W
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join(
         f'<tr><th scope="row">{escape(row)}</th>'
-        + "".join(f"<td>{cell_html(at[row, column], won, picked)}</td>" for column in columns) + "</tr>"
+        + "".join(f"<td>{cell_html(at[row, column], won, picked)}</td>" for column in columns)
+        + "</tr>"
         for row in rows
-    )  # fmt: skip
+    )
     return (
         f'<div class="sheet-scroll" tabindex="0"><table class="sheet"><thead><tr><th>{escape(corner)}</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
@@ -156,5 +157,3 @@ def won_html(won: Won | None) -> str:
         return ""
     bar = f'<i><b style="left:{won.low:.0%};right:{1 - won.high:.0%}"></b></i>'
     return f'<small class="won">won {won.share:.0%} [{won.low:.0%}, {won.high:.0%}] n = {won.n}{bar}</small>'
-
-

@@ -36,7 +36,14 @@ from storage.records import Job, Study
 
 NO_AXIS = "–"
 MAX_RECENT = 20
-STATES = {"queued": "waits", "running": "is being drawn", "done": "was deleted", "failed": "failed", "cancelled": "stopped", "interrupted": "held"}
+STATES = {
+    "queued": "waits",
+    "running": "is being drawn",
+    "done": "was deleted",
+    "failed": "failed",
+    "cancelled": "stopped",
+    "interrupted": "held",
+}
 
 
 @dataclass(frozen=True)
@@ -68,11 +75,17 @@ class Wish:
             raise ValueError("give two axes at least: rows and columns")
         text = text or next((level.label for axis in axes if axis.name == "prompt" for level in axis.levels()), "")
         base = GenerationRequest(
-            prompt=text, typed=text, width=int(self.resolution), height=int(self.resolution),
-            shuffle_window=int(self.window), guidance_schedule=self.schedule, guidance_scale=float(self.scale),
-            temperature=float(self.temperature), seed=int(self.seed or 0),
+            prompt=text,
+            typed=text,
+            width=int(self.resolution),
+            height=int(self.resolution),
+            shuffle_window=int(self.window),
+            guidance_schedule=self.schedule,
+            guidance_scale=float(self.scale),
+            temperature=float(self.temperature),
+            seed=int(self.seed or 0),
             allow_untrained=self.allow_untrained,
-        )  # fmt: skip
+        )
         return Crossing(base, axes)
 
 
@@ -153,7 +166,12 @@ class CompareHandlers:
             return replace(shown, state=STATES[job.state] if job else "not queued")
         link = self.services.picture_url
         return replace(
-            shown, generation=made.id, source=link(made, "thumb"), full=link(made), steps=made.steps, seconds=made.seconds
+            shown,
+            generation=made.id,
+            source=link(made, "thumb"),
+            full=link(made),
+            steps=made.steps,
+            seconds=made.seconds,
         )
 
     def slider(self, picked: Sequence[str], owner: str | None) -> str:
@@ -197,7 +215,16 @@ def plan_html(cost: Plan, crossing: Crossing) -> str:
 
 def status_html(study: Study, now: Progress) -> str:
     parts = [f"{now.done} of {now.total} pictures"]
-    parts += [f"{count} {name}" for count, name in ((now.busy, "waiting or drawn now"), (now.held, "held"), (now.missing, "not queued"), (now.failed, "stopped or failed")) if count]
+    parts += [
+        f"{count} {name}"
+        for count, name in (
+            (now.busy, "waiting or drawn now"),
+            (now.held, "held"),
+            (now.missing, "not queued"),
+            (now.failed, "stopped or failed"),
+        )
+        if count
+    ]
     share = now.done / max(now.total, 1)
     meter = "" if now.finished else f'<div class="meter"><i style="width:{share:.0%}"></i></div>'
     error = f'<p class="cost cost-bad">{escape(now.error)}</p>' if now.error else ""

@@ -56,9 +56,16 @@ def plan(services: Services, crossing: Crossing, most: int = MAX_CELLS) -> Plan:
     for _, cell in by_checkpoint(crossing):
         request = cell.request
         kind = (
-            request.width, request.height, request.shuffle_window, request.guidance_schedule, request.guidance_scale,
-            request.guidance_points, request.temperature, request.prompt, request.checkpoint,
-        )  # fmt: skip
+            request.width,
+            request.height,
+            request.shuffle_window,
+            request.guidance_schedule,
+            request.guidance_scale,
+            request.guidance_points,
+            request.temperature,
+            request.prompt,
+            request.checkpoint,
+        )
         if kind not in known:
             services.check(request)
             known[kind] = services.estimate(request)
@@ -102,9 +109,14 @@ def start_grid(services: Services, owner: str, crossing: Crossing, address: str 
             raise WrongState("your last grid is not finished; wait for it, go on with it, or stop it")
     with services.spending(address, pictures_wanted):
         study = services.store.create_study(
-            f"Grid {secrets.token_hex(5)}", owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(CRITERIA),
-            raters_per_pair=GRID_RATERS, plan={"grid": crossing.as_dict()},
-        )  # fmt: skip
+            f"Grid {secrets.token_hex(5)}",
+            owner=owner,
+            prompts=prompts_of(crossing),
+            settings=[],
+            criteria=list(CRITERIA),
+            raters_per_pair=GRID_RATERS,
+            plan={"grid": crossing.as_dict()},
+        )
     queue(services, study, owner)
     return services.store.get_study(study.id)
 
@@ -167,10 +179,14 @@ def progress(services: Services, study: Study) -> Progress:
     total = crossing_of(study).count() if stored_crossing(study) else len(jobs)
     failed = [job for job in jobs if job.state == "failed"]
     return Progress(
-        total, states["done"], states["failed"] + states["cancelled"], states["queued"] + states["running"],
-        states["interrupted"], 0 if states["cancelled"] else max(total - len(jobs), 0),
+        total,
+        states["done"],
+        states["failed"] + states["cancelled"],
+        states["queued"] + states["running"],
+        states["interrupted"],
+        0 if states["cancelled"] else max(total - len(jobs), 0),
         failed[0].error if failed else None,
-    )  # fmt: skip
+    )
 
 
 def jobs_of_cells(services: Services, study: Study) -> dict[int, Job]:
@@ -189,4 +205,3 @@ def pictures(services: Services, study: Study) -> list[tuple[Cell, Job | None, G
         job = jobs.get(number)
         found.append((cell, job, made.get(job.id) if job else None))
     return found
-

@@ -54,6 +54,4 @@ def win_shares(votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
     ]
     table = pd.concat(sides).groupby("generation")["score"].agg(wins="sum", n="count")
     bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
-    return table.assign(
-        share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds]
-    )
+    return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])

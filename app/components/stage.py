@@ -63,9 +63,7 @@ def windows_svg(stage: Stage) -> str:
     total = rows * columns
     veil = windows_path(stage.shown, total, columns)
     lit = windows_path(stage.shown, min(stage.step + 1, total), columns) if stage.step else ""
-    lines = "".join(f"M{x} 0V{rows}" for x in range(1, columns)) + "".join(
-        f"M0 {y}H{columns}" for y in range(1, rows)
-    )
+    lines = "".join(f"M{x} 0V{rows}" for x in range(1, columns)) + "".join(f"M0 {y}H{columns}" for y in range(1, rows))
     return (
         f'<svg class="windows" viewBox="0 0 {columns} {rows}" preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="veil" d="{veil}"/><path class="lines" d="{lines}"/><path class="lit" d="{lit}"/></svg>'

@@ -67,11 +67,22 @@ class StopSlider(gr.HTML):
     """
 
     def __init__(
-        self, stops: Sequence[Stop] = (), value: int | None = None, *, label: str = "", locked: Sequence[int] = (), **kwargs: Any
+        self,
+        stops: Sequence[Stop] = (),
+        value: int | None = None,
+        *,
+        label: str = "",
+        locked: Sequence[int] = (),
+        **kwargs: Any,
     ) -> None:
         self.stops = {stop.value for stop in stops}
         super().__init__(
-            value, html_template=template(stops, label), css_template=CSS, js_on_load=JS_ON_LOAD, locked=list(locked), **kwargs
+            value,
+            html_template=template(stops, label),
+            css_template=CSS,
+            js_on_load=JS_ON_LOAD,
+            locked=list(locked),
+            **kwargs,
         )
 
     def preprocess(self, payload: Any) -> int:
@@ -80,7 +91,9 @@ class StopSlider(gr.HTML):
         except (TypeError, ValueError):
             value = None
         if value not in self.stops:
-            raise gr.Error(f"{str(payload)[:40]!r} is not offered; allowed are {sorted(self.stops)}", print_exception=False)
+            raise gr.Error(
+                f"{str(payload)[:40]!r} is not offered; allowed are {sorted(self.stops)}", print_exception=False
+            )
         return value
 
     def postprocess(self, value: int) -> int:
@@ -93,7 +106,8 @@ class StopSlider(gr.HTML):
 def template(stops: Sequence[Stop], label: str) -> str:
     values = ",".join(str(stop.value) for stop in stops)
     ticks = "".join(
-        f'<span data-index="{i}" title="{escape(stop.title)}">{escape(stop.label)}</span>' for i, stop in enumerate(stops)
+        f'<span data-index="{i}" title="{escape(stop.title)}">{escape(stop.label)}</span>'
+        for i, stop in enumerate(stops)
     )
     return (
         f'<div class="stops" data-values="[{values}]"><div class="head"><b>{escape(label)}</b><span class="now"></span></div>'

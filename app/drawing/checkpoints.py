@@ -21,7 +21,9 @@ class Checkpoints:
     """default: the pipeline that is always there, or None with the reason in `problem`. further: name -> folder or hub
     id. load: such a source -> its pipeline. Safe to ask from several threads."""
 
-    def __init__(self, default: Any, problem: str | None, further: Mapping[str, str], load: Callable[[str], Any]) -> None:
+    def __init__(
+        self, default: Any, problem: str | None, further: Mapping[str, str], load: Callable[[str], Any]
+    ) -> None:
         self.default, self.problem, self.further, self.load = default, problem, dict(further), load
         self._loaded: dict[str, Any] = {}  # least recently used first
         self._hashes: dict[str, str] = {}  # of whatever was loaded once
@@ -41,7 +43,9 @@ class Checkpoints:
             raise ValueError(f"checkpoint {name!r:.60}; allowed here: {', '.join(self.names)}")
         pipeline = self.default if name == DEFAULT else self._further(name)
         if wanted and pipeline.checkpoint != wanted:
-            raise ValueError(f"the checkpoint {name} has the weights {pipeline.checkpoint} now; {wanted:.60} were asked for")
+            raise ValueError(
+                f"the checkpoint {name} has the weights {pipeline.checkpoint} now; {wanted:.60} were asked for"
+            )
         return pipeline
 
     def pinned(self, name: str) -> str:

@@ -57,9 +57,13 @@ class Drawing:
     `closing` set: the process ends, the jobs do not."""
 
     def __init__(
-        self, store: Store, generator_of: Callable[[str | None], Generator], live: LiveJobs, environment: Mapping[str, Any],
+        self,
+        store: Store,
+        generator_of: Callable[[str | None], Generator],
+        live: LiveJobs,
+        environment: Mapping[str, Any],
         closing: threading.Event,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.store = store
         self.generator_of = generator_of
         self.live = live
@@ -125,7 +129,9 @@ class Drawing:
             self._compare(job, request, result)
         else:
             on_processor = result.device == "cpu"  # elsewhere this process's memory says nothing of the picture's
-            self._record(job, request, result, seconds, memory.peak_bytes() if on_processor else result.peak_memory_bytes)
+            self._record(
+                job, request, result, seconds, memory.peak_bytes() if on_processor else result.peak_memory_bytes
+            )
 
     def _record(
         self, job: Job, request: GenerationRequest, result: Any, seconds: float, peak_bytes: int | None

@@ -65,11 +65,15 @@ def drawing_seconds(pipeline: TokenShufflePipeline, store: Store, settings: Sett
     known = store.measured_seconds(
         chosen.width, chosen.height, chosen.shuffle_window, checkpoint=pipeline.checkpoint, limit=20
     )
-    totals = [row.timings["total"] * share for row, share in alike(known, chosen.num_images) if row.timings.get("total")]
+    totals = [
+        row.timings["total"] * share for row, share in alike(known, chosen.num_images) if row.timings.get("total")
+    ]
     if totals:
         return max(totals)
     measured = alike(store.measured_seconds(limit=50), chosen.num_images)
-    others = [row.timings["total"] / row.steps * share for row, share in measured if row.steps and row.timings.get("total")]
+    others = [
+        row.timings["total"] / row.steps * share for row, share in measured if row.steps and row.timings.get("total")
+    ]
     return pipeline.plan(**settings)["steps"] * (statistics.median(others) if others else STEP_SECONDS)
 
 

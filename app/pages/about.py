@@ -17,8 +17,12 @@ def build(services: Services) -> gr.Blocks:
             gr.HTML(about.method_html() + about.checkpoint_html(services) + about.privacy_html(services))
             sign_in(services)
             with gr.Row(elem_id="forget"):
-                sure = gr.Checkbox(False, label="Delete every picture and prompt of mine", elem_id="sure", container=False)
-                forget = gr.Button("Delete everything", variant="stop", size="sm", interactive=False, elem_id="forget-all")
+                sure = gr.Checkbox(
+                    False, label="Delete every picture and prompt of mine", elem_id="sure", container=False
+                )
+                forget = gr.Button(
+                    "Delete everything", variant="stop", size="sm", interactive=False, elem_id="forget-all"
+                )
             gr.HTML(about.api_html())
             server = gr.HTML(elem_id="server")
             gr.HTML(about.credits_html())

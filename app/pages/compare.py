@@ -42,13 +42,23 @@ def build(services: Services) -> gr.Blocks:
         buttons = button_row()
         with gr.Row():
             recent = gr.Dropdown([], label="My grids", elem_id="grid-recent", scale=3)
-            criterion = gr.Dropdown(CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1, min_width=200)
+            criterion = gr.Dropdown(
+                CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1, min_width=200
+            )
         status = gr.HTML(elem_id="grid-status")
         slider = gr.HTML(elem_id="grid-slider", js_on_load=SLIDER_JS)
         rate = gr.Button("Queue these two for rating", visible=False, elem_id="grid-rate")
         sheet = gr.HTML(elem_id="sheet", js_on_load=JS_ON_LOAD, css_template=CSS)
         outputs = [sheet, shown, status, timer, buttons["hold"], buttons["go-on"], buttons["stop"]]
-        wire(handlers, page, (token, owner, grid, shown, picked), inputs, outputs, (cost, recent, criterion, slider, rate, sheet, timer), buttons)
+        wire(
+            handlers,
+            page,
+            (token, owner, grid, shown, picked),
+            inputs,
+            outputs,
+            (cost, recent, criterion, slider, rate, sheet, timer),
+            buttons,
+        )
     return page
 
 
@@ -56,12 +66,26 @@ def input_panel(services: Services) -> list[Any]:
     """In the order of `Wish`."""
     tuned = services.tuned
     windows = sorted(services.pipeline.config.shuffle_windows) if services.pipeline is not None else [1, 2, 4]
-    trained = [s for s in windows if services.pipeline is not None and services.pipeline.is_trained(tuned.width, tuned.height, s)]
-    prompt = gr.Textbox(EXAMPLE_PROMPTS[0], label="Prompt", placeholder="What should the pictures show?", max_length=services.settings.max_prompt_chars, elem_id="grid-prompt")
+    trained = [
+        s
+        for s in windows
+        if services.pipeline is not None and services.pipeline.is_trained(tuned.width, tuned.height, s)
+    ]
+    prompt = gr.Textbox(
+        EXAMPLE_PROMPTS[0],
+        label="Prompt",
+        placeholder="What should the pictures show?",
+        max_length=services.settings.max_prompt_chars,
+        elem_id="grid-prompt",
+    )
     with gr.Row():
-        resolution = gr.Number(tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100)
+        resolution = gr.Number(
+            tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100
+        )
         window = gr.Dropdown(windows, value=tuned.shuffle_window, label="Window", min_width=90)
-        schedule = gr.Dropdown([s for s in SCHEDULES if s != "custom"], value=tuned.guidance_schedule, label="Schedule", min_width=160)
+        schedule = gr.Dropdown(
+            [s for s in SCHEDULES if s != "custom"], value=tuned.guidance_schedule, label="Schedule", min_width=160
+        )
         scale = gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90)
         temperature = gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)
@@ -71,14 +95,32 @@ def input_panel(services: Services) -> list[Any]:
             with gr.Column(min_width=260):
                 with gr.Group():
                     choices = [each for each in AXES if each != "checkpoint" or services.checkpoints.further]
-                    axis = gr.Dropdown(choices if title != "Sheets" else [NO_AXIS, *choices], value=name, label=title, elem_id=f"axis-{title.lower()}")
+                    axis = gr.Dropdown(
+                        choices if title != "Sheets" else [NO_AXIS, *choices],
+                        value=name,
+                        label=title,
+                        elem_id=f"axis-{title.lower()}",
+                    )
                     levels = gr.Textbox(
-                        start_levels(name, trained or windows, tuned.guidance_scale), label="Levels", lines=1, max_lines=5, elem_id=f"levels-{title.lower()}",
-                        info=hint(services, name), max_length=4000,
-                    )  # fmt: skip
-                axis.input(lambda chosen: gr.update(value="", info=hint(services, chosen)), axis, levels, **PRIVATE, queue=False)
+                        start_levels(name, trained or windows, tuned.guidance_scale),
+                        label="Levels",
+                        lines=1,
+                        max_lines=5,
+                        elem_id=f"levels-{title.lower()}",
+                        info=hint(services, name),
+                        max_length=4000,
+                    )
+                axis.input(
+                    lambda chosen: gr.update(value="", info=hint(services, chosen)),
+                    axis,
+                    levels,
+                    **PRIVATE,
+                    queue=False,
+                )
                 axes += [axis, levels]
-    untrained = gr.Checkbox(False, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="grid-untrained", interactive=True)
+    untrained = gr.Checkbox(
+        False, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="grid-untrained", interactive=True
+    )
     return [prompt, resolution, window, schedule, scale, temperature, seed, *axes, untrained]
 
 
@@ -112,13 +154,24 @@ def shown_values(view: View, last: str | None = None) -> list[Any]:
     sheet = gr.skip() if view.sheet == last else view.sheet
     stoppable = view.busy or view.held
     return [
-        sheet, view.sheet, view.status, gr.Timer(active=view.busy), gr.update(visible=view.busy),
-        gr.update(visible=view.held), gr.update(visible=stoppable),
-    ]  # fmt: skip
+        sheet,
+        view.sheet,
+        view.status,
+        gr.Timer(active=view.busy),
+        gr.update(visible=view.busy),
+        gr.update(visible=view.held),
+        gr.update(visible=stoppable),
+    ]
 
 
 def wire(
-    handlers: CompareHandlers, page: gr.Blocks, states: tuple, inputs: list[Any], outputs: list[Any], parts: tuple, buttons: dict[str, Any]
+    handlers: CompareHandlers,
+    page: gr.Blocks,
+    states: tuple,
+    inputs: list[Any],
+    outputs: list[Any],
+    parts: tuple,
+    buttons: dict[str, Any],
 ) -> None:
     token, owner, grid, shown, picked = states
     cost, recent, criterion, slider, rate, sheet, timer = parts
@@ -130,7 +183,12 @@ def wire(
         who = handlers.services.identity.owner(request, visitor)
         mine = handlers.recent(who)
         asked = dict(request.query_params).get("grid") or (mine[0][1] if mine else None)
-        return [who, asked, gr.update(choices=mine, value=asked if asked in [i for _, i in mine] else None), *show(asked, who, criterion)]
+        return [
+            who,
+            asked,
+            gr.update(choices=mine, value=asked if asked in [i for _, i in mine] else None),
+            *show(asked, who, criterion),
+        ]
 
     def show(grid_id: str | None, who: str | None, criterion: str) -> list[Any]:
         return shown_values(handlers.view(grid_id, who, criterion))
@@ -155,7 +213,13 @@ def wire(
     reshow = {"fn": show, "inputs": [grid, owner, criterion], "outputs": outputs, **PRIVATE}
     page.load(arrive, [token, criterion], [owner, grid, recent, *outputs], **PRIVATE)
     gr.on(
-        [page.load, *(part.change for part in inputs)], describe, inputs, cost, queue=False, trigger_mode="always_last", **PRIVATE
+        [page.load, *(part.change for part in inputs)],
+        describe,
+        inputs,
+        cost,
+        queue=False,
+        trigger_mode="always_last",
+        **PRIVATE,
     )
     buttons["start"].click(start, [token, *inputs], [owner, grid, recent, picked], **PRIVATE).success(**reshow)
     for action in ("hold", "go-on", "stop"):
@@ -164,7 +228,9 @@ def wire(
     criterion.input(**reshow)
     timer.tick(tick, [grid, owner, criterion, picked, shown], outputs, **PRIVATE)
     sheet.pick(pick, picked, picked, **PRIVATE)
-    picked.change(compare, [picked, owner], [slider, rate], **PRIVATE).then(lambda chosen: None, picked, None, js=MARK_JS, **PRIVATE)
+    picked.change(compare, [picked, owner], [slider, rate], **PRIVATE).then(
+        lambda chosen: None, picked, None, js=MARK_JS, **PRIVATE
+    )
     rate.click(send, [grid, owner, picked], None, **PRIVATE).success(**reshow)
 
 

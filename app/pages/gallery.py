@@ -19,7 +19,9 @@ def build(services: Services) -> gr.Blocks:
     with gr.Blocks(title="Gallery · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         viewer, cursor, current = gr.State(None), gr.State(None), gr.State(None)
-        picked = gr.JSON([], visible="hidden", elem_id="picked")  # ids as the browser knows them; each is checked when used
+        picked = gr.JSON(
+            [], visible="hidden", elem_id="picked"
+        )  # ids as the browser knows them; each is checked when used
         heading("Gallery")
         wishes = filter_bar()
         with gr.Row(equal_height=False):
@@ -33,7 +35,16 @@ def build(services: Services) -> gr.Blocks:
                 details = gr.HTML(elem_id="picked-details")
                 admin = admin_panel(services)
         shown = [compare, details, current, *buttons.values()]
-        wire(handlers, page, wishes, (token, viewer, cursor, picked, current), (cards, older, newest), shown, buttons, admin)
+        wire(
+            handlers,
+            page,
+            wishes,
+            (token, viewer, cursor, picked, current),
+            (cards, older, newest),
+            shown,
+            buttons,
+            admin,
+        )
     return page
 
 
@@ -77,9 +88,15 @@ def hint() -> str:
 
 
 def wire(
-    handlers: GalleryHandlers, page: gr.Blocks, wishes: list[Any], states: tuple, grid: tuple, shown: list[Any],
-    buttons: dict[str, Any], admin: tuple | None,
-) -> None:  # fmt: skip
+    handlers: GalleryHandlers,
+    page: gr.Blocks,
+    wishes: list[Any],
+    states: tuple,
+    grid: tuple,
+    shown: list[Any],
+    buttons: dict[str, Any],
+    admin: tuple | None,
+) -> None:
     token, viewer, cursor, picked, current = states
     cards, older, newest = grid
     listing = [cards, cursor, older, newest]
@@ -107,13 +124,11 @@ def wire(
     reshow = {"fn": show, "inputs": [picked, viewer], "outputs": shown, **PRIVATE}
     gr.on([wish.change for wish in wishes] + [newest.click], trigger_mode="always_last", **relist)
     older.click(further, [viewer, cursor, picked, *wishes], listing, **PRIVATE)
-    cards.pick(pick, picked, picked, **PRIVATE).then(**reshow).then(
-        mark_picked, picked, None, js=MARK_JS, **PRIVATE
-    )
+    cards.pick(pick, picked, picked, **PRIVATE).then(**reshow).then(mark_picked, picked, None, js=MARK_JS, **PRIVATE)
     for action in ("publish", "unpublish", "delete"):
-        buttons[action].click(
-            acting(handlers, action), [current, viewer, picked], picked, **PRIVATE
-        ).success(**reshow).then(**relist)  # fmt: skip
+        buttons[action].click(acting(handlers, action), [current, viewer, picked], picked, **PRIVATE).success(
+            **reshow
+        ).then(**relist)
     asking = [buttons[name] for name in ("ask", "keep", "delete")]
     buttons["ask"].click(lambda: asked(True), None, asking, **PRIVATE).then(None, js=FOCUS_JS % "keep")
     buttons["keep"].click(lambda: asked(False), None, asking, **PRIVATE).then(None, js=FOCUS_JS % "ask-delete")

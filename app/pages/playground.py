@@ -40,7 +40,9 @@ def build(services: Services) -> gr.Blocks:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         owner, job, generation = gr.State(None), gr.State(None), gr.State(None)
         if services.problem:
-            gr.HTML('<p class="banner">Nothing can be drawn: the weights could not be loaded. The log has the reason.</p>')
+            gr.HTML(
+                '<p class="banner">Nothing can be drawn: the weights could not be loaded. The log has the reason.</p>'
+            )
         heading("Token-Shuffle Studio")
         sign_in(services)
         prompt, go, stop, resume = prompt_row(services)
@@ -61,7 +63,11 @@ def build(services: Services) -> gr.Blocks:
         buttons = (go, stop, resume, replay, prompt)
         wire_running(handlers, page, controls, (token, owner, job, generation), outputs, buttons, describe)
         reused = gr.on([reuse.click], reuse_values(handlers), [generation, owner], controls, api_visibility="private")
-        set_by_server = [reused, wire_examples(handlers, shown["examples"], controls, outputs), *wire_offers(handlers, controls)]
+        set_by_server = [
+            reused,
+            wire_examples(handlers, shown["examples"], controls, outputs),
+            *wire_offers(handlers, controls),
+        ]
         for event in set_by_server:  # a window that the server sets fires no change of its own
             event.then(**describe)
         add_api(services)
@@ -95,37 +101,68 @@ def control_panel(handlers: Handlers, start: Controls) -> tuple[list[Any], dict[
     services, offer = handlers.services, handlers.offered(start.allow_untrained)
     with gr.Group(elem_classes="panel"):
         resolution = gr.Slider(
-            value=start.resolution, label="Resolution (px)", info=f"{handlers.training_note} Others: allow them below, beside the seed.",
+            value=start.resolution,
+            label="Resolution (px)",
+            info=f"{handlers.training_note} Others: allow them below, beside the seed.",
             elem_id="resolution",
             **resolution_range(offer),
-        )  # fmt: skip
+        )
         aspect = gr.Radio(
             value=start.aspect, label="Aspect", elem_id="aspect", elem_classes="segmented", **aspect_choices(offer)
         )
         with gr.Row(visible=start.aspect == CUSTOM_ASPECT) as free:
             width = gr.Slider(64, LARGEST, start.width, step=16, label="Width (px)", elem_id="width", interactive=True)
-            height = gr.Slider(64, LARGEST, start.height, step=16, label="Height (px)", elem_id="height", interactive=True)
+            height = gr.Slider(
+                64, LARGEST, start.height, step=16, label="Height (px)", elem_id="height", interactive=True
+            )
         window = StopSlider(
-            window_stops(services), start.window, label="Shuffle window s", locked=offer.locked, elem_id="window", padding=True
+            window_stops(services),
+            start.window,
+            label="Shuffle window s",
+            locked=offer.locked,
+            elem_id="window",
+            padding=True,
         )
     with gr.Group(elem_classes="panel"):
-        preset = gr.Radio(list(presets(services.tuned)), value=None, label="Guidance presets", elem_id="preset", elem_classes="segmented")
+        preset = gr.Radio(
+            list(presets(services.tuned)),
+            value=None,
+            label="Guidance presets",
+            elem_id="preset",
+            elem_classes="segmented",
+        )
         curve = ScheduleCurve(elem_id="curve", padding=True)
         with gr.Row(elem_id="guidance"):
             schedule = gr.Dropdown(
-                list(SCHEDULES), value=start.schedule, label="Shape", elem_id="schedule", interactive=True, min_width=120
+                list(SCHEDULES),
+                value=start.schedule,
+                label="Shape",
+                elem_id="schedule",
+                interactive=True,
+                min_width=120,
             )
-            scale = gr.Slider(1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", interactive=True, min_width=120)
+            scale = gr.Slider(
+                1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", interactive=True, min_width=120
+            )
             ramp_end = gr.Slider(
                 0.05, 1, start.ramp_end, step=0.05, label="Ramp end", elem_id="ramp", interactive=True, min_width=120
             )
         points = gr.Textbox(
-            start.points, label="Control points (fraction:weight)", visible=start.schedule == "custom", elem_id="points",
-            info="Drag them in the curve; double-click adds one, Delete removes it.", interactive=True,
-        )  # fmt: skip
+            start.points,
+            label="Control points (fraction:weight)",
+            visible=start.schedule == "custom",
+            elem_id="points",
+            info="Drag them in the curve; double-click adds one, Delete removes it.",
+            interactive=True,
+        )
     cost = gr.HTML(elem_id="cost")
     components = [aspect, resolution, width, height, window, schedule, scale, ramp_end, points]
-    return [*components, *sampling_panel(services, start)], {"free": free, "preset": preset, "curve": curve, "cost": cost}
+    return [*components, *sampling_panel(services, start)], {
+        "free": free,
+        "preset": preset,
+        "curve": curve,
+        "cost": cost,
+    }
 
 
 def sampling_panel(services: Services, start: Controls) -> list[Any]:
@@ -134,12 +171,22 @@ def sampling_panel(services: Services, start: Controls) -> list[Any]:
         with gr.Row():
             seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed", interactive=True)
             random_seed = gr.Checkbox(True, label="New seed each time", elem_id="random-seed", interactive=True)
-        temperature = gr.Slider(0.05, 2, start.temperature, step=0.05, label="Temperature", elem_id="temperature", interactive=True)
+        temperature = gr.Slider(
+            0.05, 2, start.temperature, step=0.05, label="Temperature", elem_id="temperature", interactive=True
+        )
         with gr.Row():
             top_k = gr.Slider(0, 4096, start.top_k, step=1, label="Top-k (0: off)", elem_id="top-k", interactive=True)
-            top_p = gr.Slider(0.05, 1, start.top_p, step=0.01, label="Top-p (1: off)", elem_id="top-p", interactive=True)
+            top_p = gr.Slider(
+                0.05, 1, start.top_p, step=0.01, label="Top-p (1: off)", elem_id="top-p", interactive=True
+            )
         images = gr.Slider(
-            1, services.settings.max_images, start.num_images, step=1, label="Pictures", elem_id="images", interactive=True
+            1,
+            services.settings.max_images,
+            start.num_images,
+            step=1,
+            label="Pictures",
+            elem_id="images",
+            interactive=True,
         )
         untrained = gr.Checkbox(
             start.allow_untrained, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="untrained", interactive=True
@@ -174,16 +221,25 @@ def idea_row(handlers: Handlers) -> dict[str, Any]:
     """What one could ask for, and what is known of the words in the prompt."""
     with gr.Row(elem_id="ideas"):
         examples = gr.HTML(
-            examples_html(handlers.examples), elem_id="examples", js_on_load=EXAMPLES_JS, visible=bool(handlers.examples)
+            examples_html(handlers.examples),
+            elem_id="examples",
+            js_on_load=EXAMPLES_JS,
+            visible=bool(handlers.examples),
         )
         ideas = [
-            gr.Button(text, size="sm", min_width=60, elem_classes="idea", visible=not handlers.examples) for text in EXAMPLE_PROMPTS
+            gr.Button(text, size="sm", min_width=60, elem_classes="idea", visible=not handlers.examples)
+            for text in EXAMPLE_PROMPTS
         ]
         surprise = gr.Button("Surprise me", size="sm", min_width=60, elem_id="surprise")
         rewrite = gr.Checkbox(
-            bool(handlers.services.vocabulary), label="Rewrite loose prompts", elem_id="rewrite", interactive=True,
-            container=False, min_width=150, visible=bool(handlers.services.vocabulary),
-        )  # fmt: skip
+            bool(handlers.services.vocabulary),
+            label="Rewrite loose prompts",
+            elem_id="rewrite",
+            interactive=True,
+            container=False,
+            min_width=150,
+            visible=bool(handlers.services.vocabulary),
+        )
     words = gr.HTML(elem_id="words")
     return {"words": words, "ideas": ideas, "examples": examples, "surprise": surprise, "rewrite": rewrite}
 
@@ -206,11 +262,20 @@ def default_controls(handlers: Handlers) -> Controls:
     """The checkpoint's own tuned settings."""
     tuned = handlers.services.tuned
     request = GenerationRequest(
-        prompt="", typed="", width=tuned.width, height=tuned.height, shuffle_window=tuned.shuffle_window,
-        guidance_schedule=tuned.guidance_schedule, guidance_scale=tuned.guidance_scale,
-        guidance_points=tuned.guidance_points, ramp_end=tuned.ramp_end, temperature=tuned.temperature,
-        top_k=tuned.top_k, top_p=tuned.top_p, num_images=tuned.num_images,
-    )  # fmt: skip
+        prompt="",
+        typed="",
+        width=tuned.width,
+        height=tuned.height,
+        shuffle_window=tuned.shuffle_window,
+        guidance_schedule=tuned.guidance_schedule,
+        guidance_scale=tuned.guidance_scale,
+        guidance_points=tuned.guidance_points,
+        ramp_end=tuned.ramp_end,
+        temperature=tuned.temperature,
+        top_k=tuned.top_k,
+        top_p=tuned.top_p,
+        num_images=tuned.num_images,
+    )
     return handlers.controls_of(request)
 
 
@@ -237,9 +302,14 @@ def show(view: View) -> list[Any]:
 
 
 def wire_running(
-    handlers: Handlers, page: gr.Blocks, controls: list[Any], states: tuple, outputs: list[Any], buttons: tuple,
+    handlers: Handlers,
+    page: gr.Blocks,
+    controls: list[Any],
+    states: tuple,
+    outputs: list[Any],
+    buttons: tuple,
     describe: dict[str, Any],
-) -> None:  # fmt: skip
+) -> None:
     """Start, follow, stop, go on, replay, and coming back."""
     token, owner, job, generation = states
     go, stop, resume, replay, prompt = buttons
@@ -259,9 +329,13 @@ def wire_running(
                 yield show(view)
 
     following = {
-        "fn": follow, "inputs": [job, owner], "outputs": outputs, "show_progress": "hidden",
-        "concurrency_limit": None, "api_visibility": "private",
-    }  # fmt: skip
+        "fn": follow,
+        "inputs": [job, owner],
+        "outputs": outputs,
+        "show_progress": "hidden",
+        "concurrency_limit": None,
+        "api_visibility": "private",
+    }
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     started = [
         gr.on([go.click, prompt.submit], start, [*controls, token], [job, owner], **quiet),
@@ -271,7 +345,9 @@ def wire_running(
     for event in started:
         event.success(**following).then(**describe)  # the expected time is measured anew with every picture
     stop.click(handlers.stop, [job, token], None, queue=False, **quiet)
-    arrived = page.load(arriving(handlers, len(controls), len(outputs)), token, [*states[:3], *controls, *outputs], **quiet)
+    arrived = page.load(
+        arriving(handlers, len(controls), len(outputs)), token, [*states[:3], *controls, *outputs], **quiet
+    )
     arrived.then(**describe).then(**following)
 
 
@@ -313,7 +389,9 @@ def wire_examples(handlers: Handlers, examples: gr.HTML, controls: list[Any], ou
         chosen, stage = handlers.example(getattr(event, "index", None))
         return [*values_of(handlers, chosen), *show(View(stage, busy=False))]
 
-    return examples.choose(choose, None, [*controls, *outputs], queue=False, show_progress="hidden", api_visibility="private")
+    return examples.choose(
+        choose, None, [*controls, *outputs], queue=False, show_progress="hidden", api_visibility="private"
+    )
 
 
 def wire_offers(handlers: Handlers, controls: list[Any]) -> list[Any]:
@@ -336,16 +414,17 @@ def wire_offers(handlers: Handlers, controls: list[Any]) -> list[Any]:
         return [*offer_updates(handlers, chosen).values()]
 
     light = {  # queued, as Gradio tells nobody anything else: what followed is said in a message
-        "concurrency_limit": None, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last",
-    }  # fmt: skip
+        "concurrency_limit": None,
+        "show_progress": "hidden",
+        "api_visibility": "private",
+        "trigger_mode": "always_last",
+    }
     moves = (("resolution", "input"), ("aspect", "input"), ("window", "change"))
     followed = [getattr(by_name[name], event)(following(name), controls, limited, **light) for name, event in moves]
     return [*followed, by_name["allow_untrained"].input(allow, controls, limited, **light)]
 
 
-def wire_describing(
-    handlers: Handlers, page: gr.Blocks, controls: list[Any], shown: dict[str, Any]
-) -> dict[str, Any]:
+def wire_describing(handlers: Handlers, page: gr.Blocks, controls: list[Any], shown: dict[str, Any]) -> dict[str, Any]:
     """Curve, costs and words follow the controls; returns the event that describes them again."""
     by_name = dict(zip(CONTROL_NAMES, controls, strict=True))
     light = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last"}
@@ -356,15 +435,38 @@ def wire_describing(
         curve, cost, drawable = handlers.describe(given)
         sides = given.size() if drawable and not free else (gr.skip(), gr.skip())  # a free size starts at the last one
         return [
-            curve, cost, gr.update(visible=free), *sides, gr.update(visible=given.schedule == "custom"),
-            gr.update(interactive=given.schedule == "half-linear"), gr.update(interactive=drawable),
-        ]  # fmt: skip
+            curve,
+            cost,
+            gr.update(visible=free),
+            *sides,
+            gr.update(visible=given.schedule == "custom"),
+            gr.update(interactive=given.schedule == "half-linear"),
+            gr.update(interactive=drawable),
+        ]
 
-    watched = ("aspect", "resolution", "width", "height", "window", "schedule", "scale", "ramp_end", "points", "num_images", "allow_untrained")
+    watched = (
+        "aspect",
+        "resolution",
+        "width",
+        "height",
+        "window",
+        "schedule",
+        "scale",
+        "ramp_end",
+        "points",
+        "num_images",
+        "allow_untrained",
+    )
     targets = [
-        shown["curve"], shown["cost"], shown["free"], by_name["width"], by_name["height"], by_name["points"],
-        by_name["ramp_end"], shown["go"],
-    ]  # fmt: skip
+        shown["curve"],
+        shown["cost"],
+        shown["free"],
+        by_name["width"],
+        by_name["height"],
+        by_name["points"],
+        by_name["ramp_end"],
+        shown["go"],
+    ]
     again = {"fn": describe, "inputs": controls, "outputs": targets, **light}
     gr.on([page.load, *(by_name[name].change for name in watched)], **again)
 

@@ -21,24 +21,44 @@ FIGURES = {  # name -> heading, description for screen readers
         "Effect of each setting\nThin lines: 95 % intervals clustered by prompt and rater. Pale bars: what votes treated as independent would claim.",
         "Effect of each setting on preference, with intervals",
     ),
-    "wins": ("Who wins against whom\nFirst chosen criterion; ties count half; intervals treat votes as independent.", "Share of votes won, level against level"),
+    "wins": (
+        "Who wins against whom\nFirst chosen criterion; ties count half; intervals treat votes as independent.",
+        "Share of votes won, level against level",
+    ),
     "pareto": (
         "Preference and cost\nFirst chosen criterion; hollow: a combination that nobody rated, predicted, hence wide.",
         "Rating against measured cost, with the Pareto front",
     ),
-    "acceptability": ("Good enough?\nAmong the ties: how often both were called good.", "Share of both good among ties"),
-    "schedules": ("Shapes of guidance\nEach schedule's weights, coloured by its rating.", "Guidance schedules coloured by rating"),
+    "acceptability": (
+        "Good enough?\nAmong the ties: how often both were called good.",
+        "Share of both good among ties",
+    ),
+    "schedules": (
+        "Shapes of guidance\nEach schedule's weights, coloured by its rating.",
+        "Guidance schedules coloured by rating",
+    ),
     "parallel": ("All settings at once", "Settings, cost and rating as parallel coordinates"),
     "coverage": ("Coverage of the design", "Ratings of every contrast"),
     "reliability": ("Agreement of raters\nPairs with at least two raters.", "Agreement measures with intervals"),
-    "flaws": ("Where flaws were marked\nShare of codes inside a mark, interval clustered by picture; flat means anywhere.", "Flaw rate by place in the window, height and guidance"),
+    "flaws": (
+        "Where flaws were marked\nShare of codes inside a mark, interval clustered by picture; flat means anywhere.",
+        "Flaw rate by place in the window, height and guidance",
+    ),
     "conflicts": (
         "Where criteria disagree\nLooks that chose one picture under one criterion and the other under another.",
         "Share of looks in which two criteria chose different pictures, by contrast",
     ),
     "timeline": ("Votes over time", "Votes a day"),
 }
-ROWS = (("forest",), ("wins", "pareto"), ("acceptability", "schedules"), ("parallel",), ("flaws",), ("coverage", "reliability"), ("conflicts", "timeline"))
+ROWS = (
+    ("forest",),
+    ("wins", "pareto"),
+    ("acceptability", "schedules"),
+    ("parallel",),
+    ("flaws",),
+    ("coverage", "reliability"),
+    ("conflicts", "timeline"),
+)
 
 
 def build(services: Services) -> gr.Blocks:
@@ -63,12 +83,21 @@ def filter_bar() -> list[Any]:
     with gr.Row(elem_id="results-filters"):
         study = gr.Dropdown([], label="Study", elem_id="results-study", scale=3, min_width=200)
         criteria = gr.CheckboxGroup(
-            ALL_CRITERIA, value=[v for _, v in ALL_CRITERIA], label="Criteria", elem_id="results-criteria", scale=4, min_width=260
+            ALL_CRITERIA,
+            value=[v for _, v in ALL_CRITERIA],
+            label="Criteria",
+            elem_id="results-criteria",
+            scale=4,
+            min_width=260,
         )
-        factor = gr.Dropdown(["window"], value="window", label="Wins by", elem_id="results-factor", scale=2, min_width=130)
+        factor = gr.Dropdown(
+            ["window"], value="window", label="Wins by", elem_id="results-factor", scale=2, min_width=130
+        )
         cost = gr.Dropdown(list(COSTS), value="seconds", label="Cost", elem_id="results-cost", scale=2, min_width=130)
     with gr.Accordion("What if: switch exclusions", open=False, elem_id="results-what-if"), gr.Row():
-        lifted = gr.Dropdown([], multiselect=True, label="Count again what these rules set aside", elem_id="results-lifted")
+        lifted = gr.Dropdown(
+            [], multiselect=True, label="Count again what these rules set aside", elem_id="results-lifted"
+        )
         dropped = gr.Dropdown([], multiselect=True, label="Leave these raters out", elem_id="results-dropped")
     return [study, criteria, factor, cost, lifted, dropped]
 
@@ -88,7 +117,9 @@ def panels() -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
                     if name == "reliability":
                         texts.append(gr.HTML(elem_id="results-quality"))
         if row == ("forest",):
-            pictures = gr.HTML('<p class="fine">Click a mark to see the pictures behind it.</p>', elem_id="results-pictures")
+            pictures = gr.HTML(
+                '<p class="fine">Click a mark to see the pictures behind it.</p>', elem_id="results-pictures"
+            )
             with gr.Accordion("The same in numbers", open=False, elem_id="results-numbers"):
                 texts.append(gr.HTML(elem_id="results-verdicts"))
     with gr.Accordion("Votes that were set aside", open=False):
@@ -97,13 +128,21 @@ def panels() -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
 
 
 def wire(
-    services: Services, page: gr.Blocks, token: Any, filters: list[Any], outputs: list[Any], figures: dict[str, Any], pictures: Any
+    services: Services,
+    page: gr.Blocks,
+    token: Any,
+    filters: list[Any],
+    outputs: list[Any],
+    figures: dict[str, Any],
+    pictures: Any,
 ) -> None:
     def arrive(request: gr.Request, visitor: str) -> list[Any]:
         wish = results_view.wish_from(services, dict(request.query_params))
         return [*filter_updates(services, wish), *shown(services, request, visitor, wish)]
 
-    def other_study(request: gr.Request, visitor: str, study: str, criteria: list[str], factor: str, cost: str, *_: Any) -> list[Any]:
+    def other_study(
+        request: gr.Request, visitor: str, study: str, criteria: list[str], factor: str, cost: str, *_: Any
+    ) -> list[Any]:
         wish = Wish(study, criteria, factor if factor in results_view.factors_of(services, study) else "window", cost)
         return [*filter_updates(services, wish)[2:], *shown(services, request, visitor, wish)]
 
@@ -119,7 +158,9 @@ def wire(
 
     page.load(arrive, token, [*filters, *outputs], **PRIVATE)
     filters[0].input(other_study, [token, *filters], [*filters[2:], *outputs], **PRIVATE)
-    gr.on([part.input for part in filters[1:]], refresh, [token, *filters], outputs, trigger_mode="always_last", **PRIVATE)
+    gr.on(
+        [part.input for part in filters[1:]], refresh, [token, *filters], outputs, trigger_mode="always_last", **PRIVATE
+    )
     for name in ("forest", "wins", "pareto"):
         figures[name].plot_click(show_pictures(name), [token, *filters], pictures, **PRIVATE)
 
@@ -127,9 +168,13 @@ def wire(
 def filter_updates(services: Services, wish: Wish) -> list[Any]:
     rules, raters = results_view.suppositions(services, wish.study) if wish.study else ([], [])
     return [
-        gr.update(choices=results_view.studies(services), value=wish.study), wish.criteria, gr.update(choices=results_view.factors_of(services, wish.study), value=wish.factor), wish.cost,
-        gr.update(choices=rules, value=list(wish.lifted)), gr.update(choices=raters, value=list(wish.dropped)),
-    ]  # fmt: skip
+        gr.update(choices=results_view.studies(services), value=wish.study),
+        wish.criteria,
+        gr.update(choices=results_view.factors_of(services, wish.study), value=wish.factor),
+        wish.cost,
+        gr.update(choices=rules, value=list(wish.lifted)),
+        gr.update(choices=raters, value=list(wish.dropped)),
+    ]
 
 
 def shown(services: Services, request: gr.Request, visitor: str, wish: Wish) -> list[Any]:
@@ -140,9 +185,14 @@ def shown(services: Services, request: gr.Request, visitor: str, wish: Wish) -> 
     found = results_view.view(services, wish, services.identity.owner(request, visitor))
     link = f'<p class="links"><a class="chip" data-copy href="{wish.link()}">Copy link to this view</a></p>'
     return [
-        link, found.summary, found.verdicts, found.quality, found.audit,
-        *[found.figures.get(name) for row in ROWS for name in row], *[found.notes.get(name, "") for row in ROWS for name in row],
-    ]  # fmt: skip
+        link,
+        found.summary,
+        found.verdicts,
+        found.quality,
+        found.audit,
+        *[found.figures.get(name) for row in ROWS for name in row],
+        *[found.notes.get(name, "") for row in ROWS for name in row],
+    ]
 
 
 def pictures_behind(services: Services, wish: Wish, name: str, event: Any, owner: str | None) -> str:
@@ -159,4 +209,6 @@ def pictures_behind(services: Services, wish: Wish, name: str, event: Any, owner
         return behind.pairs_html(services, mark, behind.pairs_of_setting(found.pairs, mark), votes, owner)
     x, y = (str(getattr(event, axis, ""))[:100] for axis in ("x", "y"))
     factor = wish.factor if wish.factor in FACTORS else "window"
-    return behind.pairs_html(services, f"{factor} {y} against {x}", behind.pairs_of_levels(found.pairs, factor, y, x), votes, owner)
+    return behind.pairs_html(
+        services, f"{factor} {y} against {x}", behind.pairs_of_levels(found.pairs, factor, y, x), votes, owner
+    )

@@ -29,7 +29,9 @@ def estimate(pipeline: Any, store: Store, request: GenerationRequest) -> Estimat
     )
     others = [] if same_cell else store.measured_seconds(checkpoint=pipeline.checkpoint, limit=50)
     seconds, measured = expected_seconds(plan["steps"], request.num_images, same_cell, others)
-    peaks = [row.peak_memory_bytes for row in same_cell if row.peak_memory_bytes and row.num_images == request.num_images]
+    peaks = [
+        row.peak_memory_bytes for row in same_cell if row.peak_memory_bytes and row.num_images == request.num_images
+    ]
     trained = pipeline.is_trained(request.width, request.height, request.shuffle_window)
     return Estimate(
         steps=plan["steps"],

@@ -30,7 +30,12 @@ WANTED = (  # chosen among a few seeds; what the weights get wrong is on the con
     GenerationRequest("three octopuses", "three octopuses", seed=5, shuffle_window=4),
     GenerationRequest("a brown car and a yellow shoe", "a brown car and a yellow shoe", seed=7, shuffle_window=2),
     GenerationRequest(
-        "a laptop and a gift on a navy background", "a laptop and a gift on a navy background", width=576, height=448, seed=3, shuffle_window=2
+        "a laptop and a gift on a navy background",
+        "a laptop and a gift on a navy background",
+        width=576,
+        height=448,
+        seed=3,
+        shuffle_window=2,
     ),
     GenerationRequest("four top hats", "four top hats", seed=3, shuffle_window=4),
     GenerationRequest("a rabbit", "a rabbit", width=1024, height=1024, seed=5, shuffle_window=4),
@@ -76,10 +81,19 @@ def draw(pipeline: TokenShufflePipeline, file: Path, request: GenerationRequest)
     file.write_bytes(webp(result.images[0]))
     used = setting_of(result.settings)
     shaped = GenerationRequest(
-        prompt=request.prompt, typed=request.typed, width=used["width"], height=used["height"], seed=request.seed,
-        shuffle_window=used["window"], guidance_schedule=used["schedule"]["kind"], guidance_scale=used["scale"],
-        ramp_end=used["schedule"].get("ramp_end"), temperature=used["temperature"], top_k=used["top_k"], top_p=used["top_p"],
-    )  # fmt: skip
+        prompt=request.prompt,
+        typed=request.typed,
+        width=used["width"],
+        height=used["height"],
+        seed=request.seed,
+        shuffle_window=used["window"],
+        guidance_schedule=used["schedule"]["kind"],
+        guidance_scale=used["scale"],
+        ramp_end=used["schedule"].get("ramp_end"),
+        temperature=used["temperature"],
+        top_k=used["top_k"],
+        top_p=used["top_p"],
+    )
     chosen = {name: value for name, value in asdict(shaped).items() if value is not None}
     return {"file": file.name, "steps": len(result.settings["guidance_weights"]), "request": chosen}
 

@@ -78,9 +78,7 @@ class Handlers:
     def replay(self, generation_id: str | None, token: str | None, request: gr.Request) -> str:
         """Queue the shown picture again; the job's id."""
         try:
-            return self.services.replay(
-                generation_id or "", self.owner(request, token), address=address_of(request)
-            ).id
+            return self.services.replay(generation_id or "", self.owner(request, token), address=address_of(request)).id
         except ValueError as error:
             raise refuse(error) from error
 
@@ -209,7 +207,10 @@ class Handlers:
         """Controls that the checkpoint was trained for, where untrained ones are not allowed; says what followed."""
         chosen = settled(self.trained, controls, moved)
         if chosen != controls:
-            gr.Info(f"Now {chosen.resolution} px, {chosen.aspect}, window {chosen.window}: the nearest that was trained.", duration=6)
+            gr.Info(
+                f"Now {chosen.resolution} px, {chosen.aspect}, window {chosen.window}: the nearest that was trained.",
+                duration=6,
+            )
         return chosen
 
     def example(self, index: Any) -> tuple[Controls, str]:
@@ -217,7 +218,9 @@ class Handlers:
         if not isinstance(index, int) or not 0 <= index < len(self.examples):
             raise refuse(ValueError("there is no such example"))
         chosen = self.examples[index]
-        return self.controls_of(chosen.request), example_stage(chosen, f"seed {chosen.request.seed} · Generate draws it again")
+        return self.controls_of(chosen.request), example_stage(
+            chosen, f"seed {chosen.request.seed} · Generate draws it again"
+        )
 
     def describe(self, controls: Controls) -> tuple[dict[str, Any] | None, str, bool]:
         """The curve's data, the line of costs, and whether this can be drawn; problems are said, not raised."""
@@ -259,8 +262,7 @@ class Handlers:
             for word, close in unknown_words(finished, vocabulary).items()
         ]
         known = [
-            f'<button type="button" class="chip" data-word="{escape(word)}">{escape(word)}</button>'
-            for word in offered
+            f'<button type="button" class="chip" data-word="{escape(word)}">{escape(word)}</button>' for word in offered
         ]
         sent = rewrite(prompt, vocabulary) if rewriting else prompt.strip()
         told = [f'<p class="known">{"".join(known)}</p>'] if known else []

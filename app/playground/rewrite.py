@@ -16,11 +16,20 @@ LONGEST_NOUN = 3  # words, as in "pair of skis"
 CLOSE = 0.78
 MOST_ITEMS = 2  # captions name one or two things
 COUNTS = {word: count for count, word in NUMBERS.items()} | {str(count): count for count in NUMBERS} | {"pair": 2}
-COUNTS |= dict.fromkeys(["five", "six", "seven", "eight", "nine", "ten", "several", "many", "5", "6", "7", "8", "9", "10"], max(NUMBERS))  # captions end there
+COUNTS |= dict.fromkeys(
+    ["five", "six", "seven", "eight", "nine", "ten", "several", "many", "5", "6", "7", "8", "9", "10"], max(NUMBERS)
+)  # captions end there
 RELATIONS = {
-    "left": "left of", "right": "right of", "above": "above", "over": "above", "top": "above",
-    "below": "below", "under": "below", "underneath": "below", "beneath": "below",
-}  # fmt: skip
+    "left": "left of",
+    "right": "right of",
+    "above": "above",
+    "over": "above",
+    "top": "above",
+    "below": "below",
+    "under": "below",
+    "underneath": "below",
+    "beneath": "below",
+}
 _WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*|\d+")
 _GROUND = "|".join(sorted(GROUNDS, key=len, reverse=True))
 _BACKGROUND = re.compile(rf"\b(?:on|with|against|in front of)\s+an?\s+({_GROUND})\s+(?:background|backdrop)\b")

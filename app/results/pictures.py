@@ -56,7 +56,9 @@ def marked_pictures(services: Services, study_id: str, votes: pd.DataFrame) -> l
     if not boxes:
         return []
     kept = votes[votes["excluded"].isna()].drop_duplicates("assignment")
-    looks = pd.concat([kept[["assignment", f"generation_{side}"]].set_axis(["look", "picture"], axis=1) for side in "ab"])
+    looks = pd.concat(
+        [kept[["assignment", f"generation_{side}"]].set_axis(["look", "picture"], axis=1) for side in "ab"]
+    )
     looks = list(looks.drop_duplicates().itertuples(index=False, name=None))
     if boxes.keys().isdisjoint(looks):
         return []
@@ -75,9 +77,12 @@ def step_weights(generation: Generation) -> list[float]:
     points = schedule.get("points")
     try:
         return guidance_weights(
-            schedule.get("kind"), generation.settings.get("scale") or 1.0, max(generation.steps, 1),
-            points=[tuple(point) for point in points] if points else None, ramp_end=schedule.get("ramp_end") or 0.5,
-        ).tolist()  # fmt: skip
+            schedule.get("kind"),
+            generation.settings.get("scale") or 1.0,
+            max(generation.steps, 1),
+            points=[tuple(point) for point in points] if points else None,
+            ramp_end=schedule.get("ramp_end") or 0.5,
+        ).tolist()
     except ValueError:
         return [1.0]
 
@@ -102,7 +107,8 @@ def pairs_html(services: Services, title: str, chosen: pd.DataFrame, votes: pd.D
 
 def pair_html(services: Services, row, known: dict[str, Generation], votes: pd.DataFrame) -> str:
     sides = "".join(
-        figure_html(services, known[getattr(row, f"generation_{side}")], getattr(row, f"{row.factor}_{side}")) for side in "ab"
+        figure_html(services, known[getattr(row, f"generation_{side}")], getattr(row, f"{row.factor}_{side}"))
+        for side in "ab"
     )
     return f'<div class="pair"><div class="both">{sides}</div><p>{escape(row.prompt or "")}</p><small>{escape(tally(votes))}</small></div>'
 
@@ -122,8 +128,10 @@ def tally(votes: pd.DataFrame) -> str:
     """Such as "left 3, right 1, tie 2 (6 answers)" in the order in which the pictures stand here."""
     counts = votes["answer"].value_counts()
     parts: Sequence[tuple[str, int]] = (
-        ("first", int(counts.get("a", 0))), ("second", int(counts.get("b", 0))),
-        ("both good", int(counts.get("both_good", 0))), ("both bad", int(counts.get("both_bad", 0))),
-    )  # fmt: skip
+        ("first", int(counts.get("a", 0))),
+        ("second", int(counts.get("b", 0))),
+        ("both good", int(counts.get("both_good", 0))),
+        ("both bad", int(counts.get("both_bad", 0))),
+    )
     said = ", ".join(f"{name} {count}" for name, count in parts if count)
     return f"{said} ({len(votes)} answers)" if said else "not answered yet"

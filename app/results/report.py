@@ -81,13 +81,19 @@ def training_text(cells: Sequence[Mapping[str, Any]]) -> str:
     for cell in cells:
         whose = f"{cell['checkpoint']}, " if "checkpoint" in cell else ""
         size = cell.get("size", round(cell["max_pixels"] ** 0.5))
-        known = f"{cell['samples']:,} samples, held-out loss {cell['loss']}" if {"samples", "loss"} <= set(cell) else "how long is not recorded"
+        known = (
+            f"{cell['samples']:,} samples, held-out loss {cell['loss']}"
+            if {"samples", "loss"} <= set(cell)
+            else "how long is not recorded"
+        )
         parts.append(f"{whose}{size} px, s={cell['window']}: {known}")
     return "; ".join(parts) or "not recorded"
 
 
 def practice_text(services: Services, study: Study) -> str:
     """How the raters of the study did before their first pair."""
-    tries = [kept["right_at_once"] for rater in services.store.list_raters(study.id) for kept in rater.practice.values()]
+    tries = [
+        kept["right_at_once"] for rater in services.store.list_raters(study.id) for kept in rater.practice.values()
+    ]
     done = f"{sum(tries)} of {len(tries)} were answered right at the first try" if tries else "nobody has practised yet"
     return f"Practice: one plain pair a criterion with an explanation, before the first pair that counts; {done}."

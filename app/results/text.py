@@ -20,30 +20,40 @@ MIN_VOTES = 10
 def summarise(study: Study, votes: pd.DataFrame) -> str:
     kept = votes[votes["excluded"].isna()]
     facts = {
-        "votes": len(kept), "excluded": len(votes) - len(kept), "raters": kept["rater"].nunique(),
-        "prompts": kept["prompt"].nunique(), "pairs": kept["comparison"].nunique(),
-    }  # fmt: skip
+        "votes": len(kept),
+        "excluded": len(votes) - len(kept),
+        "raters": kept["rater"].nunique(),
+        "prompts": kept["prompt"].nunique(),
+        "pairs": kept["comparison"].nunique(),
+    }
     cells = "".join(f"<div><b>{value:,}</b><span>{name}</span></div>" for name, value in facts.items())
     frozen = f"{study.frozen_at:%Y-%m-%d %H:%M} UTC" if study.frozen_at else "not yet"
-    primary = (
-        ", ".join(escape(str(name)) for name in study.contrasts) or "none: everything here is exploratory"
-    )
+    primary = ", ".join(escape(str(name)) for name in study.contrasts) or "none: everything here is exploratory"
     few = "" if len(kept) >= MIN_VOTES else note(f"Fewer than {MIN_VOTES} votes: read nothing into this yet.")
     return f'<div class="facts">{cells}</div><p class="fine">Primary contrasts, frozen {frozen}: {primary}.</p>{few}'
 
 
 def verdict_table(judged: pd.DataFrame) -> str:
     """The numbers behind the forest plot."""
-    head = "<tr><th>Criterion<th>Effect<th>Log-odds<th>95 % interval<th>naive<th>n<th>Trained on<th>Claim<th>Verdict</tr>"
+    head = (
+        "<tr><th>Criterion<th>Effect<th>Log-odds<th>95 % interval<th>naive<th>n<th>Trained on<th>Claim<th>Verdict</tr>"
+    )
     return f'<div class="scroll"><table class="numbers">{head}{"".join(map(_verdict_row, judged.itertuples()))}</table></div>'
 
 
 def _verdict_row(row: Any) -> str:
     interval = "needs two raters and two prompts" if pd.isna(row.low) else f"{row.low:+.2f} … {row.high:+.2f}"
     cells = [
-        plots.NAMES[row.criterion], row.term, f"{row.estimate:+.2f}", interval,
-        f"{row.naive_low:+.2f} … {row.naive_high:+.2f}", f"{row.n}", row.trained, row.claim, _verdict_text(row),
-    ]  # fmt: skip
+        plots.NAMES[row.criterion],
+        row.term,
+        f"{row.estimate:+.2f}",
+        interval,
+        f"{row.naive_low:+.2f} … {row.naive_high:+.2f}",
+        f"{row.n}",
+        row.trained,
+        row.claim,
+        _verdict_text(row),
+    ]
     return "<tr>" + "".join(f"<td>{escape(cell)}" for cell in cells) + "</tr>"
 
 
@@ -59,7 +69,9 @@ def _left_text(row: Any) -> str:
     if pd.isna(row.votes_left):
         return ""
     if row.votes_left > (possible := max(row.capacity - row.n, 0)):
-        return f"; cannot be reached with this design: about {row.votes_left:,} more votes needed, {possible:,} possible"
+        return (
+            f"; cannot be reached with this design: about {row.votes_left:,} more votes needed, {possible:,} possible"
+        )
     return f", about {row.votes_left:,} votes left"
 
 
@@ -106,7 +118,10 @@ def noise_text(votes: pd.DataFrame) -> str:
     table = agree.noise_floor(votes)
     if table.empty:
         return "Noise floor: no identical pair was answered yet."
-    parts = [f"{plots.NAMES[r.criterion].lower()} {r.share:.0%} [{r.low:.0%}, {r.high:.0%}], n = {r.n}" for r in table.itertuples()]
+    parts = [
+        f"{plots.NAMES[r.criterion].lower()} {r.share:.0%} [{r.low:.0%}, {r.high:.0%}], n = {r.n}"
+        for r in table.itertuples()
+    ]
     return "Noise floor, identical pairs with a preference: " + "; ".join(parts) + "."
 
 
@@ -128,7 +143,9 @@ def power_text(votes: pd.DataFrame) -> str:
 def trained_text(cells: Any, term: str, reference: str) -> str:
     """How many pictures each window of a window effect was trained on, by every checkpoint of the study; "" for effects
     without a window."""
-    windows = [part.partition("=")[2] for part in (*term.split(" × "), *reference.split(", ")) if part.startswith("window=")]
+    windows = [
+        part.partition("=")[2] for part in (*term.split(" × "), *reference.split(", ")) if part.startswith("window=")
+    ]
     if not windows or " × " in term:
         return ""
     if cells is None:
@@ -137,7 +154,9 @@ def trained_text(cells: Any, term: str, reference: str) -> str:
     for checkpoint in dict.fromkeys(cell.get("checkpoint") for cell in cells) or (None,):
         own = [cell for cell in cells if cell.get("checkpoint") == checkpoint]
         samples = [sum(cell.get("samples", 0) for cell in own if str(cell["window"]) == window) for window in windows]
-        texts.append((f"{checkpoint}: " if checkpoint else "") + " against ".join(f"{n:,}" for n in samples) + " pictures")
+        texts.append(
+            (f"{checkpoint}: " if checkpoint else "") + " against ".join(f"{n:,}" for n in samples) + " pictures"
+        )
     return "; ".join(texts)
 
 

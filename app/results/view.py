@@ -108,14 +108,20 @@ def view(services: Services, wish: Wish, owner: str | None) -> View:
     judged["capacity"] = judged["term"].map(tables.capacity(found.coding, found.pairs, study.raters_per_pair))
     judged["trained"] = trained_column(services, study, judged)
     flops = cache.flops_of(services, found) if wish.cost == "flops" else None
-    figures |= draw(found.pairs, votes, ratings[chosen[0]], judged, wish, flops, cache.agreement(found, lifted, dropped))
+    figures |= draw(
+        found.pairs, votes, ratings[chosen[0]], judged, wish, flops, cache.agreement(found, lifted, dropped)
+    )
     marked = marked_pictures(services, study.id, votes)
     figures["flaws"] = plots.flaws(flaw_rates(marked)) if marked else None
     supposed = note("This is a supposition: some exclusions are switched.") if lifted or dropped else ""
     return View(
-        words + supposed + summarise(study, votes), verdict_table(judged), quality(votes, ratings),
-        audit_html(services.store.exclusions(study.id), services.store.flaws(study.id)), figures, notes_of(figures, votes, judged, wish),
-    )  # fmt: skip
+        words + supposed + summarise(study, votes),
+        verdict_table(judged),
+        quality(votes, ratings),
+        audit_html(services.store.exclusions(study.id), services.store.flaws(study.id)),
+        figures,
+        notes_of(figures, votes, judged, wish),
+    )
 
 
 def led(services: Services, study: Study, owner: str | None) -> str:
@@ -123,13 +129,20 @@ def led(services: Services, study: Study, owner: str | None) -> str:
     if owner is None or study.state == "closed":
         return ""
     services.store.note_reading(study.id, arena.rater_of(services, owner).id)
-    return note("You have seen results of this study now. Answers that you give to it from here on are kept, but set aside.")
+    return note(
+        "You have seen results of this study now. Answers that you give to it from here on are kept, but set aside."
+    )
 
 
 def draw(
-    pairs: pd.DataFrame, votes: pd.DataFrame, rating: Rating, judged: pd.DataFrame, wish: Wish,
-    flops: Mapping[tuple, float] | None, agreement: pd.DataFrame,
-) -> dict[str, go.Figure | None]:  # fmt: skip
+    pairs: pd.DataFrame,
+    votes: pd.DataFrame,
+    rating: Rating,
+    judged: pd.DataFrame,
+    wish: Wish,
+    flops: Mapping[tuple, float] | None,
+    agreement: pd.DataFrame,
+) -> dict[str, go.Figure | None]:
     """Figures of the first chosen criterion, and those of all."""
     wins = tables.win_table(votes, rating.criterion, wish.factor)
     levels = level_order([*wins["row"], *wins["column"]])
@@ -165,7 +178,11 @@ def notes_of(figures: Mapping[str, Any], votes: pd.DataFrame, judged: pd.DataFra
     trained = "; ".join(dict.fromkeys(f"training of {r.term}: {r.trained}" for r in judged.itertuples() if r.trained))
     floor = f'<p class="fine">{escape(noise_text(votes))}</p>'
     below = {name: shown.get(name, "") + floor for name in PREFERENCES if figures.get(name) is not None}
-    return {**shown, **below, "forest": shown.get("forest", "") + f'<p class="fine">{power_text(votes)} {trained}</p>{floor}'}
+    return {
+        **shown,
+        **below,
+        "forest": shown.get("forest", "") + f'<p class="fine">{power_text(votes)} {trained}</p>{floor}',
+    }
 
 
 def trained_column(services: Services, study: Study, judged: pd.DataFrame) -> list[str]:
@@ -213,4 +230,6 @@ def wish_from(services: Services, query: Mapping[str, str]) -> Wish:
     rules, raters = suppositions(services, study) if supposes else ([], [])
     lifted = [rule for rule in query.get("lifted", "").split(",") if rule in rules]
     ids = {rater for _, rater in raters}
-    return Wish(study, criteria, factor, cost, lifted, [each for each in query.get("dropped", "").split(",") if each in ids])
+    return Wish(
+        study, criteria, factor, cost, lifted, [each for each in query.get("dropped", "").split(",") if each in ids]
+    )

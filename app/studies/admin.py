@@ -105,7 +105,9 @@ def design_of(crossing: Crossing) -> pd.DataFrame:
     rows = []
     for number, cell in enumerate(crossing.cells()):
         settings = planned_settings(cell.request)
-        rows.append({"generation": str(number), "prompt": cell.request.prompt, "seed": cell.request.seed, "settings": settings})
+        rows.append(
+            {"generation": str(number), "prompt": cell.request.prompt, "seed": cell.request.seed, "settings": settings}
+        )
     frame = pd.DataFrame(rows)
     return pd.concat([frame, pd.DataFrame([setting_levels(s) for s in frame["settings"]])], axis=1)
 
@@ -114,10 +116,13 @@ def planned_settings(request: GenerationRequest) -> dict[str, object]:
     """Settings that decide a request's levels; what the checkpoint's defaults fill in is the same for all."""
     schedule = {"kind": request.guidance_schedule, "points": request.guidance_points, "ramp_end": request.ramp_end}
     return {
-        "window": request.shuffle_window, "width": request.width, "height": request.height,
+        "window": request.shuffle_window,
+        "width": request.width,
+        "height": request.height,
         "schedule": {key: value for key, value in schedule.items() if value is not None},
-        "scale": request.guidance_scale, "checkpoint_name": request.checkpoint_name,
-    }  # fmt: skip
+        "scale": request.guidance_scale,
+        "checkpoint_name": request.checkpoint_name,
+    }
 
 
 def create(services: Services, form: StudyForm, owner: str) -> Study:
@@ -129,12 +134,21 @@ def create(services: Services, form: StudyForm, owner: str) -> Study:
         raise ValueError(f"primary contrast {unknown[0]!r}; this design has {', '.join(terms)}")
     crossing = pinned(services, form.crossing())
     study = services.store.create_study(
-        form.name, owner=owner, prompts=prompts_of(crossing), settings=[], criteria=list(form.criteria),
-        raters_per_pair=form.raters_per_pair, description=form.description,
-        plan={"crossing": crossing.as_dict(), "session_pairs": form.session_pairs, "primary": primary,
-              "trained_cells": trained_cells(services, crossing),
-              "power": json.loads(power.to_json(orient="records"))},
-    )  # fmt: skip
+        form.name,
+        owner=owner,
+        prompts=prompts_of(crossing),
+        settings=[],
+        criteria=list(form.criteria),
+        raters_per_pair=form.raters_per_pair,
+        description=form.description,
+        plan={
+            "crossing": crossing.as_dict(),
+            "session_pairs": form.session_pairs,
+            "primary": primary,
+            "trained_cells": trained_cells(services, crossing),
+            "power": json.loads(power.to_json(orient="records")),
+        },
+    )
     queue(services, study, owner)
     return services.store.get_study(study.id)
 
@@ -172,7 +186,9 @@ def comparisons(services: Services, study: Study, made: Sequence[Generation]) ->
     """All matched pairs, and each kind of control for a tenth of them."""
     numerics = sorted({each.numerics_id.rsplit("-b", 1)[0] for each in made})
     if len(numerics) > 1:
-        raise ValueError(f"the pictures were drawn with {len(numerics)} kinds of arithmetic ({', '.join(numerics)}); one is allowed")
+        raise ValueError(
+            f"the pictures were drawn with {len(numerics)} kinds of arithmetic ({', '.join(numerics)}); one is allowed"
+        )
     frame, random = generation_frame(made), np.random.default_rng(0)
     pairs = matched_pairs(frame)
     if pairs.empty:
@@ -182,7 +198,9 @@ def comparisons(services: Services, study: Study, made: Sequence[Generation]) ->
     wrong = wrong_prompt_pairs(frame, count, random)
     new += [NewComparison(p.a, p.b, kind="wrong_prompt", expected="a") for p in wrong.itertuples()]
     new += [NewComparison(p.a, p.b, kind="identical") for p in identical_pairs(frame, count, random).itertuples()]
-    copies = {each.derived_from: each.id for each in services.store.study_generations(study.id) if each.source == "degraded"}
+    copies = {
+        each.derived_from: each.id for each in services.store.study_generations(study.id) if each.source == "degraded"
+    }
     for one in (made[i] for i in random.permutation(len(made))[:count]):
         copy = copies.get(one.id) or degraded_copy(services, study, one)
         new.append(NewComparison(one.id, copy, kind="degraded", expected="a"))
@@ -194,11 +212,20 @@ def degraded_copy(services: Services, study: Study, original: Generation) -> str
     picture = Image.open(io.BytesIO(services.store.images.read(original.image)))
     stored = services.store.images.put(png(degraded(picture)))
     return services.store.record_generation(
-        None, settings=original.settings, prompt=original.prompt or "", prompt_sent=original.prompt_sent,
-        seed=original.seed, image=stored.image, thumbnail=stored.thumbnail, pixel_hash=stored.pixel_hash,
-        owner=original.owner, study_id=study.id, source="degraded", derived_from=original.id,
+        None,
+        settings=original.settings,
+        prompt=original.prompt or "",
+        prompt_sent=original.prompt_sent,
+        seed=original.seed,
+        image=stored.image,
+        thumbnail=stored.thumbnail,
+        pixel_hash=stored.pixel_hash,
+        owner=original.owner,
+        study_id=study.id,
+        source="degraded",
+        derived_from=original.id,
         numerics_id=original.numerics_id,
-    ).id  # fmt: skip
+    ).id
 
 
 def invite_link(study: Study, root: str = "") -> str:

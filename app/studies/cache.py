@@ -40,7 +40,9 @@ def _material(services: Services, study_id: str, version: tuple) -> Material:
     columns, by_id, rules = services.store.votes_columns(study_id)
     pictures, settings = services.store.study_settings(study_id)
     pairs = pair_frame(by_id)
-    return Material(joined_frame(columns, pairs, rules), pairs, rules, list(settings.values()), study_coding(pictures, settings)[1])
+    return Material(
+        joined_frame(columns, pairs, rules), pairs, rules, list(settings.values()), study_coding(pictures, settings)[1]
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,10 +87,13 @@ def flops_of(services: Services, found: Material) -> dict[tuple, float]:
         levels, schedule = setting_levels(values), values.get("schedule") or {}
         points = schedule.get("points")
         cost = pipeline.plan(
-            width=values["width"], height=values["height"], shuffle_window=values["window"],
-            guidance_schedule=schedule.get("kind"), guidance_scale=values.get("scale"),
+            width=values["width"],
+            height=values["height"],
+            shuffle_window=values["window"],
+            guidance_schedule=schedule.get("kind"),
+            guidance_scale=values.get("scale"),
             guidance_points=[tuple(point) for point in points] if points else None,
-        )  # fmt: skip
+        )
         known[tuple(levels[factor] for factor in FACTORS)] = cost["flops"] / 1e12
     return known
 

@@ -39,7 +39,9 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     prompts.add_argument("--prompts", type=Path, help="a text file, one prompt a line")
     prompts.add_argument("--built-in", choices=BUILT_IN)
     add_design(create, windows="2, 4", schedules=None, seeds=2, raters=3, description="")
-    create.add_argument("--draw", action="store_true", help="draw the pictures here and open the study; no studio may run")
+    create.add_argument(
+        "--draw", action="store_true", help="draw the pictures here and open the study; no studio may run"
+    )
     ship = commands.add_parser("ship", help="draw the study that comes with the studio, and pack it into its folder")
     ship.add_argument("--name", help="by default it names the weights")
     ship.add_argument("--built-in", choices=BUILT_IN, default=BUILT_IN[0])
@@ -49,23 +51,35 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     for name in ("open", "pause", "close"):
         commands.add_parser(name, help=f"{name} a study").add_argument("name")
     commands.add_parser("sweep", help="set the votes of careless raters aside").add_argument("name")
-    rivals = commands.add_parser("rivals", help="bring in another system's pictures, to be rated against the study's own")
+    rivals = commands.add_parser(
+        "rivals", help="bring in another system's pictures, to be rated against the study's own"
+    )
     rivals.add_argument("name")
-    rivals.add_argument("folder", type=Path, help=f"the pictures, and {study_rivals.LIST} with the columns file and prompt")
+    rivals.add_argument(
+        "folder", type=Path, help=f"the pictures, and {study_rivals.LIST} with the columns file and prompt"
+    )
     rivals.add_argument("--system", required=True, help="what the other system is called")
     report = commands.add_parser("report", help="HTML with figures, methods card and Parquet, in a folder")
     report.add_argument("name")
     report.add_argument("folder", type=Path)
-    export = commands.add_parser("export", help="votes as long table, arena battles, DPO, Pick-a-Pic, ImageReward, and the audit")
+    export = commands.add_parser(
+        "export", help="votes as long table, arena battles, DPO, Pick-a-Pic, ImageReward, and the audit"
+    )
     export.add_argument("name")
     export.add_argument("folder", type=Path)
     export.add_argument("--form", choices=exports.FORMATS, default="parquet")
 
 
-def add_design(parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, raters: int, description: str) -> None:
+def add_design(
+    parser: argparse.ArgumentParser, *, windows: str, schedules: str | None, seeds: int, raters: int, description: str
+) -> None:
     """What a study compares, and how it is asked."""
     parser.add_argument("--windows", default=windows)
-    parser.add_argument("--schedules", default=schedules, help="such as: half-linear 1.5, constant 1.5; by default with the scale that the checkpoint was tuned for")
+    parser.add_argument(
+        "--schedules",
+        default=schedules,
+        help="such as: half-linear 1.5, constant 1.5; by default with the scale that the checkpoint was tuned for",
+    )
     parser.add_argument("--resolutions", default="512")
     parser.add_argument("--checkpoints", default="", help="such as: default, large (named in STUDIO_CHECKPOINTS)")
     parser.add_argument("--description", default=description)
@@ -112,7 +126,9 @@ def ship(chosen: argparse.Namespace) -> None:
             chosen.prompts = None
             study = draw(services, study_admin.create(services, form_of(chosen), OWNER))
             size = study_shipped.pack(services.store, study, chosen.folder)
-            print(f"{study.name}: {study_admin.status_text(services, study)}\n{size / 2**20:.2f} MiB in {chosen.folder}")
+            print(
+                f"{study.name}: {study_admin.status_text(services, study)}\n{size / 2**20:.2f} MiB in {chosen.folder}"
+            )
         finally:
             services.close()
 
@@ -123,9 +139,17 @@ def form_of(chosen: argparse.Namespace) -> StudyForm:
     else:
         prompts = study_admin.built_in_prompts(chosen.built_in)
     return StudyForm(
-        chosen.name, prompts, chosen.windows, chosen.schedules, chosen.resolutions, chosen.checkpoints, chosen.seeds,
-        raters_per_pair=chosen.raters_per_pair, session_pairs=chosen.session_pairs, description=chosen.description,
-    )  # fmt: skip
+        chosen.name,
+        prompts,
+        chosen.windows,
+        chosen.schedules,
+        chosen.resolutions,
+        chosen.checkpoints,
+        chosen.seeds,
+        raters_per_pair=chosen.raters_per_pair,
+        session_pairs=chosen.session_pairs,
+        description=chosen.description,
+    )
 
 
 def draw(services: Services, study: Study) -> Study:

@@ -21,7 +21,14 @@ from storage.records import Study
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 KEEPER = "keeper"  # an administrator without a visitor mark
 OWN_PROMPTS = "my own, below"
-ACTIONS = {"open": "Open", "pause": "Pause", "go-on": "Go on drawing", "hold": "Hold drawing", "sweep": "Set careless votes aside", "close": "Close for ever"}
+ACTIONS = {
+    "open": "Open",
+    "pause": "Pause",
+    "go-on": "Go on drawing",
+    "hold": "Hold drawing",
+    "sweep": "Set careless votes aside",
+    "close": "Close for ever",
+}
 
 
 def build(services: Services) -> Any | None:
@@ -29,7 +36,9 @@ def build(services: Services) -> Any | None:
     if not services.identity.has_admin_key and not services.settings.on_space:
         return None
     with gr.Accordion("Studies (administration)", open=False, elem_id="study-admin"):
-        key = gr.Textbox(label="Key (not needed for the signed-in owner of the Space)", type="password", elem_id="study-key")
+        key = gr.Textbox(
+            label="Key (not needed for the signed-in owner of the Space)", type="password", elem_id="study-key"
+        )
         with gr.Tabs():
             with gr.Tab("Keep"):
                 listing, actions, pick = keeping_part()
@@ -86,7 +95,9 @@ def keeping_part() -> tuple[Any, dict[str, Any], Any]:
     with gr.Row():
         actions = {"refresh": gr.Button("Refresh", size="sm", elem_id="study-refresh")}
         for name, title in ACTIONS.items():
-            actions[name] = gr.Button(title, size="sm", elem_id=f"study-{name}", variant="stop" if name == "close" else "secondary")
+            actions[name] = gr.Button(
+                title, size="sm", elem_id=f"study-{name}", variant="stop" if name == "close" else "secondary"
+            )
     return listing, actions, pick
 
 
@@ -96,44 +107,93 @@ def creating_part(scale: float, checkpoints: Sequence[str]) -> tuple[list[Any], 
         name = gr.Textbox(label="Name", max_length=200, elem_id="new-study-name")
         description = gr.Textbox(label="What raters read before they start", max_length=1000, scale=2)
     with gr.Row():
-        prompt_set = gr.Dropdown([*BUILT_IN, OWN_PROMPTS], value=BUILT_IN[0], label="Prompts", elem_id="new-study-prompts")
+        prompt_set = gr.Dropdown(
+            [*BUILT_IN, OWN_PROMPTS], value=BUILT_IN[0], label="Prompts", elem_id="new-study-prompts"
+        )
         upload = gr.File(label="Own prompts: a text file, one a line", file_types=[".txt"], type="binary", height=110)
         own = gr.Textbox(label="… or typed here, one a line", lines=3, max_lines=8, elem_id="new-study-own")
     with gr.Row():
         windows = gr.Textbox("2, 4", label="Windows", elem_id="new-study-windows")
-        schedules = gr.Textbox(f"half-linear {scale:g}", label="Schedules with their scale", elem_id="new-study-schedules")
+        schedules = gr.Textbox(
+            f"half-linear {scale:g}", label="Schedules with their scale", elem_id="new-study-schedules"
+        )
         resolutions = gr.Textbox("512", label="Resolutions (px)", elem_id="new-study-resolutions")
         compared = gr.Textbox(
-            "", label=f"Checkpoints (any of {', '.join(checkpoints)})", placeholder="the default one", elem_id="new-study-checkpoints",
+            "",
+            label=f"Checkpoints (any of {', '.join(checkpoints)})",
+            placeholder="the default one",
+            elem_id="new-study-checkpoints",
             visible=len(checkpoints) > 1,
-        )  # fmt: skip
+        )
     criteria = gr.CheckboxGroup(list(CRITERIA), value=list(CRITERIA), label="Criteria", elem_id="new-study-criteria")
     with gr.Row():
         seeds = gr.Number(2, label="Seeds per prompt", precision=0, minimum=1, maximum=study_admin.MAX_SEEDS)
         raters = gr.Number(3, label="Raters per pair", precision=0, minimum=1, maximum=100)
         session = gr.Number(20, label="Pairs in a sitting", precision=0, minimum=2, maximum=200)
-        primary = gr.Textbox(label="Primary contrasts (empty: every window)", placeholder="window=4", elem_id="new-study-primary")
+        primary = gr.Textbox(
+            label="Primary contrasts (empty: every window)", placeholder="window=4", elem_id="new-study-primary"
+        )
     preview = gr.HTML(elem_id="new-study-preview")
     with gr.Row():
         buttons = {
             "plan": gr.Button("Show cost and power", elem_id="new-study-plan"),
             "make": gr.Button("Create and draw", variant="primary", elem_id="new-study-make"),
         }
-    inputs = [name, description, prompt_set, upload, own, windows, schedules, resolutions, compared, criteria, seeds, raters, session, primary]
+    inputs = [
+        name,
+        description,
+        prompt_set,
+        upload,
+        own,
+        windows,
+        schedules,
+        resolutions,
+        compared,
+        criteria,
+        seeds,
+        raters,
+        session,
+        primary,
+    ]
     return inputs, preview, buttons
 
 
 def form_from(values: Any) -> StudyForm:
-    name, description, prompt_set, upload, own, windows, schedules, resolutions, compared, criteria, seeds, raters, session, primary = values
+    (
+        name,
+        description,
+        prompt_set,
+        upload,
+        own,
+        windows,
+        schedules,
+        resolutions,
+        compared,
+        criteria,
+        seeds,
+        raters,
+        session,
+        primary,
+    ) = values
     if prompt_set == OWN_PROMPTS:
         prompts = study_admin.prompts_from((upload or b"").decode("utf-8", "replace") + "\n" + (own or ""))
     else:
         prompts = study_admin.built_in_prompts(prompt_set)
     contrasts = tuple(part.strip() for part in (primary or "").split(";") if part.strip())
     return StudyForm(
-        name or "", prompts, windows, schedules, resolutions, compared or "", int(seeds), list(criteria), int(raters), int(session),
-        contrasts, (description or "").strip(),
-    )  # fmt: skip
+        name or "",
+        prompts,
+        windows,
+        schedules,
+        resolutions,
+        compared or "",
+        int(seeds),
+        list(criteria),
+        int(raters),
+        int(session),
+        contrasts,
+        (description or "").strip(),
+    )
 
 
 def acted(services: Services, name: str, study_id: str | None) -> str:
@@ -171,9 +231,10 @@ def listing_html(services: Services, studies: list[Study], root: str) -> str:
         link = study_admin.invite_link(study, root)
         cells = [study.name, study_admin.crossing_text(study), study_admin.status_text(services, study), frozen]
         rows.append(
-            "<tr>" + "".join(f"<td>{escape(cell)}" for cell in cells)
+            "<tr>"
+            + "".join(f"<td>{escape(cell)}" for cell in cells)
             + f'<td><a class="chip" data-copy href="{escape(link)}">Copy invite link</a></tr>'
-        )  # fmt: skip
+        )
     head = "<tr><th>Study<th>Compared<th>State<th>Contrasts frozen<th>Invite</tr>"
     return f'<div class="scroll"><table class="numbers">{head}{"".join(rows)}</table></div>'
 
@@ -184,7 +245,11 @@ def preview_html(services: Services, form: StudyForm) -> str:
         cost, power, terms = study_admin.preview(services, form)
     except (ValueError, TypeError) as error:
         return f'<p class="cost cost-bad">{escape(str(error))}</p>'
-    return cost_html(cost) + power_html(power, Power()) + f'<p class="fine">Contrasts of this design: {escape("; ".join(terms))}.</p>'
+    return (
+        cost_html(cost)
+        + power_html(power, Power())
+        + f'<p class="fine">Contrasts of this design: {escape("; ".join(terms))}.</p>'
+    )
 
 
 def cost_html(cost: Plan) -> str:

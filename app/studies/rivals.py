@@ -58,7 +58,12 @@ def read_list(folder: Path, study: Study) -> list[tuple[Path, str]]:
 
 
 def rival(
-    services: Services, study: Study, system: str, prompt: str, path: Path, known: Mapping[tuple[str | None, str | None], Generation]
+    services: Services,
+    study: Study,
+    system: str,
+    prompt: str,
+    path: Path,
+    known: Mapping[tuple[str | None, str | None], Generation],
 ) -> Generation:
     """The stored picture; the one that is there already is used again. What is not known of it stays empty."""
     with Image.open(path) as file:
@@ -67,10 +72,17 @@ def rival(
         width, height, data = *file.size, png(file)
     stored = services.store.images.put(data)
     return known.get((prompt, stored.image)) or services.store.record_generation(
-        None, source="rival", study_id=study.id, prompt=prompt, seed=0, image=stored.image, thumbnail=stored.thumbnail,
-        pixel_hash=stored.pixel_hash, numerics_id="unknown",
+        None,
+        source="rival",
+        study_id=study.id,
+        prompt=prompt,
+        seed=0,
+        image=stored.image,
+        thumbnail=stored.thumbnail,
+        pixel_hash=stored.pixel_hash,
+        numerics_id="unknown",
         settings={"width": width, "height": height, "checkpoint": system},
-    )  # fmt: skip
+    )
 
 
 def pairs_of(rival: Generation, own: Sequence[Generation], system: str) -> list[NewComparison]:
@@ -78,4 +90,7 @@ def pairs_of(rival: Generation, own: Sequence[Generation], system: str) -> list[
     first: dict[str, Generation] = {}
     for each in sorted((g for g in own if g.prompt_sent == rival.prompt), key=lambda g: (g.seed, g.id)):
         first.setdefault(each.setting_id, each)
-    return [NewComparison(each.id, rival.id, kind="free", factor=FACTOR, block=f"{FACTOR} {system}") for each in first.values()]
+    return [
+        NewComparison(each.id, rival.id, kind="free", factor=FACTOR, block=f"{FACTOR} {system}")
+        for each in first.values()
+    ]

@@ -32,9 +32,18 @@ QUALITY = 95  # of the WebP files; raters see JPEG of the same quality in any ca
 MARK = "shipped"  # in the plan of the study: which manifest it was made from
 STUDY_FIELDS = ("name", "description", "prompts", "criteria", "raters_per_pair", "plan")
 PICTURE_FIELDS = (
-    "settings", "prompt", "prompt_sent", "seed", "token_hash", "steps", "seconds", "timings", "peak_memory_bytes",
-    "numerics_id", "environment",
-)  # fmt: skip
+    "settings",
+    "prompt",
+    "prompt_sent",
+    "seed",
+    "token_hash",
+    "steps",
+    "seconds",
+    "timings",
+    "peak_memory_bytes",
+    "numerics_id",
+    "environment",
+)
 
 
 def pack(store: Store, study: Study, folder: Path) -> int:
@@ -69,7 +78,9 @@ def take_in(services: Services, folder: Path = FOLDER) -> Study | None:
     study = find_or_create(services.store, manifest["study"], digest)
     if study is None or study.opened_at is not None:
         return study
-    present = {key_of(each.settings, each.seed, each.prompt): each for each in services.store.study_generations(study.id)}
+    present = {
+        key_of(each.settings, each.seed, each.prompt): each for each in services.store.study_generations(study.id)
+    }
     for entry in manifest["pictures"]:
         if key_of(entry["settings"], entry["seed"], entry["prompt"]) not in present:
             record(services.store, study, entry, folder)
@@ -97,9 +108,14 @@ def record(store: Store, study: Study, entry: Mapping[str, Any], folder: Path) -
     tokens = zlib.decompress(base64.b64decode(entry["tokens"])) or None
     fields = {key: entry[key] for key in PICTURE_FIELDS}
     store.record_generation(
-        None, study_id=study.id, image=stored.image, thumbnail=stored.thumbnail, pixel_hash=stored.pixel_hash,
-        tokens=tokens, **fields,
-    )  # fmt: skip
+        None,
+        study_id=study.id,
+        image=stored.image,
+        thumbnail=stored.thumbnail,
+        pixel_hash=stored.pixel_hash,
+        tokens=tokens,
+        **fields,
+    )
 
 
 def key_of(settings: Mapping[str, Any], seed: int, prompt: str | None) -> str:

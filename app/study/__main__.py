@@ -46,18 +46,17 @@ class DatabaseLedger:
     def __init__(self, store: Store, plan: Plan, pairs: pd.DataFrame, name: str):
         self.store, self.criteria = store, list(plan.criteria)
         study = store.create_study(
-            name, prompts=sorted(set(pairs["prompt"])), settings=[], criteria=self.criteria,
-            raters_per_pair=plan.raters_per_pair, simulated=True,
-        )  # fmt: skip
+            name,
+            prompts=sorted(set(pairs["prompt"])),
+            settings=[],
+            criteria=self.criteria,
+            raters_per_pair=plan.raters_per_pair,
+            simulated=True,
+        )
         self.study = study.id
         pictures = _draw_pictures(store, plan, self.study)
-        new = [
-            NewComparison(pictures[r.a], pictures[r.b], factor=r.factor, block=r.block)
-            for r in pairs.itertuples()
-        ]
-        self.prompts = {
-            c.id: prompt for c, prompt in zip(store.add_comparisons(self.study, new), pairs["prompt"])
-        }
+        new = [NewComparison(pictures[r.a], pictures[r.b], factor=r.factor, block=r.block) for r in pairs.itertuples()]
+        self.prompts = {c.id: prompt for c, prompt in zip(store.add_comparisons(self.study, new), pairs["prompt"])}
         store.set_study_state(self.study, "open")
         levels, coding = study_coding(*store.study_settings(self.study))
         self.unrated = pool_of(store.pairs_on_offer(self.study), levels, coding)
@@ -74,10 +73,16 @@ class DatabaseLedger:
 
     def write(self, rater: int, choice: Choice, answers: dict[str, str]) -> str:
         assignment = self.store.open_assignment(
-            self.raters[rater], self.study, choice.comparison, left_side=choice.left_side, criteria=self.criteria,
-            propensity=choice.propensity, chosen_by=choice.chosen_by, repeat_of=choice.repeat_of,
+            self.raters[rater],
+            self.study,
+            choice.comparison,
+            left_side=choice.left_side,
+            criteria=self.criteria,
+            propensity=choice.propensity,
+            chosen_by=choice.chosen_by,
+            repeat_of=choice.repeat_of,
             expires_at=datetime.now(timezone.utc) + timedelta(hours=1),
-        )  # fmt: skip
+        )
         for criterion, answer in answers.items():
             self.store.record_vote(assignment.id, self.raters[rater], criterion, answer)
         return assignment.id
@@ -93,20 +98,30 @@ def _draw_pictures(store: Store, plan: Plan, study: str) -> dict[str, str]:
     image = store.images.put(buffer.getvalue())
     return {
         row.generation: store.record_generation(
-            None, settings=_settings(row), prompt=row.prompt, seed=row.seed, image=image.image,
-            thumbnail=image.thumbnail, study_id=study, numerics_id="simulated",
+            None,
+            settings=_settings(row),
+            prompt=row.prompt,
+            seed=row.seed,
+            image=image.image,
+            thumbnail=image.thumbnail,
+            study_id=study,
+            numerics_id="simulated",
         ).id
         for row in plan.generations().itertuples()
-    }  # fmt: skip
+    }
 
 
 def _settings(row) -> dict[str, object]:
     kind, scale = row.schedule.split()
     width, height = (int(px) for px in row.resolution.split("×"))
     return {
-        "width": width, "height": height, "window": row.window, "schedule": kind, "scale": float(scale),
+        "width": width,
+        "height": height,
+        "window": row.window,
+        "schedule": kind,
+        "scale": float(scale),
         "checkpoint": "simulated",
-    }  # fmt: skip
+    }
 
 
 def memory_folder() -> str | None:
@@ -126,9 +141,7 @@ def run_in_database(plan: Plan, truth: Truth, seed: int):
             store.close()
 
 
-def simulate(
-    studies: int, seed: int, seconds: float | None, plan: Plan = PLAN
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def simulate(studies: int, seed: int, seconds: float | None, plan: Plan = PLAN) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Run studies until the count or the time is used up: summary by term, and agreement of the last study."""
     truth, tables, start = Truth(EFFECTS), [], time.monotonic()
     for number in range(studies):
@@ -144,12 +157,8 @@ def simulate(
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m app.study", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    options = commands.add_parser(
-        "simulate", help="known effects through the real database; error rates as a table"
-    )
-    options.add_argument(
-        "--quick", action="store_true", help=f"as many studies as fit into {QUICK_SECONDS} seconds"
-    )
+    options = commands.add_parser("simulate", help="known effects through the real database; error rates as a table")
+    options.add_argument("--quick", action="store_true", help=f"as many studies as fit into {QUICK_SECONDS} seconds")
     options.add_argument("--studies", type=int, default=FULL_STUDIES)
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--output", type=Path, help="write the table as CSV")
@@ -158,9 +167,7 @@ def main() -> None:
     if chosen.command != "simulate":
         return study_commands.run(chosen)
     table, agreement = simulate(chosen.studies, chosen.seed, QUICK_SECONDS if chosen.quick else None)
-    with pd.option_context(
-        "display.width", 160, "display.max_columns", 20, "display.float_format", "{:.3f}".format
-    ):
+    with pd.option_context("display.width", 160, "display.max_columns", 20, "display.float_format", "{:.3f}".format):
         print(table.to_string(index=False))
         print(
             f"\nall intervals: coverage {(table['coverage'] * table['intervals']).sum() / table['intervals'].sum():.3f}"

@@ -58,9 +58,13 @@ class Choice:
 
 
 def choose(
-    pool: Pool, history: Sequence[Seen], allowed: np.ndarray, raters_per_pair: int,
-    random: np.random.Generator, rating: Rating | None = None,
-) -> Choice | None:  # fmt: skip
+    pool: Pool,
+    history: Sequence[Seen],
+    allowed: np.ndarray,
+    raters_per_pair: int,
+    random: np.random.Generator,
+    rating: Rating | None = None,
+) -> Choice | None:
     """The next pair for one rater, or None when nothing is left.
 
     allowed: (n,) False for pairs that this rater made, queued or saw with their settings.
@@ -84,9 +88,7 @@ def choose(
     )
 
 
-def open_slots(
-    pool: Pool, history: Sequence[Seen], allowed: np.ndarray, raters_per_pair: int
-) -> dict[str, np.ndarray]:
+def open_slots(pool: Pool, history: Sequence[Seen], allowed: np.ndarray, raters_per_pair: int) -> dict[str, np.ndarray]:
     """Slot -> indices of the pairs that may fill it; empty slots are absent.
 
     Controls never end a study: they are offered only while matched pairs are left.

@@ -75,9 +75,6 @@ def make_coding(settings: pd.DataFrame, factors, interactions: bool = True) -> C
     terms = [Term(((f, level),)) for f in varied for level in levels[f][1:]]
     if interactions:
         terms += [
-            Term(((f, x), (g, y)))
-            for f, g in combinations(varied, 2)
-            for x in levels[f][1:]
-            for y in levels[g][1:]
+            Term(((f, x), (g, y))) for f, g in combinations(varied, 2) for x in levels[f][1:] for y in levels[g][1:]
         ]
     return Coding(levels, tuple(terms))

@@ -51,7 +51,5 @@ def fit(design: np.ndarray, observed: np.ndarray, weight: np.ndarray, precision:
         return information(design, weight, parameters) + np.diag(precision)
 
     start = np.zeros(design.shape[1] + 1)
-    found = optimize.minimize(
-        loss, start, jac=slope, hess=curvature, method="trust-exact", options={"gtol": 1e-6}
-    )
+    found = optimize.minimize(loss, start, jac=slope, hess=curvature, method="trust-exact", options={"gtol": 1e-6})
     return found.x

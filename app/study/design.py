@@ -69,10 +69,7 @@ def setting_label(window, schedule, resolution, checkpoint) -> str:
 
 def generation_frame(generations) -> pd.DataFrame:
     """Generation records -> one row each: `generation`, `prompt`, `seed`, the factors, `rest`."""
-    rows = [
-        {"generation": g.id, "prompt": g.prompt, "seed": g.seed} | setting_levels(g.settings)
-        for g in generations
-    ]
+    rows = [{"generation": g.id, "prompt": g.prompt, "seed": g.seed} | setting_levels(g.settings) for g in generations]
     return pd.DataFrame(rows, columns=["generation", "prompt", "seed", *FACTORS, "rest"])
 
 
@@ -91,9 +88,7 @@ def matched_pairs(generations: pd.DataFrame, factors=FACTORS) -> pd.DataFrame:
                 continue
             factor = differing[0]
             a, b = sorted((x, y), key=lambda row: ranks[factor][row[factor]])
-            rows.append(
-                (a["generation"], b["generation"], prompt, factor, f"{factor} {a[factor]} | {b[factor]}")
-            )
+            rows.append((a["generation"], b["generation"], prompt, factor, f"{factor} {a[factor]} | {b[factor]}"))
     return pd.DataFrame(rows, columns=["a", "b", "prompt", "factor", "block"])
 
 

@@ -52,7 +52,9 @@ def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
     """
     if not pictures:
         return pd.DataFrame(columns=[*KEYS, "marked", "shown", "marks", "pictures", "rate", "low", "high"])
-    each = pd.DataFrame([row for picture in pictures for row in _of_picture(picture)], columns=[*KEYS, "marked", "shown", "marks"])
+    each = pd.DataFrame(
+        [row for picture in pictures for row in _of_picture(picture)], columns=[*KEYS, "marked", "shown", "marks"]
+    )
     grouped = each.groupby(KEYS, sort=False)
     table = grouped[["marked", "shown", "marks"]].sum().assign(pictures=grouped.size()).reset_index()
     table["rate"] = table["marked"] / table["shown"]
@@ -80,6 +82,7 @@ def _of_picture(picture: Marked) -> list[tuple]:
     ):
         shown, marked = np.bincount(code), np.bincount(code, weights=mask)
         found += [
-            (window, kind, name(int(i)), int(marked[i]), int(shown[i]), len(picture.boxes)) for i in np.flatnonzero(shown)
+            (window, kind, name(int(i)), int(marked[i]), int(shown[i]), len(picture.boxes))
+            for i in np.flatnonzero(shown)
         ]
     return found

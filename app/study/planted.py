@@ -32,9 +32,7 @@ class Truth:
         """(terms,) the effects in the order of the coding."""
         unknown = set(self.effects) - {term.name for term in coding.terms}
         if unknown:
-            raise ValueError(
-                f"effects {sorted(unknown)} are not among {[term.name for term in coding.terms]}"
-            )
+            raise ValueError(f"effects {sorted(unknown)} are not among {[term.name for term in coding.terms]}")
         return np.array([self.effects.get(term.name, 0.0) for term in coding.terms])
 
 

@@ -38,7 +38,12 @@ def power_table(pairs: pd.DataFrame, raters_per_pair: int, power: Power) -> pd.D
     counts = pairs.groupby("block").size()
     blocks = level_order(counts.index)
     votes = [int(counts[block]) * raters_per_pair for block in blocks]
-    return pd.DataFrame({
-        "contrast": blocks, "pairs": [int(counts[block]) for block in blocks], "votes": votes,
-        "needed": power.votes_needed(), "smallest": [power.smallest_effect(n) for n in votes],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "contrast": blocks,
+            "pairs": [int(counts[block]) for block in blocks],
+            "votes": votes,
+            "needed": power.votes_needed(),
+            "smallest": [power.smallest_effect(n) for n in votes],
+        }
+    )

@@ -62,13 +62,17 @@ def _fit(used: pd.DataFrame, criterion: str, coding: Coding, contrast: np.ndarra
         meat = two_way_meat(davidson.scores(design, observed, parameters), prompt, rater)
     touched = np.column_stack([design != 0, np.ones(len(used), dtype=bool)])
     return Rating(
-        criterion, coding, parameters,
+        criterion,
+        coding,
+        parameters,
         covariance=sandwich(curvature, meat, np.diag(precision)),
         naive_covariance=np.linalg.inv(curvature),
         freedom=_freedom(touched, prompt, rater),
         votes_per_term=touched.sum(axis=0),
-        n_votes=len(used), n_prompts=_distinct(prompt), n_raters=_distinct(rater),
-    )  # fmt: skip
+        n_votes=len(used),
+        n_prompts=_distinct(prompt),
+        n_raters=_distinct(rater),
+    )
 
 
 def ridge(coding: Coding) -> np.ndarray:
@@ -110,11 +114,21 @@ def _table(rating: Rating, names, index: np.ndarray, level: float) -> pd.DataFra
     naive = np.sqrt(np.diag(rating.naive_covariance)[index])
     low, high = t_interval(estimate, error, freedom, level)
     naive_low, naive_high = t_interval(estimate, naive, np.full(len(index), 1e9), level)
-    return pd.DataFrame({
-        "criterion": rating.criterion, "term": names, "estimate": estimate, "se": error, "df": freedom,
-        "low": low, "high": high, "naive_low": naive_low, "naive_high": naive_high,
-        "p_value": t_p_value(estimate, error, freedom), "n": rating.votes_per_term[index],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "criterion": rating.criterion,
+            "term": names,
+            "estimate": estimate,
+            "se": error,
+            "df": freedom,
+            "low": low,
+            "high": high,
+            "naive_low": naive_low,
+            "naive_high": naive_high,
+            "p_value": t_p_value(estimate, error, freedom),
+            "n": rating.votes_per_term[index],
+        }
+    )
 
 
 def predict(rating: Rating, settings: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
@@ -129,6 +143,4 @@ def predict(rating: Rating, settings: pd.DataFrame, level: float = 0.95) -> pd.D
     freedom = max(min(rating.n_prompts, rating.n_raters) - 1, 0)
     low, high = t_interval(value, error, np.full(len(rows), freedom), level)
     chance = davidson.probabilities(value, rating.parameters[-1])
-    return settings.assign(
-        rating=value, se=error, low=low, high=high, win_share=chance[:, 0] + chance[:, 2] / 2
-    )
+    return settings.assign(rating=value, se=error, low=low, high=high, win_share=chance[:, 0] + chance[:, 2] / 2)

@@ -15,12 +15,33 @@ from app.study.design import setting_levels
 from app.study.votes import FACTORS
 
 COLUMNS = (
-    "vote", "assignment", "comparison", "kind", "factor", "block", "expected", "repeat_of", "prompt", "rater",
-    "criterion", "answer", "left_side", "excluded", "answered_at", "propensity", "decision_ms",
-    "generation_a", "generation_b", "seconds_a", "seconds_b", "steps_a", "steps_b",
-    "peak_memory_bytes_a", "peak_memory_bytes_b",
+    "vote",
+    "assignment",
+    "comparison",
+    "kind",
+    "factor",
+    "block",
+    "expected",
+    "repeat_of",
+    "prompt",
+    "rater",
+    "criterion",
+    "answer",
+    "left_side",
+    "excluded",
+    "answered_at",
+    "propensity",
+    "decision_ms",
+    "generation_a",
+    "generation_b",
+    "seconds_a",
+    "seconds_b",
+    "steps_a",
+    "steps_b",
+    "peak_memory_bytes_a",
+    "peak_memory_bytes_b",
     *(f"{factor}_{side}" for side in ("a", "b") for factor in FACTORS),
-)  # fmt: skip
+)
 
 
 def vote_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -40,11 +61,15 @@ def vote_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return frame[list(COLUMNS)].astype({"excluded": object, "repeat_of": object, "answer": object})
 
 
-def joined_frame(columns: Mapping[str, Sequence[Any]], shared: pd.DataFrame, excluded: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+def joined_frame(
+    columns: Mapping[str, Sequence[Any]], shared: pd.DataFrame, excluded: Mapping[str, Sequence[str]]
+) -> pd.DataFrame:
     """The same vote frame from parts: what all votes of a pair share (`pair_frame`) is spread by position."""
     votes = pd.DataFrame(dict(columns))
     votes["answered_at"] = pd.to_datetime(votes["answered_at"], format="ISO8601", utc=True)
-    votes["excluded"] = votes["vote"].map({vote: rules[0] for vote, rules in excluded.items() if rules}) if excluded else None
+    votes["excluded"] = (
+        votes["vote"].map({vote: rules[0] for vote, rules in excluded.items() if rules}) if excluded else None
+    )
     where = pd.Index(shared["comparison"]).get_indexer(votes["comparison"])
     spread = shared.drop(columns=list(votes.columns)).take(where).reset_index(drop=True)
     frame = pd.concat([votes, spread], axis=1)[list(COLUMNS)]
@@ -58,7 +83,9 @@ def pair_frame(pairs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
 
 def study_coding(pictures: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]) -> tuple[pd.DataFrame, Coding]:
     """The store's `study_settings` -> (generation -> factors, the coding of all levels that occur)."""
-    table = pd.DataFrame([setting_levels(values) for values in settings.values()], index=list(settings), columns=[*FACTORS, "rest"])
+    table = pd.DataFrame(
+        [setting_levels(values) for values in settings.values()], index=list(settings), columns=[*FACTORS, "rest"]
+    )
     return table.loc[list(pictures.values())].set_axis(list(pictures)), make_coding(table, FACTORS)
 
 
@@ -68,7 +95,10 @@ def pool_of(pairs: Sequence[Any], levels: pd.DataFrame, coding: Coding) -> Pool:
     contrast = np.zeros((len(pairs), len(coding.terms)))
     matched = np.flatnonzero(kind == "matched")
     if len(matched):
-        a, b = levels.loc[[pairs[i].generation_a for i in matched]], levels.loc[[pairs[i].generation_b for i in matched]]
+        a, b = (
+            levels.loc[[pairs[i].generation_a for i in matched]],
+            levels.loc[[pairs[i].generation_b for i in matched]],
+        )
         contrast[matched] = coding.encode(a) - coding.encode(b)
     return Pool(
         np.array([pair.id for pair in pairs], dtype=object),

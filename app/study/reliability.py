@@ -88,12 +88,17 @@ def reliability(votes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     if len(counts) < 2:
         return pd.DataFrame(columns=["measure", "value", "low", "high", "units", "ratings"])
     patterns, times = np.unique(counts, axis=0, return_counts=True)
-    rows = [(name, measure(patterns, times), *bootstrap(measure, patterns, times, seed)) for name, measure in MEASURES.items()]
+    rows = [
+        (name, measure(patterns, times), *bootstrap(measure, patterns, times, seed))
+        for name, measure in MEASURES.items()
+    ]
     frame = pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
     return frame.assign(units=len(counts), ratings=int(counts.sum()))
 
 
-def bootstrap(measure, patterns: np.ndarray, times: np.ndarray, seed: int, draws: int = BOOTSTRAP_DRAWS) -> tuple[float, float]:
+def bootstrap(
+    measure, patterns: np.ndarray, times: np.ndarray, seed: int, draws: int = BOOTSTRAP_DRAWS
+) -> tuple[float, float]:
     """Percentile interval of a measure over resampled units; nan while it is undefined in most resamples."""
     often = np.random.default_rng(seed).multinomial(times.sum(), times / times.sum(), size=draws)
     values = np.array([measure(patterns, each) for each in often])
@@ -129,9 +134,7 @@ def self_agreement(votes: pd.DataFrame) -> pd.DataFrame:
     """Share of swapped repeats with the same answer as the first look, a criterion a row."""
     kept = votes[votes["excluded"].isna() & votes["answer"].notna()]
     repeats = kept[kept["repeat_of"].notna()]
-    first = kept[["assignment", "criterion", "answer"]].rename(
-        columns={"assignment": "repeat_of", "answer": "first"}
-    )
+    first = kept[["assignment", "criterion", "answer"]].rename(columns={"assignment": "repeat_of", "answer": "first"})
     both = repeats.merge(first, on=["repeat_of", "criterion"])
     return _shares(both.assign(hit=both["answer"] == both["first"]), "criterion")
 
@@ -140,9 +143,9 @@ def acceptability(votes: pd.DataFrame, factor: str) -> pd.DataFrame:
     """Share of "both good" among the ties in which a level took part: absolute, where wins are relative."""
     ties = answered(votes)
     ties = ties[(ties["kind"] == "matched") & ties["answer"].isin(["both_good", "both_bad"])]
-    long = pd.concat([
-        ties.assign(level=ties[f"{factor}_{side}"], hit=ties["answer"] == "both_good") for side in ("a", "b")
-    ]).drop_duplicates(["assignment", "criterion", "level"])  # fmt: skip
+    long = pd.concat(
+        [ties.assign(level=ties[f"{factor}_{side}"], hit=ties["answer"] == "both_good") for side in ("a", "b")]
+    ).drop_duplicates(["assignment", "criterion", "level"])
     return _shares(long, ["criterion", "level"])
 
 

@@ -53,7 +53,9 @@ def _too_fast(own: pd.DataFrame) -> tuple[float, str]:
     if len(first) < FEWEST_PAIRS:
         return 0.0, ""
     share = float((pd.to_numeric(first["decision_ms"]) < FAST_MS).mean())
-    return 50.0 * max((share - 0.3) / 0.5, 0.0) if share < 0.8 else 50.0, f"{share:.0%} of pairs answered in under {FAST_MS} ms"
+    return 50.0 * max(
+        (share - 0.3) / 0.5, 0.0
+    ) if share < 0.8 else 50.0, f"{share:.0%} of pairs answered in under {FAST_MS} ms"
 
 
 def _one_side(own: pd.DataFrame) -> tuple[float, str]:
@@ -68,10 +70,16 @@ def _one_side(own: pd.DataFrame) -> tuple[float, str]:
 
 def _one_answer(own: pd.DataFrame) -> tuple[float, str]:
     """The same button nearly always, such as only "cannot tell". At most 30 points."""
-    pressed = np.where(own["answer"].isin(["a", "b"]), np.where(own["answer"] == own["left_side"], "left", "right"), own["answer"])
+    pressed = np.where(
+        own["answer"].isin(["a", "b"]), np.where(own["answer"] == own["left_side"], "left", "right"), own["answer"]
+    )
     names, counts = np.unique(pressed.astype(str), return_counts=True)
     share = counts.max() / len(own)
-    return (30.0, f"{share:.0%} of answers are {names[counts.argmax()].replace('_', ' ')}") if share > 0.95 and len(own) >= 20 else (0.0, "")
+    return (
+        (30.0, f"{share:.0%} of answers are {names[counts.argmax()].replace('_', ' ')}")
+        if share > 0.95 and len(own) >= 20
+        else (0.0, "")
+    )
 
 
 def sweep_plan(

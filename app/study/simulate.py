@@ -98,9 +98,7 @@ class MemoryLedger:
             "repeat_of": choice.repeat_of,
             "propensity": choice.propensity,
         }
-        self.rows += [
-            shared | {"criterion": criterion, "answer": answer} for criterion, answer in answers.items()
-        ]
+        self.rows += [shared | {"criterion": criterion, "answer": answer} for criterion, answer in answers.items()]
         return assignment
 
     def votes(self) -> pd.DataFrame:
@@ -122,9 +120,13 @@ def pair_table(plan: Plan) -> tuple[pd.DataFrame, Coding, np.ndarray]:
 
 
 def run_raters(
-    ledger: Ledger, plan: Plan, crowds: dict[str, Crowd], coding: Coding,
-    prompt_of: dict[str, int], random: np.random.Generator,
-) -> None:  # fmt: skip
+    ledger: Ledger,
+    plan: Plan,
+    crowds: dict[str, Crowd],
+    coding: Coding,
+    prompt_of: dict[str, int],
+    random: np.random.Generator,
+) -> None:
     """Let every rater answer, sessions interleaved; the choice of pairs is the arena's, with one fit a round."""
     for session in range(-(-plan.assignments // SESSION)):
         rating = rate(ledger.votes(), plan.criteria[0], coding=coding) if session else None
@@ -186,7 +188,12 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
         width=found["high"] - found["low"],
     )
     table = marked.groupby("term", sort=False).agg(
-        target=("target", "mean"), bias=("bias", "mean"), width=("width", "mean"), coverage=("coverage", "mean"),
-        naive_coverage=("naive_coverage", "mean"), significant=("significant", "mean"), intervals=("bias", "size"),
-    )  # fmt: skip
+        target=("target", "mean"),
+        bias=("bias", "mean"),
+        width=("width", "mean"),
+        coverage=("coverage", "mean"),
+        naive_coverage=("naive_coverage", "mean"),
+        significant=("significant", "mean"),
+        intervals=("bias", "size"),
+    )
     return table.reset_index()

@@ -14,7 +14,9 @@ import numpy as np
 from scipy import optimize, stats
 
 LOOKS = 5
-SMALLEST_STEP = 0.02  # of the information, between two looks: less is nothing new, and its boundary is numerically empty
+SMALLEST_STEP = (
+    0.02  # of the information, between two looks: less is nothing new, and its boundary is numerically empty
+)
 ALPHA = 0.05
 POWER = 0.80
 TARGET_EFFECT = 0.5  # log-odds: 62 % wins; smaller differences are called undecided
@@ -87,9 +89,13 @@ def planned_information(effect: float = TARGET_EFFECT, alpha: float = ALPHA, pow
 
 
 def review(
-    estimate: float, error: float, freedom: float, votes: int,
-    earlier: Sequence[float] = (), information: float | None = None,
-) -> Verdict:  # fmt: skip
+    estimate: float,
+    error: float,
+    freedom: float,
+    votes: int,
+    earlier: Sequence[float] = (),
+    information: float | None = None,
+) -> Verdict:
     """Judge one contrast now. `earlier` are the information fractions of the looks already taken.
 
     A look is due when the fraction passes the next fifth above the last look (`coming_looks`); in between nothing is
@@ -102,12 +108,16 @@ def review(
     z = float(stats.norm.isf(stats.t.sf(abs(estimate) / error, freedom)))
     coming = coming_looks(earlier)
     if not coming or fraction < coming[0] - 1e-9:
-        return Verdict(len(earlier), fraction, z, float("nan"), False, not coming, _votes_left(z, fraction, votes, earlier))
+        return Verdict(
+            len(earlier), fraction, z, float("nan"), False, not coming, _votes_left(z, fraction, votes, earlier)
+        )
     taken = [*earlier, fraction]
     boundary = float(boundaries(taken)[-1])
     decided = z >= boundary
     finished = decided or not coming_looks(taken)
-    return Verdict(len(taken), fraction, z, boundary, decided, finished, 0 if finished else _votes_left(z, fraction, votes, taken))
+    return Verdict(
+        len(taken), fraction, z, boundary, decided, finished, 0 if finished else _votes_left(z, fraction, votes, taken)
+    )
 
 
 def coming_looks(taken: Sequence[float]) -> list[float]:

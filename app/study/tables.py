@@ -32,9 +32,7 @@ def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
     both = pd.concat([forward, forward.set_axis(["column", "row", "score"], axis=1).assign(score=1 - score)])
     table = both.groupby(["row", "column"])["score"].agg(wins="sum", n="count").reset_index()
     bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
-    return table.assign(
-        share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds]
-    )
+    return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])
 
 
 def rival_table(votes: pd.DataFrame) -> pd.DataFrame:
@@ -43,7 +41,12 @@ def rival_table(votes: pd.DataFrame) -> pd.DataFrame:
     used = used[(used["kind"] == "free") & (used["factor"] == "system")]
     score = used["answer"].map({"a": 1.0, "b": 0.0}).fillna(0.5)
     names = used["block"].str.removeprefix("system ")
-    table = used.assign(system=names, score=score).groupby(["system", "criterion"])["score"].agg(wins="sum", n="count").reset_index()
+    table = (
+        used.assign(system=names, score=score)
+        .groupby(["system", "criterion"])["score"]
+        .agg(wins="sum", n="count")
+        .reset_index()
+    )
     bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
     return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])
 
@@ -52,21 +55,28 @@ def setting_costs(pairs: pd.DataFrame) -> pd.DataFrame:
     """One row a setting of the matched pairs: the factors, median seconds, steps (fused tokens), memory (GiB) and pictures."""
     sides = []
     for side in ("a", "b"):
-        names = {
-            f"{name}_{side}": name
-            for name in (*FACTORS, "generation", "seconds", "steps", "peak_memory_bytes")
-        }
+        names = {f"{name}_{side}": name for name in (*FACTORS, "generation", "seconds", "steps", "peak_memory_bytes")}
         sides.append(pairs.loc[pairs["kind"] == "matched", list(names)].rename(columns=names))
     pictures = pd.concat(sides).drop_duplicates("generation")
     grouped = pictures.groupby(list(FACTORS), dropna=False)
-    return grouped.agg(
-        seconds=("seconds", "median"), steps=("steps", "median"), memory=("peak_memory_bytes", "median"),
-        pictures=("generation", "count"),
-    ).reset_index().assign(memory=lambda table: pd.to_numeric(table["memory"]) / 2**30)  # fmt: skip
+    return (
+        grouped.agg(
+            seconds=("seconds", "median"),
+            steps=("steps", "median"),
+            memory=("peak_memory_bytes", "median"),
+            pictures=("generation", "count"),
+        )
+        .reset_index()
+        .assign(memory=lambda table: pd.to_numeric(table["memory"]) / 2**30)
+    )
 
 
 def rated_costs(
-    rating: Rating, pairs: pd.DataFrame, votes: pd.DataFrame, cost: str = "seconds", flops: Mapping[tuple, float] | None = None
+    rating: Rating,
+    pairs: pd.DataFrame,
+    votes: pd.DataFrame,
+    cost: str = "seconds",
+    flops: Mapping[tuple, float] | None = None,
 ) -> pd.DataFrame:
     """Ratings of all settings of the design beside their costs; `front` marks those that nothing beats in both, `n` counts
     the votes: 0 where the rating is a prediction. Settings whose cost is not known are left out. flops: levels of the
@@ -74,7 +84,9 @@ def rated_costs(
     costs, used = setting_costs(pairs), ratable(votes, rating.criterion)
     keys = list(zip(*(costs[factor] for factor in FACTORS)))
     counts = pd.concat([levels(used, FACTORS, side) for side in "ab"]).value_counts()
-    costs = costs.assign(flops=[(flops or {}).get(key, np.nan) for key in keys], n=[int(counts.get(key, 0)) for key in keys])
+    costs = costs.assign(
+        flops=[(flops or {}).get(key, np.nan) for key in keys], n=[int(counts.get(key, 0)) for key in keys]
+    )
     costs = costs.dropna(subset=[cost])
     if costs.empty:
         return costs.assign(rating=[], low=[], high=[], front=[])
@@ -95,10 +107,13 @@ def coverage_table(pairs: pd.DataFrame, votes: pd.DataFrame) -> pd.DataFrame:
     kept = votes[votes["excluded"].isna() & votes["repeat_of"].isna()]
     raters = kept.drop_duplicates(["comparison", "rater"]).groupby("comparison").size()
     matched = pairs["kind"] == "matched"
-    frame = pd.DataFrame({
-        "block": np.where(matched & pairs["block"].notna(), pairs["block"], pairs["kind"].str.replace("_", " ")),
-        "matched": matched, "raters": pairs["comparison"].map(raters).fillna(0).astype(int),
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "block": np.where(matched & pairs["block"].notna(), pairs["block"], pairs["kind"].str.replace("_", " ")),
+            "matched": matched,
+            "raters": pairs["comparison"].map(raters).fillna(0).astype(int),
+        }
+    )
     table = frame.groupby(["block", "matched"])["raters"].agg(
         pairs="count", rated=lambda r: int((r > 0).sum()), ratings="sum"
     )
@@ -121,11 +136,14 @@ def verdicts(rating: Rating, primary: Sequence[str], looks: Sequence[Mapping[str
         adjusted[open_p] = stats.false_discovery_control(table.loc[open_p, "p_value"])
     judged = [_judge(row, rating.criterion, looks) for row in table.itertuples()]
     return table.assign(
-        claim=np.where(is_primary, "primary", "exploratory"), adjusted_p=adjusted,
-        look=[v.look for v in judged], fraction=[v.fraction for v in judged], boundary=[v.boundary for v in judged],
+        claim=np.where(is_primary, "primary", "exploratory"),
+        adjusted_p=adjusted,
+        look=[v.look for v in judged],
+        fraction=[v.fraction for v in judged],
+        boundary=[v.boundary for v in judged],
         decided=[v.decided for v in judged],
         votes_left=pd.array([v.votes_left for v in judged], dtype="Int64"),
-    )  # fmt: skip
+    )
 
 
 def _judge(row, criterion: str, looks: Sequence[Mapping[str, Any]]) -> Verdict:

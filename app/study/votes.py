@@ -42,7 +42,9 @@ def answered(votes: pd.DataFrame) -> pd.DataFrame:
 
 def is_check(votes: pd.DataFrame) -> pd.Series:
     """Votes on controls with a right answer. A picture of another text is the worse one in alignment and nothing else."""
-    return votes["expected"].isin(["a", "b"]) & ((votes["kind"] != "wrong_prompt") | (votes["criterion"] == "alignment"))
+    return votes["expected"].isin(["a", "b"]) & (
+        (votes["kind"] != "wrong_prompt") | (votes["criterion"] == "alignment")
+    )
 
 
 def outcome(votes: pd.DataFrame) -> np.ndarray:

@@ -49,13 +49,22 @@ def add_api(services: Services) -> None:
         tuned = services.tuned
         try:
             wish = GenerationRequest(
-                prompt=prompt, typed=prompt, width=tuned.width if width is None else width,
+                prompt=prompt,
+                typed=prompt,
+                width=tuned.width if width is None else width,
                 height=tuned.height if height is None else height,
                 shuffle_window=tuned.shuffle_window if shuffle_window is None else shuffle_window,
-                guidance_schedule=guidance_schedule, guidance_scale=guidance_scale,
-                guidance_points=parse_points(guidance_points), ramp_end=ramp_end, temperature=temperature, top_k=top_k, top_p=top_p,
-                seed=None if seed == -1 else seed, num_images=num_images, allow_untrained=allow_untrained,
-            )  # fmt: skip
+                guidance_schedule=guidance_schedule,
+                guidance_scale=guidance_scale,
+                guidance_points=parse_points(guidance_points),
+                ramp_end=ramp_end,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                seed=None if seed == -1 else seed,
+                num_images=num_images,
+                allow_untrained=allow_untrained,
+            )
             job = services.submit(owner, wish, address=address_of(request))
             services.drive(job.id)
         except (ValueError, TypeError) as error:

@@ -22,7 +22,9 @@ def settle_journal(settings: Settings) -> tuple[Settings, list[str]]:
         return replace(settings, journal_dir=None), [reason]
     holder = claim(settings.journal_dir, settings.space_id)
     if holder != settings.space_id:
-        reason = f"the bucket at {settings.journal_dir} belongs to {holder}: nothing is written there; mount one of your own"
+        reason = (
+            f"the bucket at {settings.journal_dir} belongs to {holder}: nothing is written there; mount one of your own"
+        )
         return replace(settings, journal_dir=None), [reason]
     return settings, []
 
@@ -49,11 +51,15 @@ def lacks(settings: Settings) -> list[str]:
         return []
     missing = []
     if settings.zero_gpu and settings.checkpoints:
-        missing.append("no further checkpoints (STUDIO_CHECKPOINTS): grids and studies compare them, and those need a GPU that is not lent")
+        missing.append(
+            "no further checkpoints (STUDIO_CHECKPOINTS): grids and studies compare them, and those need a GPU that is not lent"
+        )
     if settings.journal_dir is None and settings.database_url is None:
         missing.append("no bucket (JOURNAL_DIR): pictures and votes are lost when the Space restarts")
     elif settings.journal_dir is None:
-        missing.append("no bucket (JOURNAL_DIR): votes and settings are in PostgreSQL, but all pictures are lost when the Space restarts")
+        missing.append(
+            "no bucket (JOURNAL_DIR): votes and settings are in PostgreSQL, but all pictures are lost when the Space restarts"
+        )
     if not settings.secret_given:
         missing.append("no STUDIO_SECRET: after a restart visitors without an account no longer own their pictures")
     if not settings.oauth:

@@ -20,7 +20,9 @@ def health_report(services: Services) -> dict[str, Any]:
         stats = {}
         problems.append(f"the database does not answer ({type(error).__name__})")
     if rejected := (stats.get("journal") or {}).get("rejected"):
-        problems.append(f"{rejected} lines of the journal contradict the database; they are in the bucket's folder `rejected`")
+        problems.append(
+            f"{rejected} lines of the journal contradict the database; they are in the bucket's folder `rejected`"
+        )
     return {
         "status": "degraded" if problems else "ok",
         "problems": problems,
@@ -39,4 +41,8 @@ def backup_report(good: dict[str, Any] | None) -> dict[str, Any] | None:
     """Age of the last snapshot whose restore was proved, and when; None before the first and on PostgreSQL."""
     if good is None:
         return None
-    return {"age_seconds": round(good["age_seconds"]), "proved_at": good["proved_at"].isoformat(), "revision": good["revision"]}
+    return {
+        "age_seconds": round(good["age_seconds"]),
+        "proved_at": good["proved_at"].isoformat(),
+        "revision": good["revision"],
+    }

@@ -65,7 +65,12 @@ def near_miss(prompt: Prompt) -> Prompt:
     if prompt.category == "colors":
         return replace(prompt, items=((first[0], following(COLOURS, first[1])),))
     if prompt.category == "position":
-        return replace(prompt, relation={"left of": "right of", "right of": "left of", "above": "below", "below": "above"}[prompt.relation])
+        return replace(
+            prompt,
+            relation={"left of": "right of", "right of": "left of", "above": "below", "below": "above"}[
+                prompt.relation
+            ],
+        )
     if prompt.category == "color_attr":
         return replace(prompt, items=((first[0], rest[0][1]), (rest[0][0], first[1])))
     last = prompt.items[-1]
@@ -93,7 +98,9 @@ if __name__ == "__main__":
     loaded = Judge.load(a.judge)
     every = read_prompts(a.prompts)
     asked_for = [near_miss(p) for p in every] if a.wrong else every
-    print(f"Scenes as composed, {a.size} px\n\n" + report(every, verdicts(loaded, every, asked_for, a.size, lambda p: p)))
+    print(
+        f"Scenes as composed, {a.size} px\n\n" + report(every, verdicts(loaded, every, asked_for, a.size, lambda p: p))
+    )
     if a.tokenizer:
         trip = round_trip(ImageTokenizer.from_pretrained(a.tokenizer).eval())
         print("\nAfter the image tokenizer\n\n" + report(every, verdicts(loaded, every, asked_for, a.size, trip)))

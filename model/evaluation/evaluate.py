@@ -30,7 +30,9 @@ def cells(pipe: TokenShufflePipeline, window: int | None, size: str | None) -> l
     """
     if window and size:
         return [(window, size)]
-    trained = [(cell["window"], str(cell.get("size", math.isqrt(cell["max_pixels"])))) for cell in pipe.supported_cells()]
+    trained = [
+        (cell["window"], str(cell.get("size", math.isqrt(cell["max_pixels"])))) for cell in pipe.supported_cells()
+    ]
     trained.sort(key=lambda cell: (math.prod(sides(cell[1])), cell[1], cell[0]))
     chosen = [(w, px) for w, px in dict.fromkeys(trained) if window in (None, w) and size in (None, px)]
     if not chosen:
@@ -63,7 +65,16 @@ def draw(
 
 
 def measure_cell(
-    pipe: TokenShufflePipeline, judge: Judge, prompts: list[Prompt], window: int, size: str, *, images: int, batch: int, seed: int, frechet: bool
+    pipe: TokenShufflePipeline,
+    judge: Judge,
+    prompts: list[Prompt],
+    window: int,
+    size: str,
+    *,
+    images: int,
+    batch: int,
+    seed: int,
+    frechet: bool,
 ) -> tuple[dict[str, Any], Image.Image]:
     """The figures of one cell as plain JSON types, and its contact sheet."""
     verdicts: list[list[bool]] = [[] for _ in prompts]
@@ -75,12 +86,20 @@ def measure_cell(
         verdicts[index] = [is_correct(prompts[index], p, found) for p, found in zip(drawn, judge.detect(drawn))]
         seconds.append(each)
     figures: dict[str, Any] = {
-        "window": window, "size": size, "trained": pipe.is_trained(*sides(size), window), "images_per_prompt": images,
-        "seconds_per_image": round(sum(seconds) / len(seconds), 3), "batch": batch, "seed": seed,
-        "checkpoint": pipe.checkpoint, "numerics": pipe.decoder.numerics,
-        "scores": {row: {c: asdict(r) for c, r in columns.items()} for row, columns in table(prompts, verdicts).items()},
+        "window": window,
+        "size": size,
+        "trained": pipe.is_trained(*sides(size), window),
+        "images_per_prompt": images,
+        "seconds_per_image": round(sum(seconds) / len(seconds), 3),
+        "batch": batch,
+        "seed": seed,
+        "checkpoint": pipe.checkpoint,
+        "numerics": pipe.decoder.numerics,
+        "scores": {
+            row: {c: asdict(r) for c, r in columns.items()} for row, columns in table(prompts, verdicts).items()
+        },
         "verdicts": {p.text: v for p, v in zip(prompts, verdicts)},
-    }  # fmt: skip
+    }
     if frechet:
         figures["frechet"] = distances(prompts, first, size)
     return figures, contact_sheet(prompts, first, verdicts)
@@ -92,7 +111,8 @@ def distances(prompts: list[Prompt], pictures: list[Image.Image], size: str) -> 
 
     features = Lite2Features()
     real, other = (
-        features([draw_scene(p, rng, *sides(size)).image for p in prompts]) for rng in map(random.Random, ("real", "other"))
+        features([draw_scene(p, rng, *sides(size)).image for p in prompts])
+        for rng in map(random.Random, ("real", "other"))
     )
     return {
         "generated": round(frechet_distance(features(pictures), real), 3),
@@ -105,7 +125,9 @@ def contact_sheet(prompts: list[Prompt], pictures: list[Image.Image], verdicts: 
     """Pictures of the first prompts of each category, a row each, prompts under them green where judged right: nothing is picked."""
     rows = [[i for i, p in enumerate(prompts) if p.category == c][:SHEET_PER_CATEGORY] for c in COUNTS]
     caption = 26
-    sheet = Image.new("RGB", (SHEET_PER_CATEGORY * (SHEET_PX + 8) + 8, len(rows) * (SHEET_PX + caption + 8) + 8), "white")
+    sheet = Image.new(
+        "RGB", (SHEET_PER_CATEGORY * (SHEET_PX + 8) + 8, len(rows) * (SHEET_PX + caption + 8) + 8), "white"
+    )
     pen = ImageDraw.Draw(sheet)
     for row, indices in enumerate(rows):
         for column, index in enumerate(indices):
@@ -145,9 +167,18 @@ def summary(result: dict[str, Any]) -> str:
 
 
 def evaluate(
-    pipe: TokenShufflePipeline, *, window: int | None, size: str | None, prompts: int, images: int, batch: int,
-    seed: int, frechet: bool, json_file: Path | None, sheets: Path | None,
-) -> str:  # fmt: skip
+    pipe: TokenShufflePipeline,
+    *,
+    window: int | None,
+    size: str | None,
+    prompts: int,
+    images: int,
+    batch: int,
+    seed: int,
+    frechet: bool,
+    json_file: Path | None,
+    sheets: Path | None,
+) -> str:
     """Measure the chosen cells; write JSON and sheets after each one, and return the Markdown report."""
     asked, judge, results = read_prompts(prompts), Judge.load(), []
     for w, px in cells(pipe, window, size):

@@ -68,12 +68,18 @@ def draw_prompts(category: str, seed: int = 0) -> list[Prompt]:
         drawn = [((name, None),) for name in names]
     else:
         unseen = round(COUNTS[category] * HELD_OUT)
-        drawn = draw_distinct(rng, category, unseen, True) + draw_distinct(rng, category, COUNTS[category] - unseen, False)
+        drawn = draw_distinct(rng, category, unseen, True) + draw_distinct(
+            rng, category, COUNTS[category] - unseen, False
+        )
     prompts = []
     for index, items in enumerate(drawn):
         relation = RELATIONS[index % 4] if category == "position" else None
         small = index < SUBSET if names else in_small_set(index, unseen)
-        prompts.append(Prompt(wording(category, items, relation), category, items, relation, shows_held_out(category, items), small))
+        prompts.append(
+            Prompt(
+                wording(category, items, relation), category, items, relation, shows_held_out(category, items), small
+            )
+        )
     return prompts
 
 

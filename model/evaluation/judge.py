@@ -43,9 +43,11 @@ class Block(nn.Module):
         super().__init__()
         wide = 2 * channels
         self.layers = nn.Sequential(
-            *conv(channels, wide, 1), *conv(wide, wide, 5, groups=wide),
-            nn.Conv2d(wide, channels, 1, bias=False), nn.BatchNorm2d(channels),
-        )  # fmt: skip
+            *conv(channels, wide, 1),
+            *conv(wide, wide, 5, groups=wide),
+            nn.Conv2d(wide, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.layers(x)
@@ -124,7 +126,9 @@ def to_input(picture: Image.Image) -> Tensor:
     """A picture as the network sees it: [3, h, w] in [-1, 1], shorter side 256 px, multiples of 16."""
     scale = INPUT_PX / min(picture.size)
     size = tuple(max(round(side * scale / STRIDE), 1) * STRIDE for side in picture.size)
-    pixels = np.asarray(picture.convert("RGB").resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC))
+    pixels = np.asarray(
+        picture.convert("RGB").resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
+    )
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
 
 

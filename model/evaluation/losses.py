@@ -45,8 +45,13 @@ def measure(model: TokenShuffleForImageGeneration, collate: Collate, seen: list[
 def main(weights: Path, size: str | None, count: int, seed: str) -> None:
     """Print a table of the checkpoint's trained cells, of one size if that is given."""
     model = TokenShuffleForImageGeneration.from_pretrained(weights, dtype=torch.float32).eval()
-    text, pixels = AutoTokenizer.from_pretrained(weights), ImageTokenizer.from_pretrained(weights / "image_tokenizer").eval()
-    cells = [cell for cell in model.config.trained_cells if cell.get("claimed", True) and size in (None, str(cell["size"]))]
+    text, pixels = (
+        AutoTokenizer.from_pretrained(weights),
+        ImageTokenizer.from_pretrained(weights / "image_tokenizer").eval(),
+    )
+    cells = [
+        cell for cell in model.config.trained_cells if cell.get("claimed", True) and size in (None, str(cell["size"]))
+    ]
     if not cells:
         raise ValueError(f"{weights} has no trained cell of {size} px")
     print("| px | window | samples | seen | held out | caption's gain, nats |\n|---|---|---|---|---|---|")

@@ -55,14 +55,19 @@ def compare(scene: Scene, tokenizer: ImageTokenizer) -> tuple[dict[str, float], 
     pixels = torch.from_numpy(np.array(scene.image)).permute(2, 0, 1).float() / 255
     codes = tokenizer.encode(pixels[None] * 2 - 1)
     decoded = ((tokenizer.decode(codes)[0] + 1) * 127.5).round() / 255  # as the 8-bit picture that people see
-    squared, similar = (decoded - pixels).square().mean(0), F.pad(ssim_map(luma(decoded), luma(pixels)), (5,) * 4, value=torch.nan)
+    squared, similar = (
+        (decoded - pixels).square().mean(0),
+        F.pad(ssim_map(luma(decoded), luma(pixels)), (5,) * 4, value=torch.nan),
+    )
     inside = torch.zeros_like(squared, dtype=torch.bool)
     for left, top, right, bottom in (item.box for item in scene.items):
         inside[max(top, 0) : bottom, max(left, 0) : right] = True
     figures = {
-        "psnr": psnr(squared), "psnr_objects": psnr(squared[inside]),
-        "ssim": float(similar.nanmean()), "ssim_objects": float(similar[inside].nanmean()),
-    }  # fmt: skip
+        "psnr": psnr(squared),
+        "psnr_objects": psnr(squared[inside]),
+        "ssim": float(similar.nanmean()),
+        "ssim_objects": float(similar[inside].nanmean()),
+    }
     return figures, codes[0]
 
 
@@ -73,7 +78,13 @@ def measure(tokenizer: ImageTokenizer, count: int, size: int) -> dict[str, float
     shares = uses[uses > 0] / uses.sum()
     means = {name: round(sum(row[name] for row in rows) / count, 4) for name in rows[0]}
     perplexity = float(torch.exp(-(shares * shares.log()).sum()))
-    return {"scenes": count, "size": size, **means, "code_use": round(float((uses > 0).double().mean()), 4), "perplexity": round(perplexity)}
+    return {
+        "scenes": count,
+        "size": size,
+        **means,
+        "code_use": round(float((uses > 0).double().mean()), 4),
+        "perplexity": round(perplexity),
+    }
 
 
 def parse() -> argparse.Namespace:

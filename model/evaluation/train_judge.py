@@ -96,7 +96,9 @@ def bend(rng: random.Random, pixels: Tensor, labels: list[Labels]) -> tuple[Tens
     grid = F.affine_grid(theta, pixels.shape, align_corners=False)
     wobble = F.interpolate(torch.randn(count, 2, height // 24, width // 24), (height, width), mode="bilinear")
     strength = torch.rand(count, 1, 1, 1) * 0.012
-    bent = F.grid_sample(pixels, grid + wobble.permute(0, 2, 3, 1) * strength, padding_mode="border", align_corners=False)
+    bent = F.grid_sample(
+        pixels, grid + wobble.permute(0, 2, 3, 1) * strength, padding_mode="border", align_corners=False
+    )
     moved = []
     for z, (x, y), picture_labels in zip(zoom, shift, labels):
         dx, dy = (width / 2) * (1 - z + x), (height / 2) * (1 - z + y)
@@ -195,7 +197,12 @@ def train(minutes: float, batch_size: int, rate: float, seed: int, out: Path, st
         step += 1
         average = heat.item() if step == 1 else 0.95 * average + 0.05 * heat.item()
         if step % 20 == 0:
-            row = {"step": step, "seconds": round(time.monotonic() - started), "heat": round(average, 3), "boxes": round(boxes.item(), 3)}
+            row = {
+                "step": step,
+                "seconds": round(time.monotonic() - started),
+                "heat": round(average, 3),
+                "boxes": round(boxes.item(), 3),
+            }
             print(json.dumps(row), flush=True)
         if step % 200 == 0:
             Judge(network, NAMES, 0.3).save(out, pictures=step * batch_size)

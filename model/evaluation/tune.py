@@ -20,7 +20,9 @@ def tuning_prompts(each: int) -> list[Prompt]:
     return [prompt for category in COUNTS for prompt in [p for p in spare if p.category == category][:each]]
 
 
-def accepted(pipe: TokenShufflePipeline, judge: Judge, prompts: list[Prompt], window: int, size: int, batch: int) -> int:
+def accepted(
+    pipe: TokenShufflePipeline, judge: Judge, prompts: list[Prompt], window: int, size: int, batch: int
+) -> int:
     """How many of the prompts get a picture that the judge accepts, one picture each."""
     drawn = draw(pipe, prompts, window, size, images=1, batch=batch, seed=0)
     return sum(is_correct(prompts[i], pictures[0], judge.detect(pictures)[0]) for i, pictures, _ in drawn)

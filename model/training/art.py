@@ -54,9 +54,7 @@ def draw_all(folder: Path) -> None:
         if path.exists():
             continue
         icons = icons or fetch_icons(folder)
-        svg = (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{icons[concept.icon]["body"]}</svg>'
-        )
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32">{icons[concept.icon]["body"]}</svg>'
         png = resvg_py.svg_to_bytes(svg_string=svg, width=RASTER_PX, height=RASTER_PX)
         Image.open(io.BytesIO(bytes(png))).convert("RGBA").save(path)
 
@@ -98,9 +96,7 @@ def recolour(pixels: np.ndarray, target: tuple[int, int, int]) -> np.ndarray:
     level = np.clip(0.5 + 0.8 * (luma - 0.5 * (middle + 0.5 * (low + high))) / span, 0, 1)
     target = np.array(target, float)
     stops = np.stack([target * 0.25, target * 0.8, target, target + (255 - target) * 0.55])
-    shades = np.stack(
-        [np.interp(np.linspace(0, 1, 256), [0, 0.3, 0.6, 1], stops[:, c]) for c in range(3)], axis=-1
-    )
+    shades = np.stack([np.interp(np.linspace(0, 1, 256), [0, 0.3, 0.6, 1], stops[:, c]) for c in range(3)], axis=-1)
     painted = shades[(level * 255).astype(np.uint8)]
     return np.concatenate([painted.astype(np.uint8), pixels[..., 3:]], axis=-1)
 
@@ -171,12 +167,8 @@ def tones_of(name: str, colour: str) -> tuple[tuple[int, int, int], ...]:
 def _lab(rgb: np.ndarray) -> np.ndarray:
     """sRGB 0..255 [..., 3] to OKLab, with lightness at half weight: names are mostly about hue."""
     linear = np.where(rgb <= 10.31, rgb / 255 / 12.92, ((rgb / 255 + 0.055) / 1.055) ** 2.4)
-    lms = linear @ np.array(
-        [[0.4122, 0.2119, 0.0883], [0.5363, 0.6807, 0.2817], [0.0514, 0.1074, 0.6300]]
-    )
-    lab = np.cbrt(lms) @ np.array(
-        [[0.2105, 1.9780, 0.0259], [0.7936, -2.4286, 0.7828], [-0.0041, 0.4506, -0.8087]]
-    )
+    lms = linear @ np.array([[0.4122, 0.2119, 0.0883], [0.5363, 0.6807, 0.2817], [0.0514, 0.1074, 0.6300]])
+    lab = np.cbrt(lms) @ np.array([[0.2105, 1.9780, 0.0259], [0.7936, -2.4286, 0.7828], [-0.0041, 0.4506, -0.8087]])
     return lab * np.array([0.5, 1.0, 1.0])
 
 

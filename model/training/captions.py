@@ -5,9 +5,21 @@ import random
 from model.training.vocabulary import CONCEPTS, NUMBERS
 
 OPENINGS = (
-    "", "", "", "a photo of ", "a photo of ", "a photo of ", "a picture of ", "an image of ", "a drawing of ", "a still life with ",
-    "draw ", "show me ", "a painting of ", "an illustration of ",
-)  # fmt: skip
+    "",
+    "",
+    "",
+    "a photo of ",
+    "a photo of ",
+    "a photo of ",
+    "a picture of ",
+    "an image of ",
+    "a drawing of ",
+    "a still life with ",
+    "draw ",
+    "show me ",
+    "a painting of ",
+    "an illustration of ",
+)
 POSITIONS = {
     "left of": ("{a} left of {b}", "{a} to the left of {b}", "{a} on the left side of {b}"),
     "right of": ("{a} right of {b}", "{a} to the right of {b}", "{a} on the right side of {b}"),
@@ -41,7 +53,9 @@ def object_phrase(rng: random.Random, name: str, colour: str | None) -> str:
     return with_article(f"{colour} {word}" if colour else word)
 
 
-def caption(rng: random.Random, kind: str, items: list[tuple[str, str | None]], relation: str | None, ground: str) -> str:
+def caption(
+    rng: random.Random, kind: str, items: list[tuple[str, str | None]], relation: str | None, ground: str
+) -> str:
     """The caption of a scene.
 
     Args:

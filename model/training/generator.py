@@ -43,9 +43,13 @@ SAVE_SECONDS = 240
 HELD_OUT_SAMPLES = 128
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 SHEET_PROMPTS = (  # drawn at every save; one a category
-    "a photo of a cat", "a photo of a guitar and an owl", "a photo of three apples", "a photo of a blue car",
-    "a photo of a dog left of a house", "a photo of a red book and a green umbrella",
-)  # fmt: skip
+    "a photo of a cat",
+    "a photo of a guitar and an owl",
+    "a photo of three apples",
+    "a photo of a blue car",
+    "a photo of a dog left of a house",
+    "a photo of a red book and a green umbrella",
+)
 
 
 def whole(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -225,7 +229,11 @@ class GeneratorTrainer:
         context = foreign_windows(batch["image_ids"], cell["window"], self.recipe.get("foreign", 0.0))
         with self.accelerator.autocast():
             output = self.model(
-                **batch, shuffle_window=cell["window"], compute_loss=True, repeat_fraction=cell["repeat_fraction"], context_ids=context
+                **batch,
+                shuffle_window=cell["window"],
+                compute_loss=True,
+                repeat_fraction=cell["repeat_fraction"],
+                context_ids=context,
             )
         self.accelerator.backward(output.loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
@@ -284,8 +292,12 @@ class GeneratorTrainer:
             return
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         set_state_dict(
-            self.bare, self.bare_optimizers, model_state_dict=state["model"], optim_state_dict=state["optimizers"], options=WHOLE
-        )  # fmt: skip
+            self.bare,
+            self.bare_optimizers,
+            model_state_dict=state["model"],
+            optim_state_dict=state["optimizers"],
+            options=WHOLE,
+        )
         self.average = {name: spread(tensor, self.average[name]) for name, tensor in state["average"].items()}
         self.samples |= {(size, window): count for size, window, count in state["samples"]}
         self.earlier = state["earlier"]  # `--init` may be this leg's own export by now
@@ -318,7 +330,9 @@ class GeneratorTrainer:
         shape = {"width": width, "height": height, "shuffle_window": cell["window"]}
         images = pipe(list(SHEET_PROMPTS), **shape, temperature=0.8, guidance_scale=2.0, seed=0).images
         sheet = np.concatenate([np.asarray(image) for image in images], axis=1)
-        self.accelerator.get_tracker("tensorboard").log_images({"sheet": sheet[None]}, step=self.step, dataformats="NHWC")
+        self.accelerator.get_tracker("tensorboard").log_images(
+            {"sheet": sheet[None]}, step=self.step, dataformats="NHWC"
+        )
         (self.folder / "sheets").mkdir(exist_ok=True)
         Image.fromarray(sheet).save(self.folder / "sheets" / f"{self.step:06}.webp")
 
@@ -365,8 +379,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--shards", default="runs/shards", help="folder with one shard folder per size")
     parser.add_argument("--out", default="runs/generator", help="run folder of this leg")
     parser.add_argument("--init", help="exported weights to start from (a new leg)")
-    parser.add_argument("--image-tokenizer", help="folder of the image tokenizer: draws a sheet of samples at every save")
-    parser.add_argument("--workers", type=int, default=0, help="processes that read shards, per cell; some where a GPU waits")
+    parser.add_argument(
+        "--image-tokenizer", help="folder of the image tokenizer: draws a sheet of samples at every save"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=0, help="processes that read shards, per cell; some where a GPU waits"
+    )
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--minutes", type=float, default=60, help="training time of this leg")
     budget.add_argument("--samples", type=int, help="samples of this leg instead: the same leg on any hardware")

@@ -107,9 +107,14 @@ def compose(rng: random.Random, kind: str, width: int, height: int, test: bool =
 
 
 def arrange(
-    rng: random.Random, kind: str, items: list[tuple[str, str | None]], relation: str | None, width: int, height: int,
+    rng: random.Random,
+    kind: str,
+    items: list[tuple[str, str | None]],
+    relation: str | None,
+    width: int,
+    height: int,
     tones: bool = False,
-) -> Scene:  # fmt: skip
+) -> Scene:
     """Draw given objects on a random ground that hides none of them, with the caption that describes them."""
     scale = magnification(width, height)
     rows = rows_of(rng, len(items), relation)

@@ -48,7 +48,9 @@ def encode_scenes(tokenizer: ImageTokenizer, scenes: list[Scene]) -> Tensor:
     keys = (patches.view(np.uint64) * HASH_WEIGHTS).sum(1)  # sorting the patches themselves takes far longer
     _, first, places = np.unique(keys, return_index=True, return_inverse=True)
     distinct = patches[first].reshape(-1, CODE, CODE, 3)
-    codes = torch.cat([encode(tokenizer, part).flatten() for part in np.split(distinct, range(4096, len(distinct), 4096))])
+    codes = torch.cat(
+        [encode(tokenizer, part).flatten() for part in np.split(distinct, range(4096, len(distinct), 4096))]
+    )
     return codes[torch.from_numpy(places)].view(grid)
 
 
@@ -76,7 +78,13 @@ def write_shard(folder: Path, tokenizer: ImageTokenizer, scenes: list[Scene]) ->
 
 
 def write_shards(
-    folder: Path, tokenizer: ImageTokenizer, width: int, height: int, count: int, test: bool, one_object: float = 0.35,
+    folder: Path,
+    tokenizer: ImageTokenizer,
+    width: int,
+    height: int,
+    count: int,
+    test: bool,
+    one_object: float = 0.35,
     seed: str | None = None,
 ) -> None:
     """Compose and encode ``count`` scenes, fresh ones without a ``seed``; prints the speed after every shard."""
@@ -86,7 +94,9 @@ def write_shards(
     for _ in range(-(-count // SHARD_SCENES)):
         started = time.monotonic()
         chosen = rng.choices(kinds, shares, k=min(SHARD_SCENES, count))
-        scenes = [compose(rng, kind, width, height, test and kind != "single_object", tones=not test) for kind in chosen]
+        scenes = [
+            compose(rng, kind, width, height, test and kind != "single_object", tones=not test) for kind in chosen
+        ]
         write_shard(folder, tokenizer, scenes)
         print(f"{len(chosen) / (time.monotonic() - started):.1f} scenes/s", flush=True)
 
@@ -155,9 +165,13 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--height", type=int, default=512)
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--one-object", type=float, default=0.35, help="share of scenes with a single object")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where pictures are encoded")
+    parser.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where pictures are encoded"
+    )
     parser.add_argument("--held-out", action="store_true", help="only combinations that are kept for testing")
-    parser.add_argument("--seed", help="of the scenes; the same seed writes the same ones (default: fresh, with --held-out fixed)")
+    parser.add_argument(
+        "--seed", help="of the scenes; the same seed writes the same ones (default: fresh, with --held-out fixed)"
+    )
     return parser.parse_args()
 
 

@@ -122,7 +122,9 @@ class TokenizerTrainer:
         torch.manual_seed(arguments.seed)
         self.accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision=mixed_precision())
         if (processes := self.accelerator.num_processes) > 1:
-            raise ValueError(f"started as {processes} processes; the codebook follows the latents of one: use `python -m`")
+            raise ValueError(
+                f"started as {processes} processes; the codebook follows the latents of one: use `python -m`"
+            )
         model = self.build_model()
         trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=arguments.lr, betas=(0.9, 0.95), weight_decay=0.0)
@@ -246,8 +248,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--codebook-size", type=int, default=4096)
     parser.add_argument("--code-dim", type=int, default=8)
     parser.add_argument("--continuous-steps", type=int, default=300, help="steps before quantisation starts")
-    parser.add_argument("--perceptual", type=float, default=0.0, help="weight of the perceptual loss, in the last 40 %%")
-    parser.add_argument("--decoder-of", help="folder of a finished image tokenizer, of which only the decoder is trained on")
+    parser.add_argument(
+        "--perceptual", type=float, default=0.0, help="weight of the perceptual loss, in the last 40 %%"
+    )
+    parser.add_argument(
+        "--decoder-of", help="folder of a finished image tokenizer, of which only the decoder is trained on"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the first weights and the crops")
     return parser.parse_args()
 

@@ -43,10 +43,14 @@ def make_study(
     store: Store, name: str = "Windows and sizes", raters_per_pair: int = 3, owner: str | None = None, contrasts=()
 ) -> Study:
     study = store.create_study(
-        name, prompts=list(PROMPTS), settings=[], criteria=["alignment", "appearance", "flaws"],
-        raters_per_pair=raters_per_pair, description="Do larger windows cost quality?",
+        name,
+        prompts=list(PROMPTS),
+        settings=[],
+        criteria=["alignment", "appearance", "flaws"],
+        raters_per_pair=raters_per_pair,
+        description="Do larger windows cost quality?",
         contrasts=contrasts,
-    )  # fmt: skip
+    )
     for number, (prompt, px, window) in enumerate(product(PROMPTS, SIZES, WINDOWS)):
         add_picture(store, study.id, prompt, px, window, number, owner)
     frame, random = generation_frame(store.study_generations(study.id)), np.random.default_rng(0)
@@ -63,10 +67,26 @@ def make_study(
 def add_picture(store: Store, study: str, prompt: str, px: int, window: int, seed: int, owner: str | None):
     image = store.images.put(png(seed, px))
     return store.record_generation(
-        None, prompt=prompt, prompt_sent=prompt, seed=7, image=image.image, thumbnail=image.thumbnail, study_id=study,
-        owner=owner, seconds=px * px / 4096 / window, steps=px * px // 256 // window**2, numerics_id="test",
-        settings={"width": px, "height": px, "window": window, "schedule": "linear", "scale": 4.0, "checkpoint": "test"},
-    )  # fmt: skip
+        None,
+        prompt=prompt,
+        prompt_sent=prompt,
+        seed=7,
+        image=image.image,
+        thumbnail=image.thumbnail,
+        study_id=study,
+        owner=owner,
+        seconds=px * px / 4096 / window,
+        steps=px * px // 256 // window**2,
+        numerics_id="test",
+        settings={
+            "width": px,
+            "height": px,
+            "window": window,
+            "schedule": "linear",
+            "scale": 4.0,
+            "checkpoint": "test",
+        },
+    )
 
 
 def finish_practice(services: Services, study: Study, owner: str) -> None:

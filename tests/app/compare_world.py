@@ -13,16 +13,23 @@ from app.studies.admin import StudyForm
 from app.visit import ENDED
 
 FORM = StudyForm(
-    "small", ("a red apple", "a blue car", "two ducks"), windows="2, 4", resolutions="256", seeds=1, raters_per_pair=2,
+    "small",
+    ("a red apple", "a blue car", "two ducks"),
+    windows="2, 4",
+    resolutions="256",
+    seeds=1,
+    raters_per_pair=2,
     schedules="half-linear 3, constant 3",
-)  # fmt: skip
+)
 
 WISH = Wish("a red apple", 256, 4, "half-linear", 3, 1, 7, "window", "2, 4", "scale", "2, 3", "–", "")
 
 
 def make_studio(folder, **settings):
     weights = write_checkpoint(folder / "weights")
-    chosen = Settings(folder / "data", "test-secret", weights=str(weights), threads=1, admin_key="let-me-in", **settings)
+    chosen = Settings(
+        folder / "data", "test-secret", weights=str(weights), threads=1, admin_key="let-me-in", **settings
+    )
     chosen.data_dir.mkdir()
     return build_services(chosen)
 
@@ -56,4 +63,8 @@ def vote_for(services, study, owner, favourite):
     while (pair := arena.next_pair(services, study, owner)) is not None:
         is_left = (pair.comparison.generation_a == favourite) == (pair.left_side == "a")
         for criterion in pair.criteria:
-            arena.vote(services, owner, {"assignment": pair.id, "criterion": criterion, "answer": "left" if is_left else "right"})
+            arena.vote(
+                services,
+                owner,
+                {"assignment": pair.id, "criterion": criterion, "answer": "left" if is_left else "right"},
+            )

@@ -12,7 +12,9 @@ NAMELESS = """() => [...document.querySelectorAll('input, textarea, select, butt
   .filter(each => !['aria-label', 'aria-labelledby', 'title'].some(name => each.getAttribute(name)))
   .filter(each => ![each.labels?.[0]?.textContent, each.textContent, each.querySelector('img')?.alt].some(text => text?.trim()))
   .map(each => each.outerHTML.slice(0, 200))"""
-WORDLESS = "() => [...document.images].filter(each => !each.hasAttribute('alt')).map(each => each.outerHTML.slice(0, 200))"
+WORDLESS = (
+    "() => [...document.images].filter(each => !each.hasAttribute('alt')).map(each => each.outerHTML.slice(0, 200))"
+)
 
 
 @pytest.fixture(scope="module")

@@ -35,9 +35,7 @@ class Browser:
         self.services = services
         self.owner = services.identity.new_token()
         cookies = {COOKIE: self.owner}
-        self.client = TestClient(
-            Starlette(routes=routes(services)), cookies=cookies, raise_server_exceptions=False
-        )
+        self.client = TestClient(Starlette(routes=routes(services)), cookies=cookies, raise_server_exceptions=False)
         self.owner = services.identity.owner_of_token(self.owner)
         if agree:
             self.post("consent")
@@ -61,8 +59,14 @@ def test_a_pair_five_answers_and_the_rows_behind_them(services, study):
     for answer in ("left", "right", "both_good", "both_bad", "cannot_tell"):
         pair = browser.pair()
         for question in pair["questions"]:
-            reply = browser.post("vote", assignment=pair["assignment"], criterion=question["criterion"], answer=answer,
-                                 decision_ms=900, display={"width": 800, "evil": "x"})  # fmt: skip
+            reply = browser.post(
+                "vote",
+                assignment=pair["assignment"],
+                criterion=question["criterion"],
+                answer=answer,
+                decision_ms=900,
+                display={"width": 800, "evil": "x"},
+            )
             assert reply.status_code == 200
     votes = rows(services, study)
     assert len(votes) == 15 and set(votes["criterion"]) == {"alignment", "appearance", "flaws"}
@@ -110,9 +114,17 @@ def test_both_pictures_look_alike_from_outside(sizes):
     for file in (left, right):
         shown = Image.open(io.BytesIO(file))
         assert (shown.format, shown.mode, shown.size) == ("JPEG", "RGB", (DISPLAY_PX, DISPLAY_PX))
-        assert b"secret" not in file and not shown.getexif() and set(shown.info) <= {
-            "jfif", "jfif_version", "jfif_unit", "jfif_density",
-        }  # fmt: skip
+        assert (
+            b"secret" not in file
+            and not shown.getexif()
+            and set(shown.info)
+            <= {
+                "jfif",
+                "jfif_version",
+                "jfif_unit",
+                "jfif_density",
+            }
+        )
         shown.load()
     assert left[:160] == right[:160]  # headers and tables up to the frame
 
@@ -125,9 +137,7 @@ def test_an_identical_pair_differs_in_its_bytes_and_not_in_its_pixels():
 
 
 def test_a_wide_picture_is_shown_whole():
-    shown = Image.open(
-        io.BytesIO(blind_pair(Image.new("RGB", (100, 50), "red"), Image.new("RGB", (50, 50)))[0])
-    )
+    shown = Image.open(io.BytesIO(blind_pair(Image.new("RGB", (100, 50), "red"), Image.new("RGB", (50, 50)))[0]))
     assert shown.getpixel((DISPLAY_PX // 2, 10)) == pytest.approx((128, 128, 128), abs=3)
     assert shown.getpixel((10, DISPLAY_PX // 2)) == pytest.approx((254, 0, 0), abs=6)
 
@@ -136,8 +146,7 @@ def test_a_degraded_copy_is_worse():
     picture = Image.open(io.BytesIO(png(1, 128)))
     assert degraded(picture).size == picture.size
     detail, left = (
-        float(np.abs(np.diff(np.asarray(p, dtype=float), axis=0)).mean())
-        for p in (picture, degraded(picture))
+        float(np.abs(np.diff(np.asarray(p, dtype=float), axis=0)).mean()) for p in (picture, degraded(picture))
     )
     assert left < detail / 3
 
@@ -147,9 +156,7 @@ def test_fifty_parallel_votes_are_one_row(services, study):
     pair = browser.pair()
 
     def post(_):
-        return browser.post(
-            "vote", assignment=pair["assignment"], criterion="flaws", answer="left"
-        ).status_code
+        return browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="left").status_code
 
     with ThreadPoolExecutor(16) as pool:
         codes = list(pool.map(post, range(50)))
@@ -158,9 +165,14 @@ def test_fifty_parallel_votes_are_one_row(services, study):
 
 
 FORGERIES = [
-    ({"answer": "a"}, 400), ({"answer": None}, 400), ({"criterion": "beauty"}, 400), ({"assignment": "nope"}, 404),
-    ({"decision_ms": -1}, 400), ({"decision_ms": "soon"}, 400), ({"decision_ms": 1e12}, 400),
-]  # fmt: skip
+    ({"answer": "a"}, 400),
+    ({"answer": None}, 400),
+    ({"criterion": "beauty"}, 400),
+    ({"assignment": "nope"}, 404),
+    ({"decision_ms": -1}, 400),
+    ({"decision_ms": "soon"}, 400),
+    ({"decision_ms": 1e12}, 400),
+]
 
 
 def test_forged_votes_are_refused_and_not_written(services, study):
@@ -183,9 +195,14 @@ def test_an_expired_assignment_is_refused(services, study):
     rater = arena.rater_of(services, browser.owner)
     comparison = services.store.coverage(study.id)[0].comparison
     late = services.store.open_assignment(
-        rater.id, study.id, comparison.id, left_side="a", criteria=["flaws"], propensity=0.5,
+        rater.id,
+        study.id,
+        comparison.id,
+        left_side="a",
+        criteria=["flaws"],
+        propensity=0.5,
         expires_at=datetime.now(timezone.utc) - timedelta(seconds=1),
-    )  # fmt: skip
+    )
     reply = browser.post("vote", assignment=late.id, criterion="flaws", answer="left")
     assert reply.status_code == 410 and rows(services, study).empty
 
@@ -193,15 +210,10 @@ def test_an_expired_assignment_is_refused(services, study):
 def test_undo_opens_the_question_again(services, study):
     browser = Browser(services)
     pair = browser.pair()
-    given = browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="left").json()[
-        "vote"
-    ]
+    given = browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="left").json()["vote"]
     assert browser.post("undo", vote=given).status_code == 200
     assert rows(services, study).empty
-    assert (
-        browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="right").status_code
-        == 200
-    )
+    assert browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="right").status_code == 200
 
 
 def test_a_broken_picture_is_reported(services, study):
@@ -253,10 +265,7 @@ def test_strangers_without_cookie_are_refused_unless_a_token_comes_along(service
 def test_other_sites_forms_and_large_bodies_are_refused(services, study):
     browser = Browser(services)
     assert (
-        browser.client.post(
-            "/arena-api/vote", content="{}", headers={"content-type": "text/plain"}
-        ).status_code
-        == 400
+        browser.client.post("/arena-api/vote", content="{}", headers={"content-type": "text/plain"}).status_code == 400
     )
     assert browser.post("vote", answer="x" * 5000).status_code == 400
     assert browser.client.post("/arena-api/vote", json=[1]).status_code == 400
@@ -293,7 +302,9 @@ def test_deleting_my_data_cuts_every_tie_and_keeps_the_answers(services, study):
     before = arena.rater_of(services, browser.owner)
     assert browser.post("forget").status_code == 200
     assert services.store.seen_generations(browser.owner) == set()
-    assert arena.rater_of(services, browser.owner).id != before.id and browser.post("welcome").json()["consented"] is False
+    assert (
+        arena.rater_of(services, browser.owner).id != before.id and browser.post("welcome").json()["consented"] is False
+    )
     (row,) = services.store.votes_frame(study.id)
     assert row["rater"] == before.id and row["display"] == {}
 
@@ -311,10 +322,7 @@ def test_a_closed_study_takes_no_votes(services, study):
     browser = Browser(services)
     pair = browser.pair()
     services.store.set_study_state(study.id, "closed")
-    assert (
-        browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="left").status_code
-        == 409
-    )
+    assert browser.post("vote", assignment=pair["assignment"], criterion="flaws", answer="left").status_code == 409
 
 
 def test_sides_are_turned_into_pictures_by_the_server():
@@ -331,9 +339,7 @@ def test_a_full_sitting_has_balanced_sides_controls_and_no_pair_twice_unannounce
         if pair.get("finished"):
             break
         for question in pair["questions"]:
-            browser.post(
-                "vote", assignment=pair["assignment"], criterion=question["criterion"], answer="both_good"
-            )
+            browser.post("vote", assignment=pair["assignment"], criterion=question["criterion"], answer="both_good")
     rater = arena.rater_of(services, browser.owner)
     seen = services.store.assignments_of(rater.id, study.id)
     firsts = [a for a in seen if a.repeat_of is None]
@@ -343,7 +349,5 @@ def test_a_full_sitting_has_balanced_sides_controls_and_no_pair_twice_unannounce
 
 def test_the_pictures_are_data_uris_of_one_length(services, study):
     pair = Browser(services).pair()
-    files = [
-        base64.b64decode(pair[side].removeprefix("data:image/jpeg;base64,")) for side in ("left", "right")
-    ]
+    files = [base64.b64decode(pair[side].removeprefix("data:image/jpeg;base64,")) for side in ("left", "right")]
     assert len(files[0]) == len(files[1])

@@ -114,7 +114,9 @@ def test_reports_and_marks_write_their_rows(page, world):
     broken, area = services.store.flaws(study.id)
     assert (broken.kind, broken.left) == ("broken", False)
     assert (area.kind, area.left) == ("area", True)
-    assert [round(v, 1) for v in (area.x0, area.y0, area.x1, area.y1)] == [0.2, 0.2, 0.5, 0.8] or abs(area.x0 - 0.25) < 0.02
+    assert [round(v, 1) for v in (area.x0, area.y0, area.x1, area.y1)] == [0.2, 0.2, 0.5, 0.8] or abs(
+        area.x0 - 0.25
+    ) < 0.02
 
 
 def test_space_flips_and_z_zooms_both(page):
@@ -180,7 +182,14 @@ WATCH = """() => {
 
 def test_both_pictures_come_in_one_answer_and_appear_in_the_same_frame(page, world):
     fetched = []
-    page.on("request", lambda request: fetched.append(request.url) if request.resource_type == "image" and not request.url.startswith("data:") else None)
+    page.on(
+        "request",
+        lambda request: (
+            fetched.append(request.url)
+            if request.resource_type == "image" and not request.url.startswith("data:")
+            else None
+        ),
+    )
     page.evaluate(WATCH)
     first = page.locator(".arena-view img").first.get_attribute("src")
     for number in range(1, 4):

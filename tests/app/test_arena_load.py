@@ -30,7 +30,9 @@ def test_votes_are_acknowledged_fast_while_fifty_vote(tmp_path, database_url):
     _, address, _ = demo.launch(**{**launch_arguments(services), "prevent_thread_lock": True, "quiet": True})
     times, problems, lock = [], [], threading.Lock()
     start = time.monotonic() + 8
-    threads = [threading.Thread(target=rate, args=(services, address, i, start, times, problems, lock)) for i in range(RATERS)]
+    threads = [
+        threading.Thread(target=rate, args=(services, address, i, start, times, problems, lock)) for i in range(RATERS)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -38,7 +40,9 @@ def test_votes_are_acknowledged_fast_while_fifty_vote(tmp_path, database_url):
     demo.close()
     services.close()
     p50, p95 = np.quantile(times, [0.5, 0.95]) * 1000
-    print(f"{database_url.partition(':')[0]}: {len(times)} votes of {RATERS} raters in {SECONDS} s: p50 {p50:.0f} ms, p95 {p95:.0f} ms, {len(problems)} problems")
+    print(
+        f"{database_url.partition(':')[0]}: {len(times)} votes of {RATERS} raters in {SECONDS} s: p50 {p50:.0f} ms, p95 {p95:.0f} ms, {len(problems)} problems"
+    )
     assert not problems and len(times) > RATERS * SECONDS / PAUSE * 0.7
     assert p95 < 100
 

@@ -55,9 +55,14 @@ def test_a_pair_on_screen_that_lost_its_picture_or_was_reported_by_two_makes_way
     assert arena.next_pair(services, study, "rater").id == second.id
     other = arena.rater_of(services, "other")
     given = services.store.open_assignment(
-        other.id, study.id, second.comparison.id, left_side="a", criteria=study.criteria, propensity=0.5,
+        other.id,
+        study.id,
+        second.comparison.id,
+        left_side="a",
+        criteria=study.criteria,
+        propensity=0.5,
         expires_at=datetime.now(timezone.utc) + timedelta(minutes=5),
-    )  # fmt: skip
+    )
     services.store.record_flaw(given.id, other.id, "left", kind="broken")
     assert arena.next_pair(services, study, "rater").comparison.id != second.comparison.id
 

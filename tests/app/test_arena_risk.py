@@ -36,11 +36,21 @@ def sit(services, study, owner, choose, milliseconds, pairs=14):
     todo += [c for c in [each.comparison for each in services.store.coverage(study.id)] if c.kind == "matched"]
     for number, comparison in enumerate(todo[:pairs]):
         given = services.store.open_assignment(
-            rater, study.id, comparison.id, left_side="ab"[number % 2], criteria=study.criteria, propensity=0.5,
+            rater,
+            study.id,
+            comparison.id,
+            left_side="ab"[number % 2],
+            criteria=study.criteria,
+            propensity=0.5,
             expires_at=services.store.get_study(study.id).created_at.replace(year=2100),
-        )  # fmt: skip
+        )
         for criterion in given.criteria:
-            message = {"assignment": given.id, "criterion": criterion, "answer": choose(given), "decision_ms": milliseconds}
+            message = {
+                "assignment": given.id,
+                "criterion": criterion,
+                "answer": choose(given),
+                "decision_ms": milliseconds,
+            }
             arena.vote(services, owner, message)
 
 

@@ -66,7 +66,11 @@ def test_the_least_recently_used_gives_way_and_the_default_never():
 
 def test_names_and_weights_are_checked_and_one_bad_checkpoint_harms_no_other():
     known = Checkpoints(SimpleNamespace(checkpoint="own"), None, {"bad": "bad", "b": "b"}, loader([]))
-    for reference, text in (("c", "allowed here: default, bad, b"), ("bad", "could not be loaded; the log has the reason"), ("b@1234", "1234 were asked for")):
+    for reference, text in (
+        ("c", "allowed here: default, bad, b"),
+        ("bad", "could not be loaded; the log has the reason"),
+        ("b@1234", "1234 were asked for"),
+    ):
         with pytest.raises(ValueError, match=text):
             known.get(reference)
     assert known.get(known.pinned("b")).checkpoint == "weights of b"
@@ -87,7 +91,11 @@ def test_the_environment_names_them(tmp_path):
 
 def axes_offered(services):
     page = compare.build(services)
-    return {block.elem_id: [value for _, value in block.choices] for block in page.blocks.values() if str(block.elem_id).startswith("axis-")}
+    return {
+        block.elem_id: [value for _, value in block.choices]
+        for block in page.blocks.values()
+        if str(block.elem_id).startswith("axis-")
+    }
 
 
 def test_the_axis_is_there_only_where_there_is_something_to_compare(services, drawing_studio):
@@ -98,7 +106,13 @@ def test_the_axis_is_there_only_where_there_is_something_to_compare(services, dr
 
 
 @pytest.mark.parametrize(
-    ("levels", "text"), [("default, nobody", "allowed here: default, other, broken"), ("broken", "could not be loaded"), ("a b", "no name of a checkpoint"), ("", "is empty")]
+    ("levels", "text"),
+    [
+        ("default, nobody", "allowed here: default, other, broken"),
+        ("broken", "could not be loaded"),
+        ("a b", "no name of a checkpoint"),
+        ("", "is empty"),
+    ],
 )
 def test_bad_names_are_said_before_anything_is_queued(services, handlers, levels, text):
     wish = replace(WISH, rows="checkpoint", row_levels=levels)
@@ -110,11 +124,23 @@ def test_bad_names_are_said_before_anything_is_queued(services, handlers, levels
 
 def test_each_checkpoint_is_loaded_once_for_all_of_its_cells():
     cells = by_checkpoint(replace(WISH, columns="checkpoint", column_levels="b, a").crossing())
-    assert [(number, cell.labels) for number, cell in cells] == [(1, ("s = 2", "a")), (3, ("s = 4", "a")), (0, ("s = 2", "b")), (2, ("s = 4", "b"))]
+    assert [(number, cell.labels) for number, cell in cells] == [
+        (1, ("s = 2", "a")),
+        (3, ("s = 4", "a")),
+        (0, ("s = 2", "b")),
+        (2, ("s = 4", "b")),
+    ]
 
 
 def test_each_checkpoint_judges_and_times_its_own_cells(services, handlers, grid):
-    wish = replace(WISH, rows="checkpoint", row_levels="other, default", columns="window", column_levels="1, 4", allow_untrained=True)
+    wish = replace(
+        WISH,
+        rows="checkpoint",
+        row_levels="other, default",
+        columns="window",
+        column_levels="1, 4",
+        allow_untrained=True,
+    )
     html = handlers.describe(wish)
     assert "2 checkpoint × 2 window = 4 pictures · about" in html
     assert "default: window 1 was not trained" in html and "other: window" not in html
@@ -128,7 +154,10 @@ def test_cells_are_drawn_by_their_checkpoints_and_labelled(services, handlers, g
     weights = {name: services.checkpoints.get(name).checkpoint for name in ("default", "other")}
     assert weights["default"] == services.checkpoint != weights["other"]
     for cell, job, made in pictures(services, grid):
-        assert made.settings["checkpoint_name"] == cell.labels[0] and made.settings["checkpoint"] == weights[cell.labels[0]]
+        assert (
+            made.settings["checkpoint_name"] == cell.labels[0]
+            and made.settings["checkpoint"] == weights[cell.labels[0]]
+        )
         assert job.request["checkpoint"] == f"{cell.labels[0]}@{weights[cell.labels[0]]}"
         assert f"<dt>checkpoint</dt><dd>{cell.labels[0]}</dd>" in details_html(services, made, own=True)
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
@@ -154,7 +183,10 @@ def test_a_replay_is_drawn_by_the_same_weights_or_refused(services, grid, monkey
 
 
 def test_what_cannot_be_loaded_or_has_changed_fails_its_jobs_and_not_the_worker(services):
-    for reference, text in (("broken", "the checkpoint broken could not be loaded"), ("other@0123", "0123 were asked for")):
+    for reference, text in (
+        ("broken", "the checkpoint broken could not be loaded"),
+        ("other@0123", "0123 were asked for"),
+    ):
         job = services.store.submit_job("ann", replace(PLAIN, checkpoint=reference).as_dict())
         ended = finished(services, job, "ann")
         assert ended.state == "failed" and text in ended.error
@@ -172,7 +204,9 @@ def test_a_study_has_the_checkpoint_as_a_factor_and_the_results_name_it(services
     for entry in entries:
         a, b = (known[each] for each in (entry.generation_a, entry.generation_b))
         differing = {key for key in a if a[key] != b[key]}
-        assert differing <= ({"checkpoint", "checkpoint_name", "trained"} if entry.factor == "checkpoint" else {"window", "trained"})
+        assert differing <= (
+            {"checkpoint", "checkpoint_name", "trained"} if entry.factor == "checkpoint" else {"window", "trained"}
+        )
     assert {cell["checkpoint"] for cell in study.plan["trained_cells"]} == {"default", "other"}
     for rater in ("one", "two"):
         vote_for(services, study, rater, None)

@@ -53,11 +53,16 @@ def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handler
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"rows": "–"}, "two axes"), ({"columns": "window"}, "two axes vary the window"), ({"prompt": " "}, "empty"),
-        ({"row_levels": "2, 3"}, "shuffle_window is 3"), ({"sheets": "seed", "sheet_levels": "1..90"}, "at most 96"),
-        ({"resolution": 250}, "multiple"), ({"prompt": ["x"]}, "must be a text"), ({"column_levels": "9..2"}, "no range"),
+        ({"rows": "–"}, "two axes"),
+        ({"columns": "window"}, "two axes vary the window"),
+        ({"prompt": " "}, "empty"),
+        ({"row_levels": "2, 3"}, "shuffle_window is 3"),
+        ({"sheets": "seed", "sheet_levels": "1..90"}, "at most 96"),
+        ({"resolution": 250}, "multiple"),
+        ({"prompt": ["x"]}, "must be a text"),
+        ({"column_levels": "9..2"}, "no range"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_drawn_is_said_and_refused(services, handlers, change, text):
     wish = replace(WISH, **change)
     assert text in handlers.describe(wish)
@@ -68,7 +73,11 @@ def test_what_cannot_be_drawn_is_said_and_refused(services, handlers, change, te
 
 def test_cells_are_ordinary_generations_of_their_settings(services, grid):
     for cell, job, made in pictures(services, grid):
-        assert (made.window, made.settings["scale"], made.seed) == (cell.request.shuffle_window, cell.request.guidance_scale, 7)
+        assert (made.window, made.settings["scale"], made.seed) == (
+            cell.request.shuffle_window,
+            cell.request.guidance_scale,
+            7,
+        )
         assert made.owner == "ann" and job.state == "done" and made.study_id == grid.id
 
 
@@ -82,7 +91,10 @@ def test_the_sheet_has_labels_costs_and_every_cell(services, handlers, grid):
 
 def test_others_see_neither_grid_nor_cells(handlers, grid, services):
     assert not handlers.view(grid.id, "bob", "alignment").found and not handlers.recent("bob")
-    for act in (lambda: handlers.act("stop", grid.id, "bob"), lambda: handlers.queue(grid.id, "bob", ids(services, grid)[:2])):
+    for act in (
+        lambda: handlers.act("stop", grid.id, "bob"),
+        lambda: handlers.queue(grid.id, "bob", ids(services, grid)[:2]),
+    ):
         with pytest.raises(Exception, match="no such grid"):
             act()
     with pytest.raises(NotFound):
@@ -144,7 +156,8 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
 
 
 @pytest.mark.parametrize(
-    ("change", "names"), [({"temperature": 0.5}, ["temperature"]), ({"seed": 2, "window": 4}, ["window", "seed"]), ({}, [])]
+    ("change", "names"),
+    [({"temperature": 0.5}, ["temperature"]), ({"seed": 2, "window": 4}, ["window", "seed"]), ({}, [])],
 )
 def test_what_two_cells_differ_in_is_named(change, names):
     assert differences(cell(), cell(**change)) == names
@@ -157,13 +170,26 @@ def test_cells_of_two_prompts_are_no_pair():
 
 
 def cell(prompt="a dog", seed=1, **changes):
-    settings = {"window": 2, "schedule": {"kind": "linear"}, "scale": 4.0, "width": 256, "height": 256, "temperature": 1.0}
-    return SimpleNamespace(id=f"{prompt}{seed}{changes}", prompt=prompt, prompt_sent=prompt, seed=seed, settings=settings | changes)
+    settings = {
+        "window": 2,
+        "schedule": {"kind": "linear"},
+        "scale": 4.0,
+        "width": 256,
+        "height": 256,
+        "temperature": 1.0,
+    }
+    return SimpleNamespace(
+        id=f"{prompt}{seed}{changes}", prompt=prompt, prompt_sent=prompt, seed=seed, settings=settings | changes
+    )
 
 
 def test_win_shares_count_ties_half_and_leave_controls_out():
     base = {"criterion": "flaws", "excluded": None, "repeat_of": None, "generation_a": "x", "generation_b": "y"}
-    rows = [{"kind": "matched", "answer": "a"}, {"kind": "free", "answer": "both_bad"}, {"kind": "degraded", "answer": "b"}]
+    rows = [
+        {"kind": "matched", "answer": "a"},
+        {"kind": "free", "answer": "both_bad"},
+        {"kind": "degraded", "answer": "b"},
+    ]
     rows.append({"kind": "matched", "answer": "cannot_tell"})
     table = win_shares(pd.DataFrame([base | row for row in rows]), "flaws")
     assert table.loc["x", "share"] == 0.75 and table.loc["y", "share"] == 0.25 and table.loc["x", "n"] == 2

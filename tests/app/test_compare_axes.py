@@ -29,11 +29,20 @@ def test_schedules_carry_scale_or_points():
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("window", ""), ("window", "two"), ("window", "1.5"), ("scale", "9..3"), ("scale", "1..2 step 0"),
-        ("seed", "0..100000"), ("schedule", "wave"), ("schedule", "custom"), ("resolution", "big"), ("colour", "1"),
-        ("seed", "-1"), ("scale", "nan"),
+        ("window", ""),
+        ("window", "two"),
+        ("window", "1.5"),
+        ("scale", "9..3"),
+        ("scale", "1..2 step 0"),
+        ("seed", "0..100000"),
+        ("schedule", "wave"),
+        ("schedule", "custom"),
+        ("resolution", "big"),
+        ("colour", "1"),
+        ("seed", "-1"),
+        ("scale", "nan"),
     ],
-)  # fmt: skip
+)
 def test_what_is_not_understood_is_refused(name, text):
     with pytest.raises(ValueError, match=r"\w"):
         parse_levels(name, text)

@@ -64,12 +64,19 @@ def test_a_study_is_not_opened_before_its_pictures_are_drawn(services):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"prompts": ("one",)}, "at least 2"), ({"seeds": 0}, "1 to 8"), ({"windows": "3, 4"}, "3"),
-        ({"windows": "4", "schedules": "constant 3"}, "nothing is compared"), ({"criteria": ("beauty",)}, "beauty"),
-        ({"primary": ("window=8",)}, "window=8"), ({"name": " "}, "1 to 200"), ({"raters_per_pair": 0}, "1 to 100"),
-        ({"resolutions": "250"}, "multiple"), ({"schedules": "wavy 3, constant 2"}, "wavy"), ({"name": "small"}, "exists already"),
+        ({"prompts": ("one",)}, "at least 2"),
+        ({"seeds": 0}, "1 to 8"),
+        ({"windows": "3, 4"}, "3"),
+        ({"windows": "4", "schedules": "constant 3"}, "nothing is compared"),
+        ({"criteria": ("beauty",)}, "beauty"),
+        ({"primary": ("window=8",)}, "window=8"),
+        ({"name": " "}, "1 to 200"),
+        ({"raters_per_pair": 0}, "1 to 100"),
+        ({"resolutions": "250"}, "multiple"),
+        ({"schedules": "wavy 3, constant 2"}, "wavy"),
+        ({"name": "small"}, "exists already"),
     ],
-)  # fmt: skip
+)
 def test_bad_forms_are_refused_before_anything_is_written(services, study, change, text):
     before = row_counts(services.store)
     with pytest.raises(ValueError, match=text):
@@ -81,7 +88,9 @@ def test_bad_forms_are_refused_before_anything_is_written(services, study, chang
 def test_the_preview_tells_cost_and_power(services, study):
     html = study_panel.preview_html(services, replace(FORM, name="next"))
     assert "12 pictures" in html and "window 2 | 4" in html and str(Power().votes_needed()) in html
-    assert "nothing is compared" in study_panel.preview_html(services, replace(FORM, windows="4", schedules="constant 3"))
+    assert "nothing is compared" in study_panel.preview_html(
+        services, replace(FORM, windows="4", schedules="constant 3")
+    )
 
 
 def test_the_listing_escapes_names(services):

@@ -22,7 +22,9 @@ from app.web.security import SecurityHeaders
 
 
 def space(tmp_path, **changes):
-    return Settings(tmp_path / "data", "s", **{"space_id": "ann/studio", "oauth": True, "secret_given": True, **changes})
+    return Settings(
+        tmp_path / "data", "s", **{"space_id": "ann/studio", "oauth": True, "secret_given": True, **changes}
+    )
 
 
 @pytest.fixture
@@ -75,7 +77,13 @@ def test_a_duplicate_says_what_it_lacks(tmp_path):
 
 def test_settings_of_a_space(tmp_path):
     read = read_settings(
-        {"DATA_DIR": str(tmp_path), "SPACE_ID": "ann/studio", "SPACE_AUTHOR_NAME": "ann", "OAUTH_CLIENT_ID": "x", "SPACES_ZERO_GPU": "true"}
+        {
+            "DATA_DIR": str(tmp_path),
+            "SPACE_ID": "ann/studio",
+            "SPACE_AUTHOR_NAME": "ann",
+            "OAUTH_CLIENT_ID": "x",
+            "SPACES_ZERO_GPU": "true",
+        }
     )
     assert read.on_space and read.oauth and read.zero_gpu and not read.secret_given and read.space_author == "ann"
     plain = read_settings({"DATA_DIR": str(tmp_path), "OAUTH_CLIENT_ID": "x", "SPACES_ZERO_GPU": "false"})
@@ -119,7 +127,11 @@ def signed_in(account):
 
 def test_the_owner_of_the_space_is_the_administrator():
     identity = Identity("secret", space_author="ann")
-    assert identity.is_admin(signed_in("ann")) and not identity.is_admin(signed_in("bob")) and not identity.is_admin(signed_in(None))
+    assert (
+        identity.is_admin(signed_in("ann"))
+        and not identity.is_admin(signed_in("bob"))
+        and not identity.is_admin(signed_in(None))
+    )
     assert identity.owner(signed_in("bob")) == "hf:bob" and identity.owner(signed_in(None)) is None
     assert not Identity("secret").is_admin(signed_in("ann")), "outside of a Space nobody is an owner"
 

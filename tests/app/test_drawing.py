@@ -32,7 +32,13 @@ class Slow:
     """
 
     def __init__(self, clock, steps, preview_seconds=0.0, at=lambda step: None, decoding=0):
-        self.clock, self.steps, self.preview_seconds, self.at, self.decoding = clock, steps, preview_seconds, at, decoding
+        self.clock, self.steps, self.preview_seconds, self.at, self.decoding = (
+            clock,
+            steps,
+            preview_seconds,
+            at,
+            decoding,
+        )
         self.previews: list[float] = []
         self.freed = False
 
@@ -42,7 +48,11 @@ class Slow:
                 self.clock.now += STEP_SECONDS
                 self.at(moment)
                 yield SimpleNamespace(
-                    step=min(moment, self.steps), total_steps=self.steps, tokens=SimpleNamespace(numel=lambda: 256), preview=self.preview, result=None
+                    step=min(moment, self.steps),
+                    total_steps=self.steps,
+                    tokens=SimpleNamespace(numel=lambda: 256),
+                    preview=self.preview,
+                    result=None,
                 )
         finally:
             self.freed = True
@@ -63,7 +73,9 @@ def clock(monkeypatch):
 def started(store, generator, board=None):
     job = store.submit_job("ann", REQUEST)
     closing = SimpleNamespace(is_set=lambda: False, wait=lambda seconds: False)
-    return Drawing(store, lambda checkpoint: generator, board or LiveJobs(), {}, closing).steps(store.take_job(job.id, "test")), job
+    return Drawing(store, lambda checkpoint: generator, board or LiveJobs(), {}, closing).steps(
+        store.take_job(job.id, "test")
+    ), job
 
 
 @pytest.mark.parametrize(("steps", "decoding"), [(10_000, 0), (100, 10_000)])

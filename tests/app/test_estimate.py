@@ -27,6 +27,8 @@ def test_seconds_are_those_of_as_many_pictures(num_images, same_cell, others, ex
 
 
 def test_a_lent_gpu_is_asked_for_as_many_pictures():
-    pipeline = SimpleNamespace(validate=lambda **settings: SimpleNamespace(width=1, height=1, shuffle_window=1, **settings), checkpoint="x")
+    pipeline = SimpleNamespace(
+        validate=lambda **settings: SimpleNamespace(width=1, height=1, shuffle_window=1, **settings), checkpoint="x"
+    )
     store = SimpleNamespace(measured_seconds=lambda *_, **__: [row(2, 1), row(3, 1), row(20, 4)])
     assert [drawing_seconds(pipeline, store, {"num_images": count}) for count in (1, 4)] == [3, 20]

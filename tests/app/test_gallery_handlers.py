@@ -26,7 +26,14 @@ def handlers(services):
 def draw(services):
     def add(owner="ann", prompt="a red apple", px=64, window=2, schedule="constant"):
         stored = services.store.images.put(png(len(prompt), px))
-        settings = {"width": px, "height": px, "window": window, "schedule": {"kind": schedule}, "scale": 4.0, "checkpoint": "test"}
+        settings = {
+            "width": px,
+            "height": px,
+            "window": window,
+            "schedule": {"kind": schedule},
+            "scale": 4.0,
+            "checkpoint": "test",
+        }
         return services.store.record_generation(
             None, prompt=prompt, seed=7, image=stored.image, thumbnail=stored.thumbnail, owner=owner, settings=settings
         )
@@ -58,11 +65,16 @@ def test_filters_narrow_what_one_may_see(handlers, draw):
 def test_forged_picks_are_nothing(handlers, draw, forged):
     draw()
     assert picks(forged) == [] and toggled(forged, "one") == ["one"]
-    assert handlers.page(ALL, "ann", None, forged)[0].count('class="card"') == 1 and handlers.shown(forged, "ann")[2] is None
+    assert (
+        handlers.page(ALL, "ann", None, forged)[0].count('class="card"') == 1
+        and handlers.shown(forged, "ann")[2] is None
+    )
     assert len(picks(["a" * 999] * 50)) == 2 and len(picks(["a" * 999])[0]) == 64
 
 
-@pytest.mark.parametrize("forged", [{"since": 1e300}, {"scope": "All of them"}, {"sizes": ["x"]}, {"windows": ["'; DROP TABLE job"]}])
+@pytest.mark.parametrize(
+    "forged", [{"since": 1e300}, {"scope": "All of them"}, {"sizes": ["x"]}, {"windows": ["'; DROP TABLE job"]}]
+)
 def test_forged_filters_are_refused(handlers, draw, forged):
     with pytest.raises(Exception, match=r"cannot be shown|invalid literal|out of range|too large|Infinity"):
         handlers.page(wish(**forged), "ann", None, [])
@@ -98,7 +110,11 @@ def test_only_the_owner_acts_and_the_second_pick_is_replaced(handlers, draw):
 def test_the_administrator_takes_down_with_a_reason(handlers, draw, services):
     made = draw()
     handlers.act("publish", made.id, "ann")
-    for key, reason, text in (("wrong", "rude", "only the administrator"), ("", "rude", "only the"), ("the key", " ", "give a reason")):
+    for key, reason, text in (
+        ("wrong", "rude", "only the administrator"),
+        ("", "rude", "only the"),
+        ("the key", " ", "give a reason"),
+    ):
         with pytest.raises(Exception, match=text):
             handlers.take_down(made.id, reason, key, NOBODY)
     handlers.take_down(made.id, "<b>rude</b>", "the key", NOBODY)
@@ -114,9 +130,19 @@ def test_pictures_are_served_by_signed_links_only(services, draw):
     link = services.picture_url(made)
     assert client.get(link).content.startswith(b"\x89PNG") and "private" in client.get(link).headers["cache-control"]
     signature = link.partition("k=")[2]
-    for path in (f"/media/{other.id}/full?k={signature}", f"/media/{made.id}/thumb?k={signature}", f"/media/{made.id}/full"):
+    for path in (
+        f"/media/{other.id}/full?k={signature}",
+        f"/media/{made.id}/thumb?k={signature}",
+        f"/media/{made.id}/full",
+    ):
         assert client.get(path).status_code == 403
-    for path in ("/media/..%2f..%2fetc/full", "/studio/..%2fsettings.py", "/studio/studio.js", "/studio/examples.json", "/media/x/../../y"):
+    for path in (
+        "/media/..%2f..%2fetc/full",
+        "/studio/..%2fsettings.py",
+        "/studio/studio.js",
+        "/studio/examples.json",
+        "/media/x/../../y",
+    ):
         assert client.get(path).status_code in (403, 404)
     saved = client.get(f"{link}&save=settings")
     assert b"a red apple" in saved.content and "attachment" in saved.headers["content-disposition"]

@@ -13,7 +13,14 @@ NOW = Controls("a duck", "1:1", 512, 512, 512, 2, "half-linear", 3.0, 0.5, "", 1
 
 
 def cell(low, window, high=None, **more):
-    return {"min_pixels": low**2, "max_pixels": (high or low) ** 2, "window": window, "samples": 10, "loss": 1.0, **more}
+    return {
+        "min_pixels": low**2,
+        "max_pixels": (high or low) ** 2,
+        "window": window,
+        "samples": 10,
+        "loss": 1.0,
+        **more,
+    }
 
 
 WIDE = {"min_pixels": 576 * 448, "max_pixels": 576 * 448, "max_aspect": 576 / 448}
@@ -27,7 +34,9 @@ def trained():
 @pytest.fixture
 def wide_too():
     """With 576 × 448 px, wide and tall, at the windows 2 and 4."""
-    return combinations([*(cell(size, window) for size, window in SHIPPED_LATER), *(cell(0, window, **WIDE) for window in (2, 4))])
+    return combinations(
+        [*(cell(size, window) for size, window in SHIPPED_LATER), *(cell(0, window, **WIDE) for window in (2, 4))]
+    )
 
 
 def test_single_sizes_are_squares_of_exactly_that_size(trained):
@@ -57,7 +66,7 @@ def test_only_trained_positions_can_be_set_until_more_is_allowed(trained):
         ({"aspect": "3:4", "window": 4, "resolution": 1024}, "aspect", (512, "3:4", 4)),
         ({"aspect": "free"}, "window", (512, "1:1", 2)),
     ],
-)  # fmt: skip
+)
 def test_wide_and_tall_pictures_lead_to_their_windows(wide_too, change, moved, then):
     chosen = settled(wide_too, replace(NOW, **change), moved)
     assert (chosen.resolution, chosen.aspect, chosen.window) == then
@@ -79,7 +88,7 @@ def test_a_checkpoint_without_trained_cells_locks_nothing_and_says_so():
         ({"aspect": "16:9"}, "aspect", (512, 2)),
         ({"window": 4}, "window", (512, 4)),
     ],
-)  # fmt: skip
+)
 def test_what_was_moved_stays_and_the_others_follow(trained, change, moved, then):
     chosen = settled(trained, replace(NOW, **change), moved)
     assert (chosen.resolution, chosen.window) == then and Combination(*then[:1], chosen.aspect, then[1]) in trained

@@ -20,7 +20,7 @@ from model.pipeline import WEIGHTS
 
 CONTROLS = Controls(
     "please draw a cute red duck", "1:1", 256, 256, 256, 4, "half-linear", 3.0, 0.5, "", 1.0, 0, 1.0, 5, False, 1
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +81,13 @@ def test_nothing_is_looked_up_in_what_is_no_prompt(handlers, visitor, monkeypatc
 
 @pytest.mark.parametrize(
     ("change", "text"),
-    [({"schedule": "custom", "points": "x"}, "no control point"), ({"aspect": "2:1"}, "aspect"), ({"num_images": 9}, "between 1 and 4"),
-     ({"schedule": "custom", "points": 5}, "must be a text"), ({"prompt": {"a": 1}}, "must be a text")],
+    [
+        ({"schedule": "custom", "points": "x"}, "no control point"),
+        ({"aspect": "2:1"}, "aspect"),
+        ({"num_images": 9}, "between 1 and 4"),
+        ({"schedule": "custom", "points": 5}, "must be a text"),
+        ({"prompt": {"a": 1}}, "must be a text"),
+    ],
 )
 def test_what_cannot_be_drawn_is_said_with_the_reason_and_not_offered(handlers, change, text):
     _, html, drawable = handlers.describe(changed(**change))
@@ -121,7 +126,9 @@ def test_an_interrupted_job_is_offered_to_its_owner_only(services, handlers, vis
 
 def test_a_grid_in_work_leaves_the_playground_free(services, handlers, visitor):
     owner = handlers.owner(visitor, None)
-    study = services.store.create_study("Grid x", owner=owner, prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1)
+    study = services.store.create_study(
+        "Grid x", owner=owner, prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1
+    )
     asked = GenerationRequest("a duck", "a duck", 256, 256, 4, seed=1)
     own = services.submit(owner, asked)
     services.submit(owner, replace(asked, seed=2), study_id=study.id, grid=True)

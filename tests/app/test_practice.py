@@ -42,7 +42,10 @@ def test_the_server_hands_out_no_pair_before_practice_is_done(services, study):
         assert [each["criterion"] for each in found["questions"]] == [criterion]
         good = practice.good_side(services, owner, criterion)
         for given, right in ((other(good), False), ("both_good", False), (good, True)):
-            assert client.post("/arena-api/practice", json={"criterion": criterion, "answer": given}).json()["right"] is right
+            assert (
+                client.post("/arena-api/practice", json={"criterion": criterion, "answer": given}).json()["right"]
+                is right
+            )
     assert "assignment" in client.post("/arena-api/pair", json={}).json()
     assert services.store.votes_frame(study.id) == []
 

@@ -124,7 +124,9 @@ def test_the_address_restores_the_view_and_nonsense_is_ignored(services):
     wish = Wish(first.id, ["flaws"], "resolution", "steps", [], [rater])
     query = dict(parse_qsl(wish.link().partition("?")[2]))
     assert wish_from(services, query) == wish
-    assert wish_from(services, {"study": "../etc", "factor": "os", "dropped": "x", "lifted": "y"}) == Wish(second.id, ALL, lifted=[], dropped=[])
+    assert wish_from(services, {"study": "../etc", "factor": "os", "dropped": "x", "lifted": "y"}) == Wish(
+        second.id, ALL, lifted=[], dropped=[]
+    )
 
 
 def test_leaving_a_rater_out_recomputes_and_takes_no_look(services):
@@ -199,12 +201,26 @@ def test_a_due_look_at_a_primary_contrast_is_written_once(services):
     study = make_study(services.store, "frozen", contrasts=("window=4",))
     random = np.random.default_rng(0)
     n = 600
-    votes = pd.DataFrame({
-        "criterion": "flaws", "kind": "matched", "excluded": None, "repeat_of": None, "left_side": random.choice(["a", "b"], n),
-        "answer": random.choice(["a", "b", "b"], n), "prompt": np.arange(n) % 30, "rater": np.arange(n) % 20,
-        "window_a": 1, "window_b": 4, "schedule_a": "s", "schedule_b": "s", "resolution_a": "r", "resolution_b": "r",
-        "checkpoint_a": "c", "checkpoint_b": "c",
-    })  # fmt: skip
+    votes = pd.DataFrame(
+        {
+            "criterion": "flaws",
+            "kind": "matched",
+            "excluded": None,
+            "repeat_of": None,
+            "left_side": random.choice(["a", "b"], n),
+            "answer": random.choice(["a", "b", "b"], n),
+            "prompt": np.arange(n) % 30,
+            "rater": np.arange(n) % 20,
+            "window_a": 1,
+            "window_b": 4,
+            "schedule_a": "s",
+            "schedule_b": "s",
+            "resolution_a": "r",
+            "resolution_b": "r",
+            "checkpoint_a": "c",
+            "checkpoint_b": "c",
+        }
+    )
     rating = rate(votes, "flaws")
     first = results_view.judge(services, study, rating).iloc[0]
     looks = services.store.looks(study.id)
@@ -215,10 +231,15 @@ def test_a_due_look_at_a_primary_contrast_is_written_once(services):
 
 
 def test_every_schedule_names_its_interval_and_n():
-    costs = pd.DataFrame({
-        "schedule": ["constant 4", "constant 4", "half-linear 7.5"], "rating": [0.0, 0.2, 0.9], "low": [-0.2, 0.0, 0.5],
-        "high": [0.2, 0.4, 1.3], "pictures": [3, 4, 5],
-    })  # fmt: skip
+    costs = pd.DataFrame(
+        {
+            "schedule": ["constant 4", "constant 4", "half-linear 7.5"],
+            "rating": [0.0, 0.2, 0.9],
+            "low": [-0.2, 0.0, 0.5],
+            "high": [0.2, 0.4, 1.3],
+            "pictures": [3, 4, 5],
+        }
+    )
     names = {trace.name: trace.text[0] for trace in schedule_curves(costs).data}
     assert list(names) == ["constant 4: +0.10 [-0.10, +0.30], n = 7", "half-linear 7.5: +0.90 [+0.50, +1.30], n = 5"]
     assert all("[" in hover and "n = " in hover for hover in names.values())

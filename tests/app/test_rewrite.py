@@ -68,4 +68,6 @@ def test_the_prompts_of_the_evaluation_are_already_in_that_phrasing():
         again = rewrite(row["text"], KNOWN)
         for _, colour in row["items"]:
             assert colour is None or colour in again.split(), f"{row['text']!r} became {again!r}"
-        assert len(set(map(tuple, row["items"]))) == 1 or any(word in again for word in (" and ", " of ", " above ", " below "))
+        assert len(set(map(tuple, row["items"]))) == 1 or any(
+            word in again for word in (" and ", " of ", " above ", " below ")
+        )

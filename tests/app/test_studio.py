@@ -73,7 +73,9 @@ def test_replay_gives_identical_tokens(services):
 
 
 def test_others_neither_see_nor_stop_a_job(services):
-    job = services.submit("ann", GenerationRequest("x", "x", width=512, height=512, shuffle_window=1, allow_untrained=True))
+    job = services.submit(
+        "ann", GenerationRequest("x", "x", width=512, height=512, shuffle_window=1, allow_untrained=True)
+    )
     for act in (lambda: services.store.get_job(job.id, "bob"), lambda: services.stop(job.id, "bob")):
         with pytest.raises(NotFound):
             act()
@@ -181,10 +183,16 @@ def test_the_api_leaves_to_the_checkpoint_what_is_left_out(services, url):
     used = answer["pictures"][0]["settings"]
     start = default_controls(Handlers(services))
     assert (used["width"], used["height"]) == start.size() and used["window"] == start.window
-    assert (used["schedule"]["kind"], used["scale"], used["temperature"]) == (start.schedule, start.scale, start.temperature)
+    assert (used["schedule"]["kind"], used["scale"], used["temperature"]) == (
+        start.schedule,
+        start.scale,
+        start.temperature,
+    )
     assert start.scale == 3 and start.temperature == 0.5  # the tiny checkpoint's own
     shaped = {"guidance_schedule": "custom", "guidance_points": "0:1, 1:2", "top_k": 5, "top_p": 0.9}
-    answer = Client(url, verbose=False).predict("a red apple", width=256, height=256, shuffle_window=4, **shaped, api_name="/generate")
+    answer = Client(url, verbose=False).predict(
+        "a red apple", width=256, height=256, shuffle_window=4, **shaped, api_name="/generate"
+    )
     used = answer["pictures"][0]["settings"]
     assert (used["schedule"]["points"], used["top_k"], used["top_p"]) == ([[0, 1], [1, 2]], 5, 0.9)
 
@@ -199,7 +207,11 @@ def test_a_missing_file_is_said(services, url):
 def test_visitors_are_not_told_where_the_weights_should_be(tmp_path):
     there = build_services(Settings(tmp_path, "s", weights=str(tmp_path / "secret-folder")), work=False)
     report = health_report(there)
-    assert report["status"] == "degraded" and "could not be loaded" in report["problems"][0] and "secret" not in str(report)
+    assert (
+        report["status"] == "degraded"
+        and "could not be loaded" in report["problems"][0]
+        and "secret" not in str(report)
+    )
     with pytest.raises(ValueError, match="nothing can be drawn") as refused:
         there.check(GenerationRequest("x", "x"))
     assert "secret" not in str(refused.value)

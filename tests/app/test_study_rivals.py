@@ -47,9 +47,14 @@ def test_rival_votes_count_for_the_rival_and_not_for_the_ratings(services, study
     rater = arena.rater_of(services, "x").id
     for number, pair in enumerate(pairs(services, study)[:8]):
         given = services.store.open_assignment(
-            rater, study.id, pair.id, left_side="ab"[number % 2], criteria=study.criteria, propensity=1.0,
+            rater,
+            study.id,
+            pair.id,
+            left_side="ab"[number % 2],
+            criteria=study.criteria,
+            propensity=1.0,
             expires_at=study.created_at.replace(year=2100),
-        )  # fmt: skip
+        )
         services.store.record_vote(given.id, rater, "flaws", "a" if number < 6 else "both_bad")
     found = study_cache.material(services, study.id)
     (row,) = rival_table(found.votes).itertuples()

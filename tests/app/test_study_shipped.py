@@ -20,7 +20,19 @@ from app.study.design import CONTROL_KINDS
 from model.checkpoint import checkpoint_hash
 from model.pipeline import WEIGHTS
 
-SAME = ("settings", "prompt", "prompt_sent", "seed", "token_hash", "steps", "seconds", "timings", "peak_memory_bytes", "numerics_id", "environment")
+SAME = (
+    "settings",
+    "prompt",
+    "prompt_sent",
+    "seed",
+    "token_hash",
+    "steps",
+    "seconds",
+    "timings",
+    "peak_memory_bytes",
+    "numerics_id",
+    "environment",
+)
 
 
 @pytest.fixture(scope="module")

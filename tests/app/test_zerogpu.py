@@ -24,7 +24,9 @@ from storage.errors import QueueFull
 from storage.schema import Job
 
 SMALL = GenerationRequest("a red apple", "a red apple", width=256, height=256, shuffle_window=4, seed=7)
-LONG = GenerationRequest("a red apple", "a red apple", width=512, height=512, shuffle_window=1, seed=7, allow_untrained=True)
+LONG = GenerationRequest(
+    "a red apple", "a red apple", width=512, height=512, shuffle_window=1, seed=7, allow_untrained=True
+)
 
 
 class Lender:
@@ -91,7 +93,10 @@ def test_nothing_is_drawn_without_a_request(services):
 def test_the_request_draws_and_the_row_records(services, lender):
     job = services.submit("ann", SMALL)
     seen = asyncio.run(views_of(services, job))
-    assert services.store.get_job(job.id, "ann").state == "done" and services.store.get_job(job.id, "ann").worker_id == services.name.own
+    assert (
+        services.store.get_job(job.id, "ann").state == "done"
+        and services.store.get_job(job.id, "ann").worker_id == services.name.own
+    )
     assert "/media/" in seen[-1].stage and services.generations_of_job(job)[0].seed == 7
     assert 10 <= lender.asked[-1] <= 120
 

@@ -14,18 +14,29 @@ from model.prompt import PAD, special_tokens
 CODES = 64
 
 
-def write_checkpoint(folder: Path, hidden_size: int = 32, layers: int = 2, windows: Sequence[int] = (2, 4), **tuned: float) -> Path:
+def write_checkpoint(
+    folder: Path, hidden_size: int = 32, layers: int = 2, windows: Sequence[int] = (2, 4), **tuned: float
+) -> Path:
     """Random weights: pictures are noise, everything around them is real. windows: the trained ones."""
     torch.manual_seed(3)
     tokenizer = byte_tokenizer()
     config = TokenShuffleConfig(
-        hidden_size=hidden_size, intermediate_size=2 * hidden_size, num_hidden_layers=layers, num_attention_heads=4,
-        head_dim=hidden_size // 4, text_vocab_size=len(tokenizer), image_vocab_size=CODES, code_width=8,
-        window_head_width=32, initializer_range=0.2, max_pixels=2048 * 2048,
+        hidden_size=hidden_size,
+        intermediate_size=2 * hidden_size,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        head_dim=hidden_size // 4,
+        text_vocab_size=len(tokenizer),
+        image_vocab_size=CODES,
+        code_width=8,
+        window_head_width=32,
+        initializer_range=0.2,
+        max_pixels=2048 * 2048,
         trained_cells=[
-            {"min_pixels": 256 * 256, "max_pixels": 512 * 512, "window": window, "samples": 1000, "loss": 1.0} for window in windows
+            {"min_pixels": 256 * 256, "max_pixels": 512 * 512, "window": window, "samples": 1000, "loss": 1.0}
+            for window in windows
         ],
-    )  # fmt: skip
+    )
     image_tokenizer = ImageTokenizer(ImageTokenizerConfig(codebook_size=CODES, channels=(8, 8, 8)))
     image_tokenizer.mean_colors.uniform_(-1, 1)
     defaults = {"width": 512, "height": 512, "shuffle_window": 2, "guidance_scale": 3.0, **tuned}

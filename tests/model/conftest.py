@@ -11,10 +11,17 @@ from model.image_tokenizer import ImageTokenizerConfig
 from model.prompt import PAD, special_tokens
 
 TINY = {
-    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "head_dim": 8, "text_vocab_size": 300, "image_vocab_size": 64, "code_width": 8, "window_head_width": 32,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "head_dim": 8,
+    "text_vocab_size": 300,
+    "image_vocab_size": 64,
+    "code_width": 8,
+    "window_head_width": 32,
     "end_of_image_id": 5,
-}  # fmt: skip
+}
 
 
 def tiny_model(seed: int = 0, **overrides) -> TokenShuffleForImageGeneration:
@@ -75,7 +82,13 @@ def tiny_image_tokenizer() -> ImageTokenizer:
 def tiny_pipeline(defaults: dict | None = None, engine: str | None = "fp32", **overrides) -> TokenShufflePipeline:
     """A whole pipeline with random weights, in exact float32 unless another engine is asked for."""
     cells = [{"window": 2, "min_pixels": 64 * 64, "max_pixels": 128 * 128, "samples": 10, "loss": 4.0}]
-    usual = {"text_vocab_size": 520, "end_of_image_id": 3, "max_text_tokens": 24, "trained_cells": cells, "max_pixels": 256 * 256}
+    usual = {
+        "text_vocab_size": 520,
+        "end_of_image_id": 3,
+        "max_text_tokens": 24,
+        "trained_cells": cells,
+        "max_pixels": 256 * 256,
+    }
     model = tiny_model(**{**usual, **overrides})
     return TokenShufflePipeline(model, tiny_image_tokenizer(), tiny_tokenizer(), defaults, engine=engine)
 

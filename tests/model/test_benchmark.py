@@ -43,7 +43,13 @@ def test_rounding_is_small_but_there(folder):
 def test_table_for_people(folder, capsys):
     assert main(["benchmark", "--weights", str(folder), "--threads", "1", "--engine", "fp32"]) == 0
     printed = capsys.readouterr().out
-    for part in ("transformers loop, fp32", "this decoder, int8", "whole decode loop", "codes to picture", "peak resident"):
+    for part in (
+        "transformers loop, fp32",
+        "this decoder, int8",
+        "whole decode loop",
+        "codes to picture",
+        "peak resident",
+    ):
         assert part in printed
 
 

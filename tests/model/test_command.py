@@ -18,7 +18,16 @@ def weights(tmp_path_factory):
 
 def test_every_picture_comes_with_its_record(weights, tmp_path, capsys):
     output = tmp_path / "cat.png"
-    options = ["--seed", "3", "--num-images", "2", "--guidance-schedule", "custom", "--guidance-points", "[[0, 1], [1, 4]]"]
+    options = [
+        "--seed",
+        "3",
+        "--num-images",
+        "2",
+        "--guidance-schedule",
+        "custom",
+        "--guidance-points",
+        "[[0, 1], [1, 4]]",
+    ]
     assert main(["generate", "a cat", "--weights", weights, "--output", str(output), *options]) == 0
     for index, path in enumerate((output, tmp_path / "cat-1.png")):
         assert Image.open(path).size == (64, 64)

@@ -15,13 +15,19 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an 
 
 
 def on_gpu(plan: Plan) -> Plan:
-    return replace(plan, **{name: value.cuda() for name, value in vars(plan).items() if isinstance(value, torch.Tensor)})
+    return replace(
+        plan, **{name: value.cuda() for name, value in vars(plan).items() if isinstance(value, torch.Tensor)}
+    )
 
 
 @pytest.mark.parametrize("window", [1, 2])
 @pytest.mark.parametrize("padded", [False, True])
 def test_graphs_draw_what_single_steps_draw(window, padded):
-    plan = replace(make_plan(window, 8 * window, 8 * window, padded), known=None, noise=code_noise([(3, 0)], 8 * window, 8 * window))
+    plan = replace(
+        make_plan(window, 8 * window, 8 * window, padded),
+        known=None,
+        noise=code_noise([(3, 0)], 8 * window, 8 * window),
+    )
     decoder, plan = Decoder(tiny_model().cuda(), "fp32"), on_gpu(plan)
     assert decoder.graphed
     with warnings.catch_warnings():

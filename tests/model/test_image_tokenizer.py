@@ -98,9 +98,11 @@ def llamagen_file(tmp_path_factory):
     theirs = {}
     for key, tensor in ours.items():
         for mine, public in (
-            ("encoder.0.", "encoder."), ("encoder.1.", "quant_conv."),
-            ("decoder.0.", "post_quant_conv."), ("decoder.1.", "decoder."),
-        ):  # fmt: skip
+            ("encoder.0.", "encoder."),
+            ("encoder.1.", "quant_conv."),
+            ("decoder.0.", "post_quant_conv."),
+            ("decoder.1.", "decoder."),
+        ):
             if key.startswith(mine):
                 theirs[public + key.removeprefix(mine)] = tensor + 0.05 * torch.randn_like(tensor)
     theirs["quantize.embedding.weight"] = 3 * torch.randn(50, 8)
@@ -111,11 +113,17 @@ def llamagen_file(tmp_path_factory):
 
 
 EXPECTED_KEYS = {
-    "encoder.conv_blocks.0.res.1.conv2.weight", "encoder.conv_blocks.2.res.0.nin_shortcut.weight",
-    "encoder.conv_blocks.3.downsample.conv.weight", "encoder.conv_blocks.4.attn.1.proj_out.bias",
-    "encoder.mid.1.q.weight", "encoder.norm_out.weight", "decoder.conv_blocks.0.attn.2.k.weight",
-    "decoder.conv_blocks.0.upsample.conv.weight", "decoder.conv_blocks.4.res.2.norm2.bias", "decoder.conv_out.bias",
-}  # fmt: skip
+    "encoder.conv_blocks.0.res.1.conv2.weight",
+    "encoder.conv_blocks.2.res.0.nin_shortcut.weight",
+    "encoder.conv_blocks.3.downsample.conv.weight",
+    "encoder.conv_blocks.4.attn.1.proj_out.bias",
+    "encoder.mid.1.q.weight",
+    "encoder.norm_out.weight",
+    "decoder.conv_blocks.0.attn.2.k.weight",
+    "decoder.conv_blocks.0.upsample.conv.weight",
+    "decoder.conv_blocks.4.res.2.norm2.bias",
+    "decoder.conv_out.bias",
+}
 
 
 def test_key_names_are_the_public_ones(llamagen_file):
@@ -245,7 +253,9 @@ def test_llamagens_attention_writes_out_no_map(monkeypatch):
     chosen = []
     original = F.scaled_dot_product_attention
     monkeypatch.setattr(
-        F, "scaled_dot_product_attention", lambda *qkv: (chosen.append(torch._fused_sdp_choice(*qkv)), original(*qkv))[1]
+        F,
+        "scaled_dot_product_attention",
+        lambda *qkv: (chosen.append(torch._fused_sdp_choice(*qkv)), original(*qkv))[1],
     )
     llamagen_vq.AttnBlock(32)(torch.randn(1, 32, 4, 4))
     assert chosen == [torch.nn.attention.SDPBackend.FLASH_ATTENTION.value]

@@ -17,10 +17,16 @@ OWN = {"image_vocab_size": 64, "shuffle_windows": (1, 2, 4), "max_text_tokens": 
 def save_llama(folder, **overrides) -> LlamaForCausalLM:
     torch.manual_seed(0)
     sizes = {
-        "vocab_size": 300, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
-        "num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.2,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 7000.0}, "tie_word_embeddings": True,
-    }  # fmt: skip
+        "vocab_size": 300,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.2,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 7000.0},
+        "tie_word_embeddings": True,
+    }
     llama = LlamaForCausalLM(LlamaConfig(**{**sizes, **overrides})).eval()
     llama.save_pretrained(folder)
     return llama
@@ -99,9 +105,13 @@ def test_choices_that_do_not_fit_are_refused(tmp_path, override, message):
 
 def test_long_context_stretching_is_left_out_with_a_warning(tmp_path):
     rope = {
-        "rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "rope_type": "llama3",
+        "rope_theta": 1e4,
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
         "original_max_position_embeddings": 8192,
-    }  # fmt: skip
+    }
     save_llama(tmp_path, rope_parameters=rope)
     with pytest.warns(UserWarning, match="'llama3' stretching"):
         TokenShuffleForImageGeneration.from_llama(tmp_path, **OWN)

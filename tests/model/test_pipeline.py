@@ -62,7 +62,12 @@ def test_settings_replay_the_picture(pipe):
 
 def test_prompt_seed_guidance_and_negative_prompt_matter(pipe):
     base = pipe("a cat", seed=1).tokens
-    for change in ({"seed": 2}, {"guidance_scale": 6.0}, {"negative_prompt": "a dog"}, {"guidance_schedule": "constant"}):
+    for change in (
+        {"seed": 2},
+        {"guidance_scale": 6.0},
+        {"negative_prompt": "a dog"},
+        {"guidance_schedule": "constant"},
+    ):
         assert not torch.equal(base, pipe("a cat", **{"seed": 1, **change}).tokens)
     assert not torch.equal(base, pipe("a dog", seed=1).tokens)
 
@@ -260,9 +265,15 @@ def test_bad_settings_raise_before_any_work(pipe, arguments, message):
 def test_numbers_of_browsers_and_numpy_are_plain_ones(pipe):
     plain = pipe("a cat", width=64, height=96, shuffle_window=2, top_k=9, num_images=1, seed=7, temperature=1)
     other = pipe(
-        "a cat", width=64.0, height=np.int64(96), shuffle_window=2.0, top_k=np.int32(9), num_images=1.0, seed=7.0,
+        "a cat",
+        width=64.0,
+        height=np.int64(96),
+        shuffle_window=2.0,
+        top_k=np.int32(9),
+        num_images=1.0,
+        seed=7.0,
         temperature=np.float32(1),
-    )  # fmt: skip
+    )
     assert torch.equal(plain.tokens, other.tokens)
     assert json.dumps(plain.settings) == json.dumps(other.settings).replace('"temperature": 1.0', '"temperature": 1')
 

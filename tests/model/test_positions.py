@@ -39,7 +39,9 @@ def test_inside_a_window_keys_stand_on_the_code_they_carry():
 
 def test_products_after_the_rotation_depend_on_the_offset_only():
     q, k = torch.randn(2, 1, 8)
-    spots = torch.tensor([[0.0, 0.0], [2.5, 1.0], [4.0, -3.0], [6.5, -2.0]])  # the last two are as far apart as the first
+    spots = torch.tensor(
+        [[0.0, 0.0], [2.5, 1.0], [4.0, -3.0], [6.5, -2.0]]
+    )  # the last two are as far apart as the first
     turned_q, turned_k = (rotate(x.expand(4, 8), rotation(spots, 8, 100.0)) for x in (q, k))
     first, second = turned_q[0] @ turned_k[1], turned_q[2] @ turned_k[3]
     torch.testing.assert_close(first, second)

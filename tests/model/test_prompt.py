@@ -12,7 +12,9 @@ def tokenizer():
 
 
 def words(tokenizer, text, **shape):
-    return tokenizer.convert_ids_to_tokens(prompt_ids(tokenizer, text, **{"width": 64, "height": 32, "window": 2, **shape}))
+    return tokenizer.convert_ids_to_tokens(
+        prompt_ids(tokenizer, text, **{"width": 64, "height": 32, "window": 2, **shape})
+    )
 
 
 def test_a_prompt_states_window_width_and_height(tokenizer):

@@ -11,8 +11,13 @@ def test_window_index_map_is_raster_in_raster():
     grid = torch.arange(24).reshape(1, 4, 6)
     windows = gather_windows(grid, 2)
     assert windows[0].tolist() == [
-        [0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11], [12, 13, 18, 19], [14, 15, 20, 21], [16, 17, 22, 23]
-    ]  # fmt: skip
+        [0, 1, 6, 7],
+        [2, 3, 8, 9],
+        [4, 5, 10, 11],
+        [12, 13, 18, 19],
+        [14, 15, 20, 21],
+        [16, 17, 22, 23],
+    ]
 
 
 @pytest.mark.parametrize("window", [1, 2, 4])

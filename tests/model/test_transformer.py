@@ -18,12 +18,18 @@ def test_window_one_is_a_plain_llama_over_text_and_codes():
     config = model.config
     llama = LlamaForCausalLM(
         LlamaConfig(
-            vocab_size=config.vocab_size, hidden_size=config.hidden_size, num_hidden_layers=config.num_hidden_layers,
-            intermediate_size=config.intermediate_size, num_attention_heads=config.num_attention_heads,
-            num_key_value_heads=2, head_dim=config.head_dim, rms_norm_eps=config.rms_norm_eps, tie_word_embeddings=True,
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            num_hidden_layers=config.num_hidden_layers,
+            intermediate_size=config.intermediate_size,
+            num_attention_heads=config.num_attention_heads,
+            num_key_value_heads=2,
+            head_dim=config.head_dim,
+            rms_norm_eps=config.rms_norm_eps,
+            tie_word_embeddings=True,
             rope_parameters={"rope_type": "default", "rope_theta": config.rope_theta},
         )
-    ).eval()  # fmt: skip
+    ).eval()
     llama.model.load_state_dict(model.model.state_dict())
     prompt, image = inputs()
     joint = torch.cat((prompt, config.text_vocab_size + image.flatten(1)), dim=1)
@@ -224,7 +230,9 @@ def test_what_is_read_may_differ_from_what_is_scored():
     prompt, read = torch.tensor([[5, 6, 7]]), ids.clone()
     read[:, :2, :2] = (read[:, :2, :2] + 1) % 64
     plain = model(prompt, image_ids=ids, shuffle_window=2, compute_loss=False).logits
-    assert torch.equal(model(prompt, image_ids=ids, context_ids=ids, shuffle_window=2, compute_loss=False).logits, plain)
+    assert torch.equal(
+        model(prompt, image_ids=ids, context_ids=ids, shuffle_window=2, compute_loss=False).logits, plain
+    )
     other = model(prompt, image_ids=ids, context_ids=read, shuffle_window=2, compute_loss=False).logits
     assert torch.equal(other[:, :2, :2], plain[:, :2, :2])  # the window itself is scored as it is
     assert not torch.allclose(other[:, :2, 2:], plain[:, :2, 2:])  # those after it have read another one

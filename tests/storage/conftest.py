@@ -18,7 +18,12 @@ def generate(store: Store) -> Callable[..., Generation]:
     """generate(prompt=..., window=..., owner=..., shade=...): a picture with its row."""
 
     def make(
-        prompt: str = "a red chair", *, owner: str | None = OWNER, shade: int = 0, job_id: str | None = None, **values: Any
+        prompt: str = "a red chair",
+        *,
+        owner: str | None = OWNER,
+        shade: int = 0,
+        job_id: str | None = None,
+        **values: Any,
     ) -> Generation:
         settings = {**SETTINGS, **{key: values.pop(key) for key in list(values) if key in SETTINGS}}
         stored = store.images.put(png(shade))

@@ -59,7 +59,10 @@ def test_a_snapshot_is_taken_while_another_connection_writes_all_the_time(store,
                 other.commit()
 
         other.execute("CREATE TABLE scratch (step INTEGER)")
-        threads = [threading.Thread(target=write), threading.Thread(target=backup._copy_online, args=(store.database.path, tmp_path / "copy"), daemon=True)]
+        threads = [
+            threading.Thread(target=write),
+            threading.Thread(target=backup._copy_online, args=(store.database.path, tmp_path / "copy"), daemon=True),
+        ]
         for thread in threads:
             thread.start()
         threads[1].join(20)
@@ -133,9 +136,7 @@ def test_rotation_keeps_recent_daily_and_the_last_good(store):
 def test_an_older_database_is_saved_before_it_is_migrated(store, tmp_path, monkeypatch):
     store.close()
     monkeypatch.setattr(revisions, "head", lambda: "next")
-    monkeypatch.setattr(
-        revisions, "upgrade", lambda connection, to="head": connection.execute(text("DELETE FROM job"))
-    )
+    monkeypatch.setattr(revisions, "upgrade", lambda connection, to="head": connection.execute(text("DELETE FROM job")))
     again = open_store(tmp_path)
     assert again.jobs_of(OWNER) == []
     assert backup.last_good(tmp_path / "backups").rows["job"] == 1

@@ -20,4 +20,7 @@ def test_backup_verify_restore_check_and_export(tmp_path, capsys):
     main([str(data), "export", str(tmp_path / "out"), "--form", "csv"])
     said = capsys.readouterr().out
     assert "restored" in said and "missing: []" in said
-    assert "kept" in (tmp_path / "out" / "job.csv").read_text() and "later" not in (tmp_path / "out" / "job.csv").read_text()
+    assert (
+        "kept" in (tmp_path / "out" / "job.csv").read_text()
+        and "later" not in (tmp_path / "out" / "job.csv").read_text()
+    )

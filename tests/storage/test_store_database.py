@@ -45,7 +45,9 @@ def test_foreign_keys_hold(store):
 def test_sqlite_is_set_up_for_one_writer_and_many_readers(tmp_path):
     store = open_store(tmp_path)
     with store.database.write() as session:
-        pragmas = {name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "synchronous")}
+        pragmas = {
+            name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "synchronous")
+        }
         store.jobs_of(OWNER)  # a reader does not wait for the open writer
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2}
     store.close()
@@ -80,7 +82,9 @@ def test_close_lets_go_of_the_file(tmp_path):
 
 def test_ids_sort_by_time_and_never_repeat():
     made = [[] for _ in range(4)]
-    threads = [threading.Thread(target=lambda mine: mine.extend(new_id() for _ in range(2000)), args=(m,)) for m in made]
+    threads = [
+        threading.Thread(target=lambda mine: mine.extend(new_id() for _ in range(2000)), args=(m,)) for m in made
+    ]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
     assert all(mine == sorted(mine) for mine in made)

@@ -44,7 +44,12 @@ def test_ties_are_in_every_format(voted, tmp_path):
     found = tables(voted, tmp_path / "out")
     assert [row["answer"] for row in found["long"]] == ["a", "b", "both_good", "both_bad", "cannot_tell", "a", "b"]
     assert [row["winner"] for row in found["arena"]] == ["model_a", "model_b", "tie", "tie (bothbad)"]
-    assert [(row["tie"], row["label"]) for row in found["dpo"]] == [(False, 1.0), (False, 1.0), (True, 0.5), (True, 0.5)]
+    assert [(row["tie"], row["label"]) for row in found["dpo"]] == [
+        (False, 1.0),
+        (False, 1.0),
+        (True, 0.5),
+        (True, 0.5),
+    ]
     assert [(row["label_0"], row["label_1"]) for row in found["pickapic"]] == [(1, 0), (0, 1), (0.5, 0.5), (0.5, 0.5)]
     assert [row["rank"] for row in found["image_reward"]] == [1, 2, 2, 1, 1, 1, 1, 1]
 

@@ -181,14 +181,20 @@ def test_everything_of_one_owner_can_go(store, generate):
 
 def test_prompts_go_with_the_grids_and_replays_of_what_is_deleted(store, generate):
     grid = store.create_study(
-        "Grid 1", owner=OWNER, prompts=["secret"], settings=[], criteria=["flaws"], raters_per_pair=1,
+        "Grid 1",
+        owner=OWNER,
+        prompts=["secret"],
+        settings=[],
+        criteria=["flaws"],
+        raters_per_pair=1,
         plan={"grid": {"base": {"prompt": "secret"}, "axes": [["prompt", "secret | more"]]}},
-    )  # fmt: skip
+    )
     one, two = generate("secret", shade=1), generate("secret", shade=2)
     replays = [
         store.submit_job(owner, {"prompt": "secret", "typed": "secret", "replay_of": made.id})
-        for owner in (OWNER, STRANGER) for made in (one, two)
-    ]  # fmt: skip
+        for owner in (OWNER, STRANGER)
+        for made in (one, two)
+    ]
     other = store.submit_job(STRANGER, {"prompt": "theirs", "replay_of": None})
     store.delete_generation(one.id, OWNER)
     assert [store.get_job(job.id, None).request == {} for job in replays] == [True, False, True, False]

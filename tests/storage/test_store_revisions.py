@@ -29,7 +29,9 @@ def described(connection):
 
 def _describe(inspector, table):
     facts = {
-        "columns": [(column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)],
+        "columns": [
+            (column["name"], str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)
+        ],
         "key": inspector.get_pk_constraint(table),
     }
     for name in ("foreign_keys", "unique_constraints", "check_constraints", "indexes"):
@@ -46,7 +48,9 @@ def test_upgrade_from_every_revision_equals_the_fresh_schema(database, revision)
     with database.writer.begin() as connection:
         revisions.upgrade(connection, revision)
         revisions.upgrade(connection)
-        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata) == []
+        assert (
+            compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), Base.metadata) == []
+        )
         assert described(connection) == fresh
         assert revisions.current(connection) == revisions.head()
 

@@ -37,7 +37,9 @@ def test_simulated_studies_are_not_listed(store):
     assert [one.id for one in store.list_studies()] == [human.id]
     assert store.get_study(robot.id).simulated
     store.set_study_state(human.id, "open")
-    assert store.list_studies(states=["draft"]) == [] and [one.id for one in store.list_studies(states=["open"])] == [human.id]
+    assert store.list_studies(states=["draft"]) == [] and [one.id for one in store.list_studies(states=["open"])] == [
+        human.id
+    ]
 
 
 def test_opening_freezes_and_closing_is_final(store):
@@ -84,8 +86,15 @@ def test_bad_pairs_are_refused(store, generate, wrong):
 
 
 def test_only_own_and_published_pictures_are_paired(store, generate):
-    study, other = create(store), store.create_study("other", prompts=["x"], settings=[], criteria=["flaws"], raters_per_pair=1)
-    own, private, foreign = generate(shade=1, study_id=study.id), generate(shade=2), generate(shade=3, study_id=other.id)
+    study, other = (
+        create(store),
+        store.create_study("other", prompts=["x"], settings=[], criteria=["flaws"], raters_per_pair=1),
+    )
+    own, private, foreign = (
+        generate(shade=1, study_id=study.id),
+        generate(shade=2),
+        generate(shade=3, study_id=other.id),
+    )
     for picture in (private, foreign):
         with pytest.raises(NotAllowed, match="private"):
             store.add_comparisons(study.id, [NewComparison(own.id, picture.id)])
@@ -93,7 +102,12 @@ def test_only_own_and_published_pictures_are_paired(store, generate):
     (pair,) = store.add_comparisons(study.id, [NewComparison(own.id, private.id)])
     store.set_study_state(study.id, "open")
     rater = store.get_or_create_rater("r" * 32)
-    given = {"left_side": "a", "criteria": study.criteria, "propensity": 1.0, "expires_at": utc_now() + timedelta(minutes=1)}
+    given = {
+        "left_side": "a",
+        "criteria": study.criteria,
+        "propensity": 1.0,
+        "expires_at": utc_now() + timedelta(minutes=1),
+    }
     assert store.coverage(study.id)[0].available
     store.unpublish(private.id, OWNER)
     assert not store.coverage(study.id)[0].available

@@ -116,7 +116,8 @@ def test_first_showing_counts(arena):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"left_side": "left"}, {"propensity": 0.0}, {"propensity": 1.1}, {"criteria": []}, {"criteria": ["beauty"]}]
+    "wrong",
+    [{"left_side": "left"}, {"propensity": 0.0}, {"propensity": 1.1}, {"criteria": []}, {"criteria": ["beauty"]}],
 )
 def test_forged_assignments_are_refused(arena, wrong):
     with pytest.raises(ValueError):

@@ -68,9 +68,7 @@ def upgrade() -> None:
         sa.Column("frozen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("opened_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint(
-            "state IN ('draft', 'generating', 'open', 'paused', 'closed')", name=op.f("ck_study_state")
-        ),
+        sa.CheckConstraint("state IN ('draft', 'generating', 'open', 'paused', 'closed')", name=op.f("ck_study_state")),
         sa.CheckConstraint("raters_per_pair >= 1", name=op.f("ck_study_raters_per_pair")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_study")),
         sa.UniqueConstraint("invite", name=op.f("uq_study_invite")),
@@ -163,9 +161,7 @@ def upgrade() -> None:
             ["derived_from"], ["generation.id"], name=op.f("fk_generation_derived_from_generation")
         ),
         sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("fk_generation_job_id_job")),
-        sa.ForeignKeyConstraint(
-            ["setting_id"], ["setting.id"], name=op.f("fk_generation_setting_id_setting")
-        ),
+        sa.ForeignKeyConstraint(["setting_id"], ["setting.id"], name=op.f("fk_generation_setting_id_setting")),
         sa.ForeignKeyConstraint(["study_id"], ["study.id"], name=op.f("fk_generation_study_id_study")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_generation")),
         sa.UniqueConstraint("job_id", "image_index", name=op.f("uq_generation_job_id_image_index")),
@@ -251,9 +247,7 @@ def upgrade() -> None:
             ["comparison_id"], ["comparison.id"], name=op.f("fk_assignment_comparison_id_comparison")
         ),
         sa.ForeignKeyConstraint(["rater_id"], ["rater.id"], name=op.f("fk_assignment_rater_id_rater")),
-        sa.ForeignKeyConstraint(
-            ["repeat_of"], ["assignment.id"], name=op.f("fk_assignment_repeat_of_assignment")
-        ),
+        sa.ForeignKeyConstraint(["repeat_of"], ["assignment.id"], name=op.f("fk_assignment_repeat_of_assignment")),
         sa.ForeignKeyConstraint(["study_id"], ["study.id"], name=op.f("fk_assignment_study_id_study")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_assignment")),
         sa.UniqueConstraint(
@@ -280,12 +274,8 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "x0 >= 0 AND x1 <= 1 AND y0 >= 0 AND y1 <= 1 AND x0 < x1 AND y0 < y1", name=op.f("ck_flaw_area")
         ),
-        sa.ForeignKeyConstraint(
-            ["assignment_id"], ["assignment.id"], name=op.f("fk_flaw_assignment_id_assignment")
-        ),
-        sa.ForeignKeyConstraint(
-            ["generation_id"], ["generation.id"], name=op.f("fk_flaw_generation_id_generation")
-        ),
+        sa.ForeignKeyConstraint(["assignment_id"], ["assignment.id"], name=op.f("fk_flaw_assignment_id_assignment")),
+        sa.ForeignKeyConstraint(["generation_id"], ["generation.id"], name=op.f("fk_flaw_generation_id_generation")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_flaw")),
     )
     with op.batch_alter_table("flaw", schema=None) as batch_op:
@@ -303,9 +293,7 @@ def upgrade() -> None:
         sa.Column("decision_ms", sa.Integer(), nullable=True),
         sa.Column("display", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("supersedes", sa.String(length=36), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["assignment_id"], ["assignment.id"], name=op.f("fk_vote_assignment_id_assignment")
-        ),
+        sa.ForeignKeyConstraint(["assignment_id"], ["assignment.id"], name=op.f("fk_vote_assignment_id_assignment")),
         sa.ForeignKeyConstraint(["supersedes"], ["vote.id"], name=op.f("fk_vote_supersedes_vote")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_vote")),
         sa.UniqueConstraint(

@@ -40,9 +40,7 @@ def walk(pool, steps, seed=0):
     for i in range(steps):
         choice = choose(pool, history, np.ones(len(pool.kind), bool), RATERS_PER_PAIR, random)
         choices.append(choice)
-        history.append(
-            Seen(f"s{i}", choice.comparison, choice.left_side, kinds[choice.comparison], choice.repeat_of)
-        )
+        history.append(Seen(f"s{i}", choice.comparison, choice.left_side, kinds[choice.comparison], choice.repeat_of))
     return choices, history
 
 
@@ -131,9 +129,7 @@ def test_balanced_stage_serves_the_least_rated_contrast_but_keeps_the_floor():
 def test_adaptive_stage_prefers_the_uncertain_contrast():
     plan = Plan(prompts=8, raters=6, assignments=40, criteria=("alignment",))
     votes, coding, _ = simulate_study(plan, Truth(), 0)
-    rating = rate(
-        votes[votes["window_a"] == votes["window_b"]], "alignment", coding=coding
-    )  # windows never compared
+    rating = rate(votes[votes["window_a"] == votes["window_b"]], "alignment", coding=coding)  # windows never compared
     pairs, _, contrast = pair_table(plan)
     pool = replace(MemoryLedger(pairs, contrast).pool(), raters=np.full(len(pairs), 12))
     chance = pair_chances(pool, np.arange(len(pairs)), rating)

@@ -46,11 +46,7 @@ def test_positive_part_keeps_a_good_matrix_and_mends_a_bad_one():
 
 def test_t_interval_widens_with_few_clusters_and_needs_two():
     low, high = t_interval(np.zeros(3), np.ones(3), np.array([0, 4, 1e9]))
-    assert (
-        np.isnan(low[0])
-        and high[1] == pytest.approx(2.776, abs=1e-3)
-        and high[2] == pytest.approx(1.96, abs=1e-3)
-    )
+    assert np.isnan(low[0]) and high[1] == pytest.approx(2.776, abs=1e-3) and high[2] == pytest.approx(1.96, abs=1e-3)
     assert np.isnan(t_p_value(1.0, 1.0, 0)) and t_p_value(1.96, 1.0, 1e9) == pytest.approx(0.05, abs=1e-3)
 
 

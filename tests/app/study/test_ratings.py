@@ -16,13 +16,29 @@ def make_votes(n=4000, effect=0.8, side=0.3, log_tie=-0.5, seed=0, windows=(1, 4
     difference = -effect + np.where(left == "a", side, -side)
     chance = davidson.probabilities(difference, log_tie)
     drawn = np.array(["a", "b", "both_good"])[(random.random(n)[:, None] > chance.cumsum(axis=1)).sum(axis=1)]
-    return pd.DataFrame({
-        "assignment": np.arange(n).astype(str), "comparison": np.arange(n).astype(str), "kind": "matched",
-        "repeat_of": None, "prompt": random.integers(0, 40, n), "rater": random.integers(0, 20, n),
-        "criterion": "alignment", "answer": drawn, "left_side": left, "excluded": None, "expected": None,
-        "window_a": windows[0], "window_b": windows[1], "schedule_a": "linear 4", "schedule_b": "linear 4",
-        "resolution_a": "64×64", "resolution_b": "64×64", "checkpoint_a": "default", "checkpoint_b": "default",
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "assignment": np.arange(n).astype(str),
+            "comparison": np.arange(n).astype(str),
+            "kind": "matched",
+            "repeat_of": None,
+            "prompt": random.integers(0, 40, n),
+            "rater": random.integers(0, 20, n),
+            "criterion": "alignment",
+            "answer": drawn,
+            "left_side": left,
+            "excluded": None,
+            "expected": None,
+            "window_a": windows[0],
+            "window_b": windows[1],
+            "schedule_a": "linear 4",
+            "schedule_b": "linear 4",
+            "resolution_a": "64×64",
+            "resolution_b": "64×64",
+            "checkpoint_a": "default",
+            "checkpoint_b": "default",
+        }
+    )
 
 
 def test_effect_side_and_ties_come_back():
@@ -47,8 +63,7 @@ def test_gradient_and_information_are_the_derivatives_of_the_likelihood():
     slope = [(likelihood(at + h) - likelihood(at - h)) / 2e-5 for h in step]
     np.testing.assert_allclose(davidson.scores(design, observed, at).sum(axis=0), slope, atol=1e-6)
     total = [
-        (davidson.scores(design, observed, at + h) - davidson.scores(design, observed, at - h)).sum(axis=0)
-        / 2e-5
+        (davidson.scores(design, observed, at + h) - davidson.scores(design, observed, at - h)).sum(axis=0) / 2e-5
         for h in step
     ]
     np.testing.assert_allclose(davidson.information(design, np.ones(50), at), -np.array(total), atol=1e-6)
@@ -77,9 +92,17 @@ def test_unrated_combinations_are_predicted_and_wider():
         large[f"window_{side}"] = 1
     large["resolution_b"] = "256×256"
     rating = rate(pd.concat([small, large], ignore_index=True), "alignment")
-    table = predict(rating, pd.DataFrame({
-        "window": [1, 4, 4], "schedule": "linear 4", "resolution": ["64×64", "64×64", "256×256"], "checkpoint": "default",
-    }))  # fmt: skip
+    table = predict(
+        rating,
+        pd.DataFrame(
+            {
+                "window": [1, 4, 4],
+                "schedule": "linear 4",
+                "resolution": ["64×64", "64×64", "256×256"],
+                "checkpoint": "default",
+            }
+        ),
+    )
     width = table["high"] - table["low"]
     assert table["rating"].iloc[0] == 0 and width.iloc[0] == pytest.approx(0)
     assert table["rating"].iloc[2] > table["rating"].iloc[1] > 0.3
@@ -89,7 +112,10 @@ def test_unrated_combinations_are_predicted_and_wider():
 def test_unknown_level_is_refused_by_name():
     rating = rate(make_votes(100), "alignment")
     with pytest.raises(ValueError, match=r"window.*8.*known levels"):
-        predict(rating, pd.DataFrame({"window": [8], "schedule": ["linear 4"], "resolution": ["64×64"], "checkpoint": "default"}))
+        predict(
+            rating,
+            pd.DataFrame({"window": [8], "schedule": ["linear 4"], "resolution": ["64×64"], "checkpoint": "default"}),
+        )
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,9 @@ def test_alpha_matches_krippendorffs_nominal_example():
 @pytest.mark.parametrize("seed", range(5))
 def test_alpha_over_patterns_is_that_of_the_krippendorff_package_over_units(seed):
     random = np.random.default_rng(seed)
-    counts = random.multinomial(1, [0.3, 0.2, 0.1, 0.4], size=(80, 3)).sum(axis=1) + random.multinomial(1, [0.7, 0.1, 0.1, 0.1], size=80)
+    counts = random.multinomial(1, [0.3, 0.2, 0.1, 0.4], size=(80, 3)).sum(axis=1) + random.multinomial(
+        1, [0.7, 0.1, 0.1, 0.1], size=80
+    )
     patterns, times = np.unique(counts, axis=0, return_counts=True)
     assert len(patterns) < len(counts)
     expected = krippendorff.alpha(value_counts=counts, level_of_measurement="nominal")
@@ -106,9 +108,11 @@ def test_noise_floor_is_the_preference_among_identical_pictures():
 
 def test_controls_expect_the_right_picture_or_a_tie():
     wrong = make_votes(
-        {("1", "x"): "a", ("2", "x"): "b", ("3", "x"): "both_good"}, kind="wrong_prompt", expected="a",
+        {("1", "x"): "a", ("2", "x"): "b", ("3", "x"): "both_good"},
+        kind="wrong_prompt",
+        expected="a",
         criterion="alignment",
-    )  # fmt: skip
+    )
     same = make_votes({("4", "x"): "both_bad"}, kind="identical")
     table = r.controls(pd.concat([wrong, same])).set_index("kind")["share"]
     assert table["wrong_prompt"] == pytest.approx(1 / 3) and table["identical"] == 1

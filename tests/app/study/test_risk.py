@@ -13,7 +13,12 @@ def sitting(kinds, answer, rater="r", seed=0):
     """One rater's votes; answer(kind, criterion, random) -> a vote, where a is the better picture of a check."""
     random, rows = np.random.default_rng(seed), []
     for number, kind in enumerate(kinds):
-        shared = {"rater": rater, "assignment": f"{rater}/{number}", "kind": kind, "left_side": random.choice(["a", "b"])}
+        shared = {
+            "rater": rater,
+            "assignment": f"{rater}/{number}",
+            "kind": kind,
+            "left_side": random.choice(["a", "b"]),
+        }
         shared |= {"decision_ms": 3000, "expected": "a" if kind in ("wrong_prompt", "degraded") else None}
         rows += [shared | {"criterion": name, "answer": answer(kind, name, random)} for name in CRITERIA]
     return pd.DataFrame(rows)

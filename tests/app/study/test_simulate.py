@@ -68,9 +68,21 @@ def test_the_real_database_tells_the_same_story_as_memory(store):
         told.append(DatabaseLedger(store, plan, pairs, "planted"))
         return told[0]
 
-    columns = ["criterion", "answer", "left_side", "propensity", "prompt", "window_a", "window_b", "resolution_a", "resolution_b"]
+    columns = [
+        "criterion",
+        "answer",
+        "left_side",
+        "propensity",
+        "prompt",
+        "window_a",
+        "window_b",
+        "resolution_a",
+        "resolution_b",
+    ]
     memory, database = (
-        simulate_study(plan, Truth(EFFECTS), 5, *ledger)[0].sort_values(["criterion", "propensity", "prompt", "answer"])[columns]
+        simulate_study(plan, Truth(EFFECTS), 5, *ledger)[0].sort_values(
+            ["criterion", "propensity", "prompt", "answer"]
+        )[columns]
         for ledger in ((), (in_database,))
     )
     assert len(memory) == 3 * 15 * 3
@@ -91,7 +103,5 @@ def test_four_hundred_studies():
     table = summary(run(SMALL, Truth(EFFECTS), 400)).set_index("term")
     assert table["coverage"].between(0.90, 0.99).all()
     assert (table["bias"].abs() < 0.03).all()
-    null = [
-        term for term in table.index if abs(table.loc[term, "target"]) < 1e-9 or term == "schedule=linear 4"
-    ]
+    null = [term for term in table.index if abs(table.loc[term, "target"]) < 1e-9 or term == "schedule=linear 4"]
     assert table.loc[null, "significant"].between(0.01, 0.08).all()

@@ -12,9 +12,7 @@ from app.study.tables import verdicts
 
 def test_boundaries_are_those_of_the_literature():
     """Lan-DeMets O'Brien-Fleming, five equal looks, two-sided 5 %: 4.877, 3.357, 2.680, 2.290, 2.031."""
-    np.testing.assert_allclose(
-        boundaries([0.2, 0.4, 0.6, 0.8, 1.0]), [4.877, 3.357, 2.680, 2.290, 2.031], atol=0.01
-    )
+    np.testing.assert_allclose(boundaries([0.2, 0.4, 0.6, 0.8, 1.0]), [4.877, 3.357, 2.680, 2.290, 2.031], atol=0.01)
     assert spent_alpha(1.0) == pytest.approx(0.05)
 
 
@@ -122,8 +120,18 @@ def peeked(seed, effect=0.0):
     rater = np.tile(np.arange(PEEKED.raters), VOTES_A_RATER)
     left = random.choice(["a", "b"], len(order))
     answers = [crowd.answer(contrast[j], prompt[j], who, side) for j, who, side in zip(order, rater, left)]
-    votes = pairs.iloc[order].reset_index(drop=True).assign(
-        rater=rater, left_side=left, answer=answers, criterion="alignment", kind="matched", excluded=None, repeat_of=None
+    votes = (
+        pairs.iloc[order]
+        .reset_index(drop=True)
+        .assign(
+            rater=rater,
+            left_side=left,
+            answer=answers,
+            criterion="alignment",
+            kind="matched",
+            excluded=None,
+            repeat_of=None,
+        )
     )
     looks = []
     for seen in np.linspace(0, len(votes), PEEKS + 1).astype(int)[1:]:

@@ -28,7 +28,10 @@ def test_cells_are_the_trained_ones(pipe):
 
 
 def test_wide_and_tall_cells_go_by_their_own_size(pipe, monkeypatch):
-    cells = [{"window": 2, "size": size, "min_pixels": 64 * 96, "max_pixels": 64 * 96} for size in ("96x64", "64x96", "64x96")]
+    cells = [
+        {"window": 2, "size": size, "min_pixels": 64 * 96, "max_pixels": 64 * 96}
+        for size in ("96x64", "64x96", "64x96")
+    ]
     monkeypatch.setattr(pipe, "supported_cells", lambda: cells)
     assert command.cells(pipe, None, None) == [(2, "64x96"), (2, "96x64")]
     (_, pictures, _), *_ = command.draw(pipe, SHORT[:1], 2, "96x64", images=1, batch=1, seed=0)

@@ -108,12 +108,15 @@ def test_position_is_judged_between_the_surest_boxes():
 @pytest.mark.parametrize(
     ("dx", "dy", "expected"),
     [
-        (-200, 0, {"left of"}), (200, 0, {"right of"}), (0, -200, {"above"}), (0, 200, {"below"}),
+        (-200, 0, {"left of"}),
+        (200, 0, {"right of"}),
+        (0, -200, {"above"}),
+        (0, 200, {"below"}),
         (-200, -200, {"left of", "above"}),
         (15, 0, set()),  # within a tenth of the summed widths of 100 + 100 px
         (-200, 60, {"left of"}),  # the vertical part is too small a share of the offset
     ],
-)  # fmt: skip
+)
 def test_relations(dx, dy, expected):
     assert relations((200 + dx, 200 + dy, 300 + dx, 300 + dy), (200, 200, 300, 300)) == expected
 

@@ -35,7 +35,9 @@ def test_colour_of_a_box_that_fills_the_picture():
     assert colour_of(Image.new("RGB", (64, 64), COLOURS["red"]), (-3, -2, 70, 66)) == "red"
 
 
-@pytest.mark.parametrize(("size", "shape"), [((512, 512), (256, 256)), ((1024, 512), (256, 512)), ((300, 500), (432, 256))])
+@pytest.mark.parametrize(
+    ("size", "shape"), [((512, 512), (256, 256)), ((1024, 512), (256, 512)), ((300, 500), (432, 256))]
+)
 def test_input_has_256_px_on_its_shorter_side(size, shape):
     assert to_input(Image.new("RGB", size)).shape == (3, *shape)
 

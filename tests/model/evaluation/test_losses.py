@@ -16,7 +16,9 @@ def cell(loss):
     """A stand-in model that loses what ``loss`` says about a (caption, picture), and its collation."""
 
     def model(captions, pictures, **_):
-        return SimpleNamespace(image_loss=torch.tensor([loss(c, p) for c, p in zip(captions, pictures.tolist())]).mean())
+        return SimpleNamespace(
+            image_loss=torch.tensor([loss(c, p) for c, p in zip(captions, pictures.tolist())]).mean()
+        )
 
     def collate(samples):
         captions, codes, *_ = zip(*samples)

@@ -72,11 +72,26 @@ def recipe(tmp_path) -> Path:
     path.write_text(
         json.dumps(
             {
-                "preset": "small", "seed": 0, "precision": "no", "log_steps": 1, "optimizer": "adamw", "lr": 0.003,
-                "warmup_steps": 2, "decay_share": 0.2, "clip": 1.0, "ema": 0.9, "caption_dropout": 0.1,
+                "preset": "small",
+                "seed": 0,
+                "precision": "no",
+                "log_steps": 1,
+                "optimizer": "adamw",
+                "lr": 0.003,
+                "warmup_steps": 2,
+                "decay_share": 0.2,
+                "clip": 1.0,
+                "ema": 0.9,
+                "caption_dropout": 0.1,
                 "model": {
-                    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-                    "image_vocab_size": 64, "code_width": 8, "window_head_width": 32, "shuffle_windows": [1, 2],
+                    "hidden_size": 32,
+                    "intermediate_size": 64,
+                    "num_hidden_layers": 2,
+                    "num_attention_heads": 4,
+                    "image_vocab_size": 64,
+                    "code_width": 8,
+                    "window_head_width": 32,
+                    "shuffle_windows": [1, 2],
                 },
                 "cells": [
                     {"size": 64, "window": 2, "batch": 4, "repeat_fraction": 0.5, "weight": 0.5},
@@ -84,5 +99,5 @@ def recipe(tmp_path) -> Path:
                 ],
             }
         )
-    )  # fmt: skip
+    )
     return path

@@ -29,9 +29,15 @@ RECIPES = sorted((ROOT / "model/training/configs").glob("*.json"))
 def arguments(recipe: Path, shards: Path, out: Path, samples: int, init: Path | None = None):
     """A leg of so many samples, four a step."""
     return argparse.Namespace(
-        config=str(recipe), shards=str(shards), out=str(out), samples=samples, minutes=None, init=init and str(init),
-        image_tokenizer=None, workers=0,
-    )  # fmt: skip
+        config=str(recipe),
+        shards=str(shards),
+        out=str(out),
+        samples=samples,
+        minutes=None,
+        init=init and str(init),
+        image_tokenizer=None,
+        workers=0,
+    )
 
 
 @pytest.fixture
@@ -80,7 +86,9 @@ def test_a_new_leg_goes_on_counting(recipe, shards, new_run, tmp_path):
     after = TokenShuffleForImageGeneration.from_pretrained(tmp_path / "two" / "export").config.trained_cells
     assert sum(c["samples"] for c in after) == sum(c["samples"] for c in before) + 4 * leg.step
 
-    shutil.copytree(tmp_path / "two" / "export", tmp_path / "one" / "export", dirs_exist_ok=True)  # shipped to where it began
+    shutil.copytree(
+        tmp_path / "two" / "export", tmp_path / "one" / "export", dirs_exist_ok=True
+    )  # shipped to where it began
     AcceleratorState._reset_state(reset_partial_state=True)
     resumed = GeneratorTrainer(arguments(recipe, shards, tmp_path / "two", 32, init=tmp_path / "one" / "export"))
     resumed.train()
@@ -183,28 +191,43 @@ def test_two_processes_get_the_single_process_loss(recipe, shards, new_run):
         environment = os.environ | {"PYTHONPATH": str(ROOT), "MASTER_PORT": "29571", "ACCELERATE_USE_CPU": "true"}
         subprocess.run(
             [sys.executable, *launch, "--out", str(out), "--samples", "32"],
-            cwd=ROOT, env=environment, check=True, capture_output=True, timeout=200,
-        )  # fmt: skip
+            cwd=ROOT,
+            env=environment,
+            check=True,
+            capture_output=True,
+            timeout=200,
+        )
         curves[processes] = [losses(out, window)[:2] for window in (1, 2)]
     for alone, together in zip(curves[1], curves[2]):
         assert together == pytest.approx(alone, abs=2e-3)
 
 
 def test_sharded_processes_get_the_same_losses_and_any_number_goes_on(recipe, shards, new_run):
-    recipe.write_text(recipe.read_text().replace('"repeat_fraction": 0.5', '"repeat_fraction": 1.0'))  # no chance in the losses
+    recipe.write_text(
+        recipe.read_text().replace('"repeat_fraction": 0.5', '"repeat_fraction": 1.0')
+    )  # no chance in the losses
     alone = new_run("alone")
     GeneratorTrainer(arguments(recipe, shards, alone, 16)).train()
     sharded = new_run("sharded")
     environment = os.environ | {
-        "PYTHONPATH": str(ROOT), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29573", "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1",
-        "ACCELERATE_USE_CPU": "true", "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2",
-        "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP", "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
-    }  # fmt: skip
+        "PYTHONPATH": str(ROOT),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "29573",
+        "WORLD_SIZE": "2",
+        "OMP_NUM_THREADS": "1",
+        "ACCELERATE_USE_CPU": "true",
+        "ACCELERATE_USE_FSDP": "true",
+        "FSDP_VERSION": "2",
+        "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+        "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+    }
     command = [sys.executable, str(Path(__file__).with_name("sharded_on_cpu.py")), "--config", str(recipe)]
     command += ["--shards", str(shards), "--out", str(sharded)]
     for samples in ("12", "20"):  # the second goes on from the first
         ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
-        processes = [subprocess.Popen([*command, "--samples", samples], cwd=ROOT, env=environment | rank) for rank in ranks]
+        processes = [
+            subprocess.Popen([*command, "--samples", samples], cwd=ROOT, env=environment | rank) for rank in ranks
+        ]
         assert [process.wait(timeout=200) for process in processes] == [0, 0]
     for window in (1, 2):
         assert losses(sharded, window)[:1] == pytest.approx(losses(alone, window)[:1], abs=2e-3)
@@ -216,7 +239,9 @@ def test_sharded_processes_get_the_same_losses_and_any_number_goes_on(recipe, sh
         assert torch.equal(parameter, gathered.average[name].to(torch.bfloat16))
 
 
-@pytest.mark.parametrize(("avx512", "amx", "expected"), [(False, False, "no"), (True, False, "bf16"), (False, True, "bf16")])
+@pytest.mark.parametrize(
+    ("avx512", "amx", "expected"), [(False, False, "no"), (True, False, "bf16"), (False, True, "bf16")]
+)
 def test_precision_follows_the_cpu(monkeypatch, avx512, amx, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)

@@ -43,9 +43,11 @@ def test_positions_are_as_said(seed):
     scene = compose(random.Random(seed), "position", 512, 512)
     (left_a, top_a, right_a, bottom_a), (left_b, top_b, right_b, bottom_b) = (item.box for item in scene.items)
     holds = {
-        "left of": right_a <= left_b, "right of": left_a >= right_b,
-        "above": bottom_a <= top_b, "below": top_a >= bottom_b,
-    }  # fmt: skip
+        "left of": right_a <= left_b,
+        "right of": left_a >= right_b,
+        "above": bottom_a <= top_b,
+        "below": top_a >= bottom_b,
+    }
     assert holds[scene.relation]
 
 
@@ -87,7 +89,11 @@ def test_white_things_stand_on_grounds_that_show_them():
 
 
 def test_any_two_objects_have_a_wall_and_a_floor():
-    hidden = [set(GROUNDS) - set(visible_grounds(name, colour)) for name in list(CONCEPTS)[::12] for colour in (None, *colours_of(name))]
+    hidden = [
+        set(GROUNDS) - set(visible_grounds(name, colour))
+        for name in list(CONCEPTS)[::12]
+        for colour in (None, *colours_of(name))
+    ]
     hidden = set(map(frozenset, hidden))
     assert all(len(a | b) <= len(GROUNDS) - 2 for a in hidden for b in hidden)
 
@@ -113,4 +119,6 @@ def test_tones_of_a_colour_keep_its_name_and_are_of_training_only():
         return [np.asarray(scene.image) for scene in scenes]
 
     plain, toned = pictures(), pictures(tones=True)
-    assert all(np.array_equal(a, b) for a, b in zip(plain, pictures())) and not all(np.array_equal(a, b) for a, b in zip(plain, toned))
+    assert all(np.array_equal(a, b) for a, b in zip(plain, pictures())) and not all(
+        np.array_equal(a, b) for a, b in zip(plain, toned)
+    )

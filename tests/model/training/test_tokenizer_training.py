@@ -59,9 +59,17 @@ def few_crops(monkeypatch):
 
 def trainer(folder, **changes) -> TokenizerTrainer:
     given = {
-        "out": str(folder), "minutes": 0.05, "batch": 4, "lr": 1e-3, "codebook_size": 64, "code_dim": 4,
-        "continuous_steps": 1, "perceptual": 0.0, "seed": 0, "decoder_of": None,
-    }  # fmt: skip
+        "out": str(folder),
+        "minutes": 0.05,
+        "batch": 4,
+        "lr": 1e-3,
+        "codebook_size": 64,
+        "code_dim": 4,
+        "continuous_steps": 1,
+        "perceptual": 0.0,
+        "seed": 0,
+        "decoder_of": None,
+    }
     return TokenizerTrainer(argparse.Namespace(**given | changes))
 
 
@@ -84,7 +92,9 @@ def test_a_short_run_improves_resumes_and_saves(tmp_path, few_crops, painted_art
 def test_the_decoder_alone_goes_on_with_the_same_codes(tmp_path, few_crops, painted_art):
     tiny_image_tokenizer().save_pretrained(tmp_path / "finished")
     trainer(tmp_path / "leg", decoder_of=str(tmp_path / "finished")).train()
-    before, after = (ImageTokenizer.from_pretrained(tmp_path / name).eval() for name in ("finished", "leg/image_tokenizer"))
+    before, after = (
+        ImageTokenizer.from_pretrained(tmp_path / name).eval() for name in ("finished", "leg/image_tokenizer")
+    )
     pixels = torch.rand(1, 3, 64, 64) * 2 - 1
     ids = before.encode(pixels)
     assert torch.equal(after.encode(pixels), ids) and torch.equal(after.codebook, before.codebook)
