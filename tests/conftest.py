@@ -4,21 +4,17 @@ Without PostgreSQL its half is skipped with the reason; where CI is set it fails
 """
 
 import os
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import postgres
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
 from storage.database import parse_url
 from storage.store import Store, open_store
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-import postgres
 
 
 @pytest.fixture(scope="session")

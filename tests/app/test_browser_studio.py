@@ -1,14 +1,9 @@
 """Playground and gallery in a browser: type, watch, come back, stop, compare; nobody sees what is another's."""
 
 import re
-import sys
 import time
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from browser_world import Visitor, chromium, set_long, studio
 from playwright.sync_api import expect
 

@@ -1,19 +1,14 @@
 """The studio on a tiny random checkpoint: jobs, ownership, links, limits, and the public API."""
 
 import re
-import sys
 import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from gradio_client import Client
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from compare_world import finished
+from gradio_client import Client
 from rows import row_counts
 from tiny import write_checkpoint
 

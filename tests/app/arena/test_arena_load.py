@@ -1,6 +1,6 @@
 """Fifty raters who answer every two seconds: the server's time for a vote stays under 100 ms for 95 in 100.
 
-    taskset -c 0,1 python -m pytest -m slow -s tests/app/test_arena_load.py
+    taskset -c 0,1 python -m pytest -m slow -s tests/app/arena/test_arena_load.py
 
 prints the times on SQLite and on PostgreSQL; the raters share the two cores with the server.
 """

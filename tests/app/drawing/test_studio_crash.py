@@ -11,9 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from tiny import write_checkpoint
 
 from app.services import build_services
@@ -21,7 +18,7 @@ from app.settings import Settings
 from app.visit import ENDED
 
 KILLS = 2
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def run_and_kill(data_dir: Path, weights: Path, jobs: int, delay: float) -> list[tuple[str, str]]:
