@@ -53,7 +53,8 @@ class TransformersLoop:
 
     @torch.inference_mode()
     def __call__(self, x: torch.Tensor | None = None) -> None:
-        self.model(inputs_embeds=self.x if x is None else x, past_key_values=self.cache, use_cache=True)
+        # By place: the cache is called `past_key_values` in older versions of transformers and `cache` in newer ones.
+        self.model(None, None, None, self.cache, self.x if x is None else x, use_cache=True)
 
 
 class OurLoop:

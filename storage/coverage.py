@@ -1,6 +1,7 @@
 """How far a study's design is covered: per comparison who was asked and what counts."""
 
 from collections import defaultdict
+from functools import cache
 
 from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
@@ -13,6 +14,7 @@ from storage.schema import Comparison as ComparisonRow
 BROKEN_REPORTS = 2  # raters who say that a picture of a pair is none, until the pair is no longer shown
 
 
+@cache
 def current_votes() -> Select[tuple[Vote]]:
     """The highest revision of every (assignment, criterion), unless it was taken back."""
     later = aliased(Vote)

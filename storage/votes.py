@@ -62,6 +62,11 @@ class Votes(Part):
         with self.database.read() as session:
             return ballots.to_assignment(session, ballots.owned(session, assignment_id, rater_id))
 
+    def left_side(self, assignment_id: str, rater_id: str) -> str:
+        """Which picture stood left, "a" or "b"; foreign and unknown raise the same NotFound."""
+        with self.database.read() as session:
+            return ballots.owned(session, assignment_id, rater_id).left_side
+
     def current_assignment(self, rater_id: str, study_id: str) -> Assignment | None:
         """The newest unexpired assignment with unanswered criteria: where the rater resumes."""
         query = ballots.of_rater(rater_id, study_id).where(schema.Assignment.expires_at > utc_now())

@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from app.arena.blind import blind_pair, data_uri
+from app.arena.blind import data_uri, of_one_length, stored_square
 from app.compare.plan import is_grid
 from app.services import Services
 from app.studies import cache as study_cache
@@ -149,33 +148,23 @@ def _fitted(services: Services, study_id: str, criterion: str, terms: int, refit
     return study_cache.fitted(study_cache.material(services, study_id), criterion)
 
 
-def card(services: Services, study: Study, assignment: Assignment, owner: str) -> dict[str, Any]:
+def card(services: Services, assignment: Assignment) -> dict[str, Any]:
     """All that the browser learns about a pair."""
-    left, right = blind_pair(*_pictures(services, assignment))
-    first = assignment.comparison.generation_a
-    prompt = services.store.generations_by_id([first])[first].prompt_sent
+    a, b = assignment.comparison.generation_a, assignment.comparison.generation_b
+    found = services.store.generations_by_id([a, b])
+    left, right = (found[i] for i in ((a, b) if assignment.left_side == "a" else (b, a)))
+    if left.image is None or right.image is None:
+        raise WrongState("a picture of this pair was deleted; ask for the next pair")
+    files = of_one_length(*(stored_square(services.store.images.path(side.image)) for side in (left, right)))
     return {
         "assignment": assignment.id,
-        "prompt": prompt or "",
-        "left": data_uri(left),
-        "right": data_uri(right),
+        "prompt": found[a].prompt_sent or "",
+        "left": data_uri(files[0]),
+        "right": data_uri(files[1]),
         "questions": [
             {"criterion": c, "text": CRITERIA[c]} for c in assignment.criteria if c not in assignment.answered
         ],
-        **progress(services, study, owner),
     }
-
-
-def _pictures(services: Services, assignment: Assignment) -> tuple[Image.Image, Image.Image]:
-    comparison = assignment.comparison
-    ids = [comparison.generation_a, comparison.generation_b]
-    found = services.store.generations_by_id(ids)
-    pictures = []
-    for generation in (found[i] for i in ids):
-        if generation.image is None:
-            raise WrongState("a picture of this pair was deleted; ask for the next pair")
-        pictures.append(Image.open(services.store.images.path(generation.image)))
-    return (pictures[0], pictures[1]) if assignment.left_side == "a" else (pictures[1], pictures[0])
 
 
 def progress(services: Services, study: Study, owner: str) -> dict[str, Any]:
@@ -217,13 +206,12 @@ def vote(services: Services, owner: str, message: Mapping[str, Any]) -> Vote:
         raise ValueError(f"answer {answer!r:.40}; allowed: {', '.join(ANSWERS)}")
     if criterion not in CRITERIA:
         raise ValueError(f"criterion {criterion!r:.40}; allowed: {', '.join(CRITERIA)}")
-    rater = rater_of(services, owner)
-    assignment = services.store.get_assignment(str(message.get("assignment")), rater.id)
+    rater, assignment = rater_of(services, owner), str(message.get("assignment"))
     return services.store.record_vote(
-        assignment.id,
+        assignment,
         rater.id,
         criterion,
-        by_picture(answer, assignment.left_side),
+        by_picture(answer, services.store.left_side(assignment, rater.id)),
         decision_ms=_milliseconds(message.get("decision_ms")),
         display=_display(message.get("display")),
     )

@@ -8,6 +8,8 @@ so that neither the two sides of a pair nor two copies of one picture can be tol
 import base64
 import io
 import secrets
+from functools import lru_cache
+from pathlib import Path
 
 from PIL import Image, ImageFilter
 
@@ -19,10 +21,20 @@ BLOCK_BYTES = 64 * 1024
 
 def blind_pair(left: Image.Image, right: Image.Image) -> tuple[bytes, bytes]:
     """Two pictures -> two JPEG files of one length and DISPLAY_PX × DISPLAY_PX pixels."""
-    files = [encode(on_common_square(picture)) for picture in (left, right)]
-    length = -(-max(map(len, files)) // BLOCK_BYTES) * BLOCK_BYTES
-    first, second = (file + secrets.token_bytes(length - len(file)) for file in files)
-    return first, second
+    return of_one_length(encode(on_common_square(left)), encode(on_common_square(right)))
+
+
+def of_one_length(left: bytes, right: bytes) -> tuple[bytes, bytes]:
+    """JPEG files with random bytes after their end mark."""
+    length = -(-max(len(left), len(right)) // BLOCK_BYTES) * BLOCK_BYTES
+    return left + secrets.token_bytes(length - len(left)), right + secrets.token_bytes(length - len(right))
+
+
+@lru_cache(maxsize=128)
+def stored_square(path: Path) -> bytes:
+    """A stored picture as raters see it, not yet padded. A study shows few pictures to many, and stored files never change."""
+    with Image.open(path) as picture:
+        return encode(on_common_square(picture))
 
 
 def on_common_square(picture: Image.Image) -> Image.Image:

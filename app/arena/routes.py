@@ -77,7 +77,7 @@ def routes(services: Services) -> list[Route]:
         now = arena.progress(services, study, owner)
         if assignment is None or now["done"] == now["total"]:  # a sitting is complete
             sweeper.ask(study)
-        return {"finished": True, **now} if assignment is None else arena.card(services, study, assignment, owner)
+        return {**({"finished": True} if assignment is None else arena.card(services, assignment)), **now}
 
     def welcome(owner: str, message: dict[str, Any]) -> dict[str, Any]:
         return arena.welcome(services, arena.study_for(services, message.get("study")), owner)

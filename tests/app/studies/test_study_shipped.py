@@ -84,7 +84,7 @@ def test_it_is_open_for_raters_with_every_control_and_without_a_vote(drawn, fres
     fresh.store.record_consent(arena.rater_of(fresh, "a stranger").id)
     finish_practice(fresh, study, "a stranger")
     pair = arena.next_pair(fresh, arena.study_for(fresh, None), "a stranger")
-    assert arena.card(fresh, study, pair, "a stranger")["left"].startswith("data:image/jpeg")
+    assert arena.card(fresh, pair)["left"].startswith("data:image/jpeg")
 
 
 def test_the_second_start_takes_nothing_in_and_changes_nothing(drawn, fresh):
