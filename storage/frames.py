@@ -25,6 +25,7 @@ from sqlalchemy.orm import Session
 from storage import ballots
 from storage.coverage import current_votes
 from storage.records import Flaw as FlawRecord
+from storage.records import StudyTables
 from storage.schema import Assignment, Comparison, Exclusion, Flaw, Generation, Rater, Setting, Vote
 
 Row = dict[str, Any]
@@ -48,40 +49,55 @@ def votes(session: Session, study_id: str | None, simulated: bool | None) -> lis
     return rows
 
 
-COLUMNS = (
-    "vote",
-    "assignment",
-    "comparison",
-    "rater",
-    "criterion",
-    "answer",
-    "left_side",
-    "repeat_of",
-    "propensity",
-    "decision_ms",
-    "answered_at",
-)
 CHUNK = 500  # rows that live at a time; more than 700 objects would wake Python's garbage collector again and again
 
 
-def columns(
-    session: Session, study_id: str, simulated: bool | None
-) -> tuple[dict[str, list[Any]], dict[str, Row], dict[str, list[str]]]:
-    """The long table in three parts that join on their ids, for readers of 100k votes: COLUMNS as lists (times as
-    text), comparison id -> what all its votes share, vote id -> the rules that exclude it."""
-    by_name: dict[str, list[Any]] = {name: [] for name in COLUMNS}
-    found = session.execute(_column_query(study_id, simulated), execution_options={"yield_per": CHUNK})
+def tables(session: Session, study_id: str, simulated: bool) -> StudyTables:
+    """The same for readers of 100k votes: nothing is repeated, and the reader joins by ids."""
+    votes = _vote_query(study_id, simulated).with_only_columns(
+        Vote.id.label("vote"),
+        Vote.assignment_id.label("assignment"),
+        Vote.criterion,
+        Vote.answer,
+        Vote.decision_ms,
+        cast(Vote.created_at, String).label("answered_at"),
+    )
+    assignments = select(
+        Assignment.id.label("assignment"),
+        Assignment.comparison_id.label("comparison"),
+        Assignment.rater_id.label("rater"),
+        Assignment.left_side,
+        Assignment.repeat_of,
+        Assignment.propensity,
+    ).where(Assignment.study_id == study_id)
+    comparisons = select(
+        Comparison.id.label("comparison"),
+        Comparison.kind,
+        Comparison.factor,
+        Comparison.block,
+        Comparison.expected,
+        Comparison.generation_a,
+        Comparison.generation_b,
+    ).where(Comparison.study_id == study_id)
+    pictures = _columns(session, _picture_query(study_id))
+    used = select(Setting).where(Setting.id.in_(set(pictures["setting"])))
+    return StudyTables(
+        votes=_columns(session, votes),
+        assignments=_columns(session, assignments),
+        comparisons=_columns(session, comparisons.order_by(Comparison.id)),
+        pictures=pictures,
+        settings={row.id: row.values for row in session.scalars(used.order_by(Setting.id))},
+        rules=_rules_in_force(session, study_id),
+    )
+
+
+def _columns(session: Session, query: Select[Any]) -> dict[str, list[Any]]:
+    found = session.execute(query, execution_options={"yield_per": CHUNK})
+    by_name: dict[str, list[Any]] = {name: [] for name in found.keys()}  # noqa: SIM118, a result is no mapping
     for rows in found.partitions():
-        for name, values in zip(COLUMNS, zip(*rows, strict=True), strict=True):
-            by_name[name].extend(values)
-    return by_name, _pairs(session, study_id, _pictures(session, study_id)), _rules_in_force(session, study_id)
-
-
-def _column_query(study_id: str, simulated: bool | None) -> Select[Any]:
-    names = [name for name in COLUMNS if name != "answered_at"]
-    query = _vote_query(study_id, simulated).order_by(None).order_by(Vote.id)
-    known = {column.key: column for column in query.selected_columns}
-    return query.with_only_columns(*[known[name] for name in names], cast(Vote.created_at, String).label("answered_at"))
+        for values, more in zip(by_name.values(), zip(*rows, strict=True), strict=True):
+            values.extend(more)
+    return by_name
 
 
 def flaws(session: Session, study_id: str) -> list[FlawRecord]:
@@ -165,10 +181,18 @@ def _vote_query(study_id: str | None, simulated: bool | None) -> Select[Any]:
 
 def _pictures(session: Session, study_id: str | None) -> dict[str, Row]:
     """generation id -> its columns without the suffix; only pictures that some pair of the study shows."""
+    settings = _settings(session)
+    found = session.execute(_picture_query(study_id))
+    names = list(found.keys())
+    rows = (dict(zip(names, values, strict=True)) for values in found)
+    return {row["generation"]: {**row, **settings[row["setting"]]} for row in rows}
+
+
+def _picture_query(study_id: str | None) -> Select[Any]:
     shown = [Comparison.generation_a, Comparison.generation_b]
     scope = [] if study_id is None else [Comparison.study_id == study_id]
     wanted = select(shown[0]).where(*scope).union(select(shown[1]).where(*scope))
-    query = select(
+    return select(
         Generation.id.label("generation"),
         Generation.source,
         Generation.prompt_sent.label("prompt"),
@@ -179,11 +203,6 @@ def _pictures(session: Session, study_id: str | None) -> dict[str, Row]:
         Generation.peak_memory_bytes,
         Generation.numerics_id.label("numerics"),
     ).where(Generation.id.in_(wanted))
-    settings = _settings(session)
-    found = session.execute(query)
-    names = list(found.keys())
-    rows = (dict(zip(names, values, strict=True)) for values in found)
-    return {row["generation"]: {**row, **settings[row["setting"]]} for row in rows}
 
 
 def _settings(session: Session) -> dict[str, Row]:

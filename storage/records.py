@@ -199,6 +199,20 @@ class Coverage:
 
 
 @dataclass(frozen=True)
+class StudyTables:
+    """All that the ratings of a study are computed from, as columns of equal length that join by the ids under the tables' names."""
+
+    votes: Mapping[
+        str, Sequence[Any]
+    ]  # current ones: vote, assignment, criterion, answer, decision_ms, answered_at (text)
+    assignments: Mapping[str, Sequence[Any]]  # assignment, comparison, rater, left_side, repeat_of, propensity
+    comparisons: Mapping[str, Sequence[Any]]  # comparison, kind, factor, block, expected, generation_a, generation_b
+    pictures: Mapping[str, Sequence[Any]]  # generation, prompt, setting, seed, steps, seconds, peak_memory_bytes, ...
+    settings: Mapping[str, Mapping[str, Any]]  # setting -> its values
+    rules: Mapping[str, Sequence[str]]  # vote -> rules that exclude it
+
+
+@dataclass(frozen=True)
 class Measured:
     """One finished generation as material for time estimates."""
 

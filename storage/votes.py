@@ -12,7 +12,7 @@ from storage import ballots, frames, schema
 from storage.coverage import current_votes
 from storage.errors import DuplicateVote, NotFound, UndoTooLate, WrongState
 from storage.part import Part, insert_or_get, must_find
-from storage.records import Assignment, Flaw, Vote
+from storage.records import Assignment, Flaw, StudyTables, Vote
 from storage.schema import ANSWERS, utc_now
 
 UNDO_SECONDS = 30
@@ -200,12 +200,10 @@ class Votes(Part):
         with self.database.read() as session:
             return frames.votes(session, study_id, simulated)
 
-    def votes_columns(
-        self, study_id: str, *, simulated: bool | None = False
-    ) -> tuple[dict[str, list[Any]], dict[str, dict[str, Any]], dict[str, list[str]]]:
-        """The same for readers of many votes, in three parts (see storage/frames.py)."""
+    def study_tables(self, study_id: str, *, simulated: bool = False) -> StudyTables:
+        """The same for readers of many votes, not yet joined."""
         with self.database.read() as session:
-            return frames.columns(session, study_id, simulated)
+            return frames.tables(session, study_id, simulated)
 
 
 def _check_answer(answer: str) -> None:

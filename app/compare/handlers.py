@@ -28,8 +28,8 @@ from app.gallery_handlers import side_label
 from app.request import GenerationRequest
 from app.results import view as results_view
 from app.services import Services
+from app.studies import cache as study_cache
 from app.studies.admin import invite_link
-from app.study.records import vote_frame
 from app.visit import refuse
 from storage.errors import NotFound
 from storage.records import Job, Study
@@ -154,7 +154,7 @@ class CompareHandlers:
         """Empty before there are votes."""
         if study.opened_at is None:
             return {}
-        votes = vote_frame(self.services.store.votes_frame(study.id))
+        votes = study_cache.material(self.services, study.id).votes
         if votes.empty:
             return {}
         return {r.Index: Won(r.share, r.low, r.high, int(r.n)) for r in win_shares(votes, criterion).itertuples()}

@@ -13,7 +13,7 @@ from app.study.choice import Pool
 from app.study.coding import Coding
 from app.study.design import setting_levels
 from app.study.ratings import Rating, rate
-from app.study.records import joined_frame, pair_frame, pool_of, study_coding
+from app.study.records import pair_frame, pool_of, study_coding, vote_frame
 from app.study.reliability import OVERLAP_NEEDED, overlap_share, reliability
 from app.study.tables import what_if
 from app.study.votes import FACTORS
@@ -37,11 +37,15 @@ def material(services: Services, study_id: str) -> Material:
 @lru_cache(maxsize=4)
 def _material(services: Services, study_id: str, version: tuple) -> Material:
     """`version` says when an older reading is out of date."""
-    columns, by_id, rules = services.store.votes_columns(study_id)
+    tables = services.store.study_tables(study_id)
     pictures, settings = services.store.study_settings(study_id)
-    pairs = pair_frame(by_id)
+    pairs = pair_frame(tables)
     return Material(
-        joined_frame(columns, pairs, rules), pairs, rules, list(settings.values()), study_coding(pictures, settings)[1]
+        vote_frame(tables, pairs),
+        pairs,
+        tables.rules,
+        list(settings.values()),
+        study_coding(pictures, settings)[1],
     )
 
 

@@ -28,7 +28,7 @@ from PIL import Image
 from app.studies import commands as study_commands
 from app.study.choice import Choice, Pool, Seen
 from app.study.planted import Truth
-from app.study.records import history_of, pool_of, study_coding, vote_frame, with_raters
+from app.study.records import history_of, pair_frame, pool_of, study_coding, vote_frame, with_raters
 from app.study.reliability import overlap_share, reliability
 from app.study.simulate import Plan, recovery, simulate_study, summary
 from storage.records import NewComparison
@@ -88,7 +88,8 @@ class DatabaseLedger:
         return assignment.id
 
     def votes(self) -> pd.DataFrame:
-        return vote_frame(self.store.votes_frame(self.study, simulated=True))
+        tables = self.store.study_tables(self.study, simulated=True)
+        return vote_frame(tables, pair_frame(tables))
 
 
 def _draw_pictures(store: Store, plan: Plan, study: str) -> dict[str, str]:

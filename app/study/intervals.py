@@ -7,14 +7,13 @@ once prompts and raters differ; that naive interval is kept beside the honest on
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy import sparse, stats
 
 
 def cluster_sums(scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     """(n, p) scores, (n,) cluster codes 0..G-1 -> (G, p) sums inside each cluster."""
-    sums = np.zeros((int(cluster.max()) + 1, scores.shape[1]))
-    np.add.at(sums, cluster, scores)
-    return sums
+    member = sparse.csr_array((np.ones(len(cluster)), (cluster, np.arange(len(cluster)))))
+    return member @ scores
 
 
 def one_way_meat(scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:

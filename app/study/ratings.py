@@ -51,15 +51,17 @@ def rate(votes: pd.DataFrame, criterion: str, factors=FACTORS, coding: Coding | 
 
 def _fit(used: pd.DataFrame, criterion: str, coding: Coding, contrast: np.ndarray) -> Rating:
     design = np.column_stack([contrast, np.where(used["left_side"] == "a", 1.0, -1.0)])
-    observed = np.eye(3)[outcome(used)]
-    precision = ridge(coding)
-    parameters = davidson.fit(design, observed, np.ones(len(used)), precision)
-    information = davidson.information(design, np.ones(len(used)), parameters)
-    curvature = information + np.diag(precision)
+    result = outcome(used)
+    rows, row = np.unique(design, axis=0, return_inverse=True)  # few settings meet in many votes
+    counts = np.zeros((len(rows), 3))
+    np.add.at(counts, (row, result), 1)
+    weight, precision = counts.sum(axis=1), ridge(coding)
+    parameters = davidson.fit(rows, counts / weight[:, None], weight, precision)
+    curvature = davidson.information(rows, weight, parameters) + np.diag(precision)
     prompt, rater = (pd.factorize(used[column])[0] for column in ("prompt", "rater"))
     meat = np.zeros_like(curvature)
     if len(used):
-        meat = two_way_meat(davidson.scores(design, observed, parameters), prompt, rater)
+        meat = two_way_meat(davidson.scores(design, np.eye(3)[result], parameters), prompt, rater)
     touched = np.column_stack([design != 0, np.ones(len(used), dtype=bool)])
     return Rating(
         criterion,

@@ -13,6 +13,7 @@ from app.study.choice import Pool, Seen
 from app.study.coding import Coding, make_coding
 from app.study.design import setting_levels
 from app.study.votes import FACTORS
+from storage.records import StudyTables
 
 COLUMNS = (
     "vote",
@@ -42,43 +43,43 @@ COLUMNS = (
     "peak_memory_bytes_b",
     *(f"{factor}_{side}" for side in ("a", "b") for factor in FACTORS),
 )
+WITH_GAPS = ("answer", "excluded", "expected", "repeat_of")  # compared with each other or with None
 
 
-def vote_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """The store's long table -> the vote frame (app/study/votes.py). The schedule level carries its scale."""
-    frame = pd.DataFrame(
-        rows, columns=list(dict.fromkeys([*COLUMNS, "setting_a", "setting_b", "settings_a", "settings_b"]))
-    )
-    for side in ("a", "b"):
-        known = {
-            key: setting_levels(values)
-            for key, values in dict(zip(frame[f"setting_{side}"], frame[f"settings_{side}"])).items()
-        }
-        for factor in FACTORS:
-            frame[f"{factor}_{side}"] = frame[f"setting_{side}"].map(
-                {key: level[factor] for key, level in known.items()}
-            )
-    return frame[list(COLUMNS)].astype({"excluded": object, "repeat_of": object, "answer": object})
-
-
-def joined_frame(
-    columns: Mapping[str, Sequence[Any]], shared: pd.DataFrame, excluded: Mapping[str, Sequence[str]]
-) -> pd.DataFrame:
-    """The same vote frame from parts: what all votes of a pair share (`pair_frame`) is spread by position."""
-    votes = pd.DataFrame(dict(columns))
+def vote_frame(tables: StudyTables, pairs: pd.DataFrame) -> pd.DataFrame:
+    """The store's tables and the `pair_frame` of them -> the vote frame (app/study/votes.py), oldest vote first."""
+    assignments = pd.DataFrame(tables.assignments)
+    assignments["comparison"] = assignments["comparison"].astype("category")
+    assignments["rater"] = assignments["rater"].astype("category")
+    votes = pd.DataFrame(tables.votes).sort_values("vote", kind="stable", ignore_index=True)
     votes["answered_at"] = pd.to_datetime(votes["answered_at"], format="ISO8601", utc=True)
-    votes["excluded"] = (
-        votes["vote"].map({vote: rules[0] for vote, rules in excluded.items() if rules}) if excluded else None
-    )
-    where = pd.Index(shared["comparison"]).get_indexer(votes["comparison"])
-    spread = shared.drop(columns=list(votes.columns)).take(where).reset_index(drop=True)
-    frame = pd.concat([votes, spread], axis=1)[list(COLUMNS)]
-    return frame.astype({"excluded": object, "repeat_of": object, "answer": object})
+    votes["criterion"] = votes["criterion"].astype("category")
+    votes["excluded"] = votes["vote"].map({vote: rules[0] for vote, rules in tables.rules.items()}).astype(object)
+    votes = _spread(votes, assignments, "assignment")
+    return _spread(votes, pairs, "comparison")[list(COLUMNS)].astype(dict.fromkeys(WITH_GAPS, object))
 
 
-def pair_frame(pairs: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """Comparisons of a study as rows of a vote frame without votes."""
-    return vote_frame([{"comparison": key, **pair} for key, pair in pairs.items()])
+def pair_frame(tables: StudyTables) -> pd.DataFrame:
+    """The study's comparisons with what is known of both pictures: the columns of a vote frame that all votes of a pair
+    share. The schedule level carries its scale."""
+    pictures = pd.DataFrame(tables.pictures)
+    known = pd.DataFrame([setting_levels(values) for values in tables.settings.values()], columns=[*FACTORS, "rest"])
+    known = known.drop(columns="rest").assign(setting=list(tables.settings))
+    pictures = _spread(pictures, known, "setting")
+    pairs = pd.DataFrame(tables.comparisons)
+    for side in ("a", "b"):
+        pairs = _spread(pairs, pictures.add_suffix(f"_{side}"), f"generation_{side}")
+    marks = [f"[deleted {block or key}]" for block, key in zip(pairs["block"], pairs["comparison"])]
+    pairs["prompt"] = pairs["prompt_a"].where(pairs["prompt_a"].notna(), pd.Series(marks, dtype=object))
+    pairs = pairs[[name for name in COLUMNS if name in pairs]]
+    words = [name for name in pairs if name not in WITH_GAPS and not pd.api.types.is_numeric_dtype(pairs[name])]
+    return pairs.astype(dict.fromkeys(words, "category"))
+
+
+def _spread(many: pd.DataFrame, few: pd.DataFrame, key: str) -> pd.DataFrame:
+    """`many` with the columns of the row of `few` that has the same key."""
+    where = pd.Index(few[key]).get_indexer(many[key])
+    return pd.concat([many, few.drop(columns=key).take(where).set_axis(many.index)], axis=1)
 
 
 def study_coding(pictures: Mapping[str, str], settings: Mapping[str, Mapping[str, Any]]) -> tuple[pd.DataFrame, Coding]:

@@ -17,7 +17,7 @@ from app.arena import arena
 from app.arena.blind import BLOCK_BYTES, DISPLAY_PX, blind_pair, degraded
 from app.arena.routes import VOTES_A_MINUTE, routes
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
-from app.study.records import vote_frame
+from app.study.records import pair_frame, vote_frame
 from app.web.identity import COOKIE
 
 
@@ -51,7 +51,8 @@ class Browser:
 
 
 def rows(services, study):
-    return vote_frame(services.store.votes_frame(study.id))
+    tables = services.store.study_tables(study.id)
+    return vote_frame(tables, pair_frame(tables))
 
 
 def test_a_pair_five_answers_and_the_rows_behind_them(services, study):

@@ -80,9 +80,9 @@ def test_the_real_database_tells_the_same_story_as_memory(store):
         "resolution_b",
     ]
     memory, database = (
-        simulate_study(plan, Truth(EFFECTS), 5, *ledger)[0].sort_values(
-            ["criterion", "propensity", "prompt", "answer"]
-        )[columns]
+        simulate_study(plan, Truth(EFFECTS), 5, *ledger)[0][columns]
+        .astype(object)
+        .sort_values(["criterion", "propensity", "prompt", "answer"])
         for ledger in ((), (in_database,))
     )
     assert len(memory) == 3 * 15 * 3
