@@ -52,7 +52,9 @@ class GalleryHandlers:
             raise refuse(error) from error
         if viewer is not None:  # seen with their settings, so never to be rated blind
             self.store.note_sightings(viewer, [each.id for each in found.items if each.owner != viewer])
-        empty = "Nothing here yet. Pictures appear as soon as they are drawn."
+        empty = (
+            "Nothing here fits. Pictures appear as soon as they are drawn; a filter hides those that it does not name."
+        )
         return cards_html(self.services, found.items, picks(picked), empty), found.next_cursor
 
     def choices(self, viewer: str | None) -> dict[str, list[Any]]:

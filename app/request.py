@@ -13,6 +13,7 @@ from typing import Any
 
 from app.settings import Settings
 
+TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # a caption would read backwards
 MAX_SEED = 2**53 - 1  # what a browser's number holds exactly
 NOT_OF_THE_PIPELINE = ("typed", "checkpoint", "allow_untrained", "replay_of")
 _POINT = re.compile(r"\s*([0-9.]+)\s*:\s*([0-9.]+)\s*")
@@ -102,7 +103,8 @@ def check_text(name: str, text: Any, most: int) -> None:
         raise ValueError(f"the {name} is empty; write what the picture should show")
     if len(text) > most:
         raise ValueError(f"the {name} has {len(text)} characters; at most {most} are allowed")
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in text if character not in "\n\t"):
+    visible = text.translate({ord("\n"): None, ord("\t"): None})
+    if any(unicodedata.category(each) in ("Cc", "Cs") or each in TURNS_TEXT for each in visible):
         raise ValueError(f"the {name} holds control characters")
 
 

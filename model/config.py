@@ -111,7 +111,8 @@ class TokenShuffleConfig(PreTrainedConfig):
             f"None or a text id, 0 to {self.text_vocab_size - 1}",
         )
         for name in ("rope_theta", "rms_norm_eps"):
-            _require(_is_number(getattr(self, name)), name, getattr(self, name), "a number")
+            value = getattr(self, name)
+            _require(_is_number(value) and 0 < value < float("inf"), name, value, "a finite number above 0")
         for cell in self.trained_cells:
             named = isinstance(cell, dict) and all(_is_number(cell.get(key)) for key in CELL_KEYS)
             _require(named, "a trained cell", cell, f"a dict with numbers for {sorted(CELL_KEYS)}")

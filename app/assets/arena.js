@@ -212,8 +212,9 @@ function onKey(event) {
   const choices = {1: 'left', 2: 'right', 3: 'both_good', 4: 'both_bad', 5: 'cannot_tell'};
   const acts = {' ': flip, z: zoom, f: brush, u: undo, Escape: sideBySide};
   if (!$('.arena-next').hidden) acts.Enter = goOn;
-  if (choices[event.key]) answer(choices[event.key]);
-  else if (acts[event.key]) acts[event.key]();
+  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;   /* caps lock or not */
+  if (choices[key]) answer(choices[key]);
+  else if (acts[key]) acts[key]();
   else return;
   event.preventDefault();
 }

@@ -4,6 +4,10 @@
   const typing = (node) => node && (node.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(node.tagName));
   const shown = (node) => node && node.offsetParent !== null && !node.disabled;
 
+  document.addEventListener('keydown', (event) => {   // before Gradio sees it: one picture at a time is followed
+    if (event.key === 'Enter' && shown($('#stop')) && event.target.closest?.('#prompt')) { event.preventDefault(); event.stopPropagation(); }
+  }, true);
+
   document.addEventListener('keydown', (event) => {
     if (event.key === 'Enter' && (event.ctrlKey || event.metaKey) && shown($('#go'))) { event.preventDefault(); $('#go').click(); }
     if (event.key === 'Escape' && !$('dialog.zoom') && !event.target.closest?.('[role=combobox]') && shown($('#stop'))) $('#stop').click();

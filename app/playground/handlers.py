@@ -175,11 +175,13 @@ class Handlers:
         linked = dict(request.query_params).get("g") if request else None
         if linked:
             return self._arrive_by_link(linked, owner, token)
-        jobs = self.services.store.jobs_of(owner, of_studies=False, limit=1)  # a grid is followed on its own page
+        jobs = self.services.store.jobs_of(owner, of_studies=False, limit=8)  # a grid is followed on its own page
         if not jobs:
             return Arrival(token, owner)
-        controls = self.controls_of(request_from(jobs[0].request), fixed_seed=False)
-        return Arrival(token, owner, job_id=jobs[0].id, controls=controls)
+        job = next((job for job in jobs if job.state not in ENDED), jobs[0])
+        return Arrival(
+            token, owner, job_id=job.id, controls=self.controls_of(request_from(job.request), fixed_seed=False)
+        )
 
     def _arrive_by_link(self, generation_id: str, owner: str, token: str) -> "Arrival":
         try:
@@ -245,7 +247,7 @@ class Handlers:
             ).tolist()
         except (ValueError, TypeError):
             return None
-        top = max(8.0, *weights, *(w for _, w in points or ()))
+        top = 1.25 * max(2.0, *weights, *(w for _, w in points or ()))
         every = max(len(weights) // 256, 1)
         shown = [round(w, 3) for w in weights[::every]]
         return {"weights": shown, "steps": steps, "top": top, "points": points and [list(p) for p in points]}

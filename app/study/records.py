@@ -43,6 +43,17 @@ COLUMNS = (
     "peak_memory_bytes_b",
     *(f"{factor}_{side}" for side in ("a", "b") for factor in FACTORS),
 )
+WORDS = (
+    "comparison",
+    "kind",
+    "factor",
+    "block",
+    "prompt",
+    "generation",
+    "schedule",
+    "resolution",
+    "checkpoint",
+)  # repeated
 WITH_GAPS = ("answer", "excluded", "expected", "repeat_of")  # compared with each other or with None
 
 
@@ -72,7 +83,7 @@ def pair_frame(tables: StudyTables) -> pd.DataFrame:
     marks = [f"[deleted {block or key}]" for block, key in zip(pairs["block"], pairs["comparison"])]
     pairs["prompt"] = pairs["prompt_a"].where(pairs["prompt_a"].notna(), pd.Series(marks, dtype=object))
     pairs = pairs[[name for name in COLUMNS if name in pairs]]
-    words = [name for name in pairs if name not in WITH_GAPS and not pd.api.types.is_numeric_dtype(pairs[name])]
+    words = [name for name in pairs if name.removesuffix("_a").removesuffix("_b") in WORDS]
     return pairs.astype(dict.fromkeys(words, "category"))
 
 

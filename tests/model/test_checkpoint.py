@@ -153,8 +153,10 @@ def test_config_with_impossible_sizes(folder):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"rope_theta": "x"}, "rope_theta is 'x'; it must be a number"),
-        ({"rms_norm_eps": None}, "rms_norm_eps is None; it must be a number"),
+        ({"rope_theta": "x"}, "rope_theta is 'x'; it must be a finite number above 0"),
+        ({"rope_theta": 0}, "rope_theta is 0; it must be a finite number above 0"),
+        ({"rms_norm_eps": float("nan")}, "rms_norm_eps is nan; it must be a finite number above 0"),
+        ({"rms_norm_eps": None}, "rms_norm_eps is None; it must be a finite number above 0"),
         ({"dtype": "float99"}, "cannot be read"),
         ({"trained_cells": [{"min_pixels": "a", "max_pixels": 1, "window": 1}]}, "a trained cell is .* numbers for"),
     ],

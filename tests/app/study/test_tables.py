@@ -48,6 +48,23 @@ def test_the_front_holds_what_nothing_beats_in_both(votes):
     assert table.loc[4, "front"] and not table.loc[1, "front"]  # window 4 is faster and preferred here
 
 
+def test_of_two_settings_that_cost_the_same_only_the_better_is_on_the_front(votes):
+    table = rated_costs(rate(votes, "alignment"), votes.assign(steps_a=64, steps_b=64), votes, "steps").set_index(
+        "window"
+    )
+    assert table.loc[4, "front"] and not table.loc[1, "front"]
+
+
+def test_clusters_that_agree_by_luck_take_no_look_too_early(votes):
+    few = votes[votes["criterion"] == "alignment"].head(60)
+    few = few.assign(
+        answer=["a", "b"] * 30, rater=[f"r{i // 20}" for i in range(60)], prompt=[f"p{i // 30}" for i in range(60)]
+    )
+    rating = rate(few, "alignment")
+    (row,) = verdicts(rating, ["window=4"], []).itertuples()
+    assert row.se < 0.1 < (row.naive_high - row.naive_low) / 4 and row.fraction < 0.5
+
+
 def test_what_nobody_rated_is_predicted_and_says_so(votes):
     unrated = votes.head(1).assign(schedule_a="constant 9", schedule_b="constant 9", generation_a="x", generation_b="y")
     pairs = pd.concat([votes, unrated])
