@@ -74,7 +74,12 @@ def build(services: Services) -> gr.Blocks:
         outputs = [link, summary, *texts[:3], *figures.values(), *notes.values()]
         wire(services, page, token, filters, outputs, figures, texts[3])
         if changed is not None:
-            changed.change(lambda: gr.update(choices=results_view.studies(services)), None, filters[0], **PRIVATE)
+            changed.change(
+                lambda chosen: gr.update(choices=results_view.studies(services, chosen)),
+                filters[0],
+                filters[0],
+                **PRIVATE,
+            )
     return page
 
 
@@ -168,7 +173,7 @@ def wire(
 def filter_updates(services: Services, wish: Wish) -> list[Any]:
     rules, raters = results_view.suppositions(services, wish.study) if wish.study else ([], [])
     return [
-        gr.update(choices=results_view.studies(services), value=wish.study),
+        gr.update(choices=results_view.studies(services, wish.study), value=wish.study),
         wish.criteria,
         gr.update(choices=results_view.factors_of(services, wish.study), value=wish.factor),
         wish.cost,

@@ -69,9 +69,10 @@ class View:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-def studies(services: Services) -> list[tuple[str, str]]:
-    """(name, id) of the human studies, newest first; grids only once somebody queued two cells for rating."""
-    shown = [study for study in services.store.list_studies() if not is_grid(study) or study.opened_at]
+def studies(services: Services, linked: str | None = None) -> list[tuple[str, str]]:
+    """(name, id) of the human studies, newest first. A visitor's grid that is rated is shown to those who have its link."""
+    everything = services.store.list_studies()
+    shown = [study for study in everything if not is_grid(study) or (study.opened_at and study.id == linked)]
     return [(f"{study.name} ({study.state})", study.id) for study in shown]
 
 
@@ -221,7 +222,7 @@ def suppositions(services: Services, study_id: str) -> tuple[list[str], list[tup
 
 def wish_from(services: Services, query: Mapping[str, str]) -> Wish:
     """The address, as far as it makes sense."""
-    known = [study_id for _, study_id in studies(services)]
+    known = [study_id for _, study_id in studies(services, query.get("study"))]
     study = query.get("study") if query.get("study") in known else next(iter(known), None)
     criteria = [name for name in query.get("criteria", "").split(",") if name in CRITERIA] or list(CRITERIA)
     factor = query.get("factor") if query.get("factor") in factors_of(services, study) else "window"
