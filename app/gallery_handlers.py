@@ -19,6 +19,7 @@ from storage.records import Generation, GenerationFilter
 PAGE_SIZE = 48
 SCOPES = ("Everything", "Mine", "Published")
 MAX_SEARCH_CHARS = 200
+EMPTY = "Nothing here yet. Pictures appear as soon as they are drawn."
 
 
 @dataclass(frozen=True)
@@ -52,9 +53,8 @@ class GalleryHandlers:
             raise refuse(error) from error
         if viewer is not None:  # seen with their settings, so never to be rated blind
             self.store.note_sightings(viewer, [each.id for each in found.items if each.owner != viewer])
-        empty = (
-            "Nothing here fits. Pictures appear as soon as they are drawn; a filter hides those that it does not name."
-        )
+        filtered = any((wish.text, wish.sizes, wish.windows, wish.schedules, wish.since, wish.until))
+        empty = "No picture fits these filters." if filtered else EMPTY
         return cards_html(self.services, found.items, picks(picked), empty), found.next_cursor
 
     def choices(self, viewer: str | None) -> dict[str, list[Any]]:

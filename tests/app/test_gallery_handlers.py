@@ -1,6 +1,7 @@
 """The gallery's handlers as plain functions, and who is given which picture."""
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
@@ -47,6 +48,12 @@ def wish(**changes):
 
 def shown(handlers, viewer, **changes):
     return handlers.page(wish(**changes), viewer, None, [])[0].count('class="card"')
+
+
+def test_an_empty_gallery_and_filters_without_a_hit_say_different_things(handlers, draw):
+    assert "Nothing here yet" in handlers.page(ALL, "ann", None, [])[0]
+    draw()
+    assert "No picture fits these filters" in handlers.page(replace(ALL, text="kite"), "ann", None, [])[0]
 
 
 def test_filters_narrow_what_one_may_see(handlers, draw):
