@@ -1,5 +1,6 @@
 """What a Token-Shuffle model is made of: one configuration class and the named presets."""
 
+import re
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -7,6 +8,7 @@ from transformers import PreTrainedConfig
 POSITIONS = ("sequence", "axial")
 WINDOW_HEADS = ("independent", "causal")
 CELL_KEYS = {"min_pixels", "max_pixels", "window"}
+MORE_CELL_NUMBERS = {"max_aspect", "samples", "loss", "loss_error"}
 SIZES = (
     "hidden_size",
     "intermediate_size",
@@ -18,7 +20,11 @@ SIZES = (
     "image_vocab_size",
     "max_text_tokens",
     "max_pixels",
+    "shuffle_num_blocks",
+    "window_head_width",
 )
+REPEATED = ("num_hidden_layers", "shuffle_num_blocks")  # made one by one, before any weight is read
+MOST_REPEATED = 1000
 
 
 class TokenShuffleConfig(PreTrainedConfig):
@@ -82,7 +88,8 @@ class TokenShuffleConfig(PreTrainedConfig):
         for name in SIZES:
             value = getattr(self, name)
             given = value is not None or name not in ("num_key_value_heads", "head_dim")
-            _require(not given or (isinstance(value, int) and value >= 1), name, value, "a whole number from 1")
+            most = MOST_REPEATED if name in REPEATED else 2**31 - 1
+            _require(not given or _is_count(value, most), name, value, f"a whole number from 1 to {most}")
         self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
         self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         for name in ("shuffle_windows", "trained_cells"):
@@ -113,9 +120,13 @@ class TokenShuffleConfig(PreTrainedConfig):
         for name in ("rope_theta", "rms_norm_eps"):
             value = getattr(self, name)
             _require(_is_number(value) and 0 < value < float("inf"), name, value, "a finite number above 0")
+        for name in ("text_loss_weight", "z_loss_weight"):
+            value = getattr(self, name)
+            _require(_is_number(value) and 0 <= value < float("inf"), name, value, "a finite number from 0")
+        for name in ("qk_norm", "tie_word_embeddings"):
+            _require(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         for cell in self.trained_cells:
-            named = isinstance(cell, dict) and all(_is_number(cell.get(key)) for key in CELL_KEYS)
-            _require(named, "a trained cell", cell, f"a dict with numbers for {sorted(CELL_KEYS)}")
+            _check_cell(cell)
         _require(self.positions in POSITIONS, "positions", self.positions, f"one of {POSITIONS}")
         _require(self.window_head in WINDOW_HEADS, "window_head", self.window_head, f"one of {WINDOW_HEADS}")
         _require(
@@ -138,6 +149,26 @@ class TokenShuffleConfig(PreTrainedConfig):
                 self.hidden_size,
                 f"a multiple of {s**2} when code_width is None",
             )
+
+
+def _check_cell(cell: object) -> None:
+    named = isinstance(cell, dict) and all(_is_number(cell.get(key)) for key in CELL_KEYS)
+    _require(named, "a trained cell", cell, f"a dict with numbers for {sorted(CELL_KEYS)}")
+    for key in MORE_CELL_NUMBERS & set(cell):
+        _require(_is_number(cell[key]), f"{key} of a trained cell", cell[key], "a number")
+    size = cell.get("size", 16)
+    _require(
+        re.fullmatch(r"\d+(x\d+)?", str(size)) is not None,
+        "size of a trained cell",
+        size,
+        'px, such as 512 or "576x448"',
+    )
+    claimed = cell.get("claimed", True)
+    _require(isinstance(claimed, bool), "claimed of a trained cell", claimed, "true or false")
+
+
+def _is_count(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
 
 
 def _is_number(value: object) -> bool:

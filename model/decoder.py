@@ -95,9 +95,10 @@ class Run:
         guided = (plan.weights != 1).nonzero()
         self.unguided_from = int(guided.max()) + 1 if len(guided) else 0
         device = decoder.device
-        self.codes = torch.full((self.images, self.steps, plan.window**2), -1, device=device)
         self.noise = gather_windows(plan.noise, plan.window)
         self.known = None if plan.known is None else gather_windows(plan.known, plan.window)
+        unknown = torch.full((self.images, self.steps, plan.window**2), -1, device=device)
+        self.codes = unknown if self.known is None else self.known.clone()
         self.turns = self._turns(device)
         self.graphs = StepGraphs() if decoder.graphed else None
         self.caches = self._new_caches(device)
@@ -108,7 +109,7 @@ class Run:
 
     @property
     def tokens(self) -> Tensor:
-        """Codes so far, int64 [n, H, W]; -1 where none is drawn yet. A copy."""
+        """Codes so far, int64 [n, H, W]: known and drawn ones, -1 elsewhere. A copy."""
         return scatter_windows(self.codes, self.plan.height, self.plan.width).clone()
 
     @torch.inference_mode()
@@ -166,7 +167,7 @@ class Run:
         """Prompts and windows known ahead through the backbone -> hidden states [R, D] that predict the next one."""
         x = F.embedding(self.plan.prompt, self.decoder.embedding).float()
         if self.step:
-            self.codes[:, : self.step] = known = self.known[:, : self.step]
+            known = self.known[:, : self.step]
             fused = self.layers.fuse(known.flatten(0, 1)).unflatten(0, (self.images, -1))
             x = torch.cat((x, fused.repeat(self.rows // self.images, 1, 1)), dim=1)
         for start in range(0, x.shape[1], PREFILL):

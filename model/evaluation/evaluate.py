@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw, ImageOps
+from torch import Tensor
 from tqdm import tqdm
 
 from model.benchmark import clock
+from model.evaluation.frechet import Lite2Features, frechet_distance
 from model.evaluation.geneval import COUNTS, Prompt, draw_scene, is_correct, read_prompts
 from model.evaluation.judge import Judge
 from model.evaluation.scores import Rate, markdown, table
@@ -74,9 +76,10 @@ def measure_cell(
     images: int,
     batch: int,
     seed: int,
-    frechet: bool,
+    features: Lite2Features | None,
 ) -> tuple[dict[str, Any], Image.Image]:
-    """The figures of one cell as plain JSON types, and its contact sheet."""
+    """The figures of one cell as plain JSON types, and its contact sheet; with ``features``, its Fréchet distance too."""
+    real = real_features(features, prompts, size) if features else None
     verdicts: list[list[bool]] = [[] for _ in prompts]
     first: list[Image.Image] = [None] * len(prompts)  # all pictures of the full set would fill the memory
     seconds = []
@@ -100,25 +103,18 @@ def measure_cell(
         },
         "verdicts": {p.text: v for p, v in zip(prompts, verdicts)},
     }
-    if frechet:
-        figures["frechet"] = distances(prompts, first, size)
+    if features:
+        generated, other = (round(frechet_distance(some, real[0]), 3) for some in (features(first), real[1]))
+        figures["frechet"] = {"generated": generated, "real": other, "n": len(prompts)}
     return figures, contact_sheet(prompts, first, verdicts)
 
 
-def distances(prompts: list[Prompt], pictures: list[Image.Image], size: str) -> dict[str, float]:
-    """Fréchet distance of one picture a prompt to real scenes of the same prompts, and of real ones to others."""
-    from model.evaluation.frechet import Lite2Features, frechet_distance
-
-    features = Lite2Features()
-    real, other = (
+def real_features(features: Lite2Features, prompts: list[Prompt], size: str) -> list[Tensor]:
+    """Features of composed scenes of the prompts, twice: what a picture is compared with, and what a perfect one gets."""
+    return [
         features([draw_scene(p, rng, *sides(size)).image for p in prompts])
         for rng in map(random.Random, ("real", "other"))
-    )
-    return {
-        "generated": round(frechet_distance(features(pictures), real), 3),
-        "real": round(frechet_distance(other, real), 3),
-        "n": len(prompts),
-    }
+    ]
 
 
 def contact_sheet(prompts: list[Prompt], pictures: list[Image.Image], verdicts: list[list[bool]]) -> Image.Image:
@@ -179,16 +175,23 @@ def evaluate(
     json_file: Path | None,
     sheets: Path | None,
 ) -> str:
-    """Measure the chosen cells; write JSON and sheets after each one, and return the Markdown report."""
+    """Measure the chosen cells; write JSON and sheets after each one, and return the Markdown report.
+
+    What could fail after hours of drawing comes first: the features' weights, real scenes, folders to write to.
+    """
     asked, judge, results = read_prompts(prompts), Judge.load(), []
+    features = Lite2Features() if frechet else None
+    for folder in filter(None, (sheets, json_file and json_file.parent)):
+        folder.mkdir(parents=True, exist_ok=True)
     for w, px in cells(pipe, window, size):
         width, height = sides(px)
         pipe.validate(width=width, height=height, shuffle_window=w, num_images=images)
-        figures, sheet = measure_cell(pipe, judge, asked, w, px, images=images, batch=batch, seed=seed, frechet=frechet)
+        figures, sheet = measure_cell(
+            pipe, judge, asked, w, px, images=images, batch=batch, seed=seed, features=features
+        )
         results.append(figures)
         if json_file:
             json_file.write_text(json.dumps(results, indent=1) + "\n")
         if sheets:
-            sheets.mkdir(parents=True, exist_ok=True)
             sheet.save(sheets / f"window{w}-{px}px.webp", quality=85)
     return report(results)

@@ -31,7 +31,8 @@ TOGETHER = ("{a} and {b}", "{a} and {b}", "{a} next to {b}", "{a} beside {b}", "
 
 def with_article(phrase: str) -> str:
     """``apple`` → ``an apple``; plural-only things get no article."""
-    if phrase.split()[-1] in PLURAL_ONLY and not phrase.startswith(("pair", "bunch")):
+    words = phrase.split()
+    if words[-1] in PLURAL_ONLY and not {"pair", "bunch"} & set(words):
         return phrase
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 

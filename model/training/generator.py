@@ -3,17 +3,21 @@
 Windows are mixed in one run, so that one checkpoint serves them all: each step draws a cell (shard folder,
 window, batch) by its weight. The learning rate warms up, stays
 and decays at the end of a leg, and the shipped weights are a moving average. The same command resumes a run
-that was stopped; ``--init`` starts a new leg from exported weights; ``accelerate launch`` runs it on many GPUs, with
-FSDP too (``--use_fsdp --fsdp_version 2``), where checkpoints are gathered whole, so that any number of processes resumes them.
+that was stopped (Ctrl-C and SIGTERM save first); ``--init`` starts a new leg from exported weights; ``accelerate launch``
+runs it on many GPUs, with FSDP too (``--use_fsdp --fsdp_version 2``), where checkpoints are gathered whole, so that any
+number of processes resumes them.
 """
 
 import argparse
 import json
 import math
 import random
+import signal
+import sys
 import time
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +39,9 @@ from model.pipeline import TokenShufflePipeline
 from model.prompt import END_OF_IMAGE, pad_left, prompt_ids
 from model.settings import sides
 from model.training.precision import has_bf16, mixed_precision
-from model.training.shards import Sample, ShardStream, read_first
+from model.training.shards import Sample, ShardStream, read_first, shard_paths
 from model.training.text_tokenizer import load_or_train
-from model.transformer import TokenShuffleForImageGeneration, TokenShuffleOutput
+from model.transformer import TokenShuffleForImageGeneration
 
 SAVE_SECONDS = 240
 HELD_OUT_SAMPLES = 128
@@ -126,6 +130,7 @@ class GeneratorTrainer:
         self.recipe = json.loads(Path(arguments.config).read_text())
         self.arguments, self.folder = arguments, Path(arguments.out)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self.stopping = False  # asked for by a signal
         # A step uses one window's shuffle pair, so the others have no gradient in it.
         unused = DistributedDataParallelKwargs(find_unused_parameters=True)
         self.accelerator = Accelerator(
@@ -140,7 +145,10 @@ class GeneratorTrainer:
         with self.accelerator.main_process_first():
             self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
         self.bare = self.build_model()
+        self.bare.train()  # `from_pretrained` gives an evaluating one, which checkpoints no activations
+        self.bare.model.gradient_checkpointing = self.recipe.get("gradient_checkpointing", False)
         self.earlier = self.bare.config.trained_cells  # of the legs before this one
+        self.check_shards()
         set_seed(self.recipe["seed"], device_specific=True)
         self.samples = {(cell["size"], cell["window"]): 0 for cell in self.recipe["cells"]}
         self.step, self.seconds = 0, 0.0
@@ -161,6 +169,12 @@ class GeneratorTrainer:
 
     # --- data ---------------------------------------------------------------------------------
 
+    def check_shards(self) -> None:
+        """FileNotFoundError now rather than after hours: scenes to train on, and those that the export measures."""
+        held_out = [size for (size, _), claimed in self.claims().items() if claimed]
+        for folder in [str(cell["size"]) for cell in self.recipe["cells"]] + [f"{size}-held-out" for size in held_out]:
+            shard_paths(Path(self.arguments.shards) / folder)
+
     def stream(self, cell: dict, folder: str, dropout: float) -> Iterator[dict[str, Tensor]]:
         """Endless batches of one cell, this process's share of them; a resumed run goes on with fresh ones.
 
@@ -177,7 +191,7 @@ class GeneratorTrainer:
     # --- training -----------------------------------------------------------------------------
 
     def train(self) -> None:
-        """Run until the leg's ``--minutes`` or ``--samples`` are used up, then export the average."""
+        """Run until the leg's ``--minutes`` or ``--samples`` are used up, then export the average; a signal only saves."""
         cells = self.recipe["cells"]
         streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells]
         last, saved_at = time.monotonic(), self.seconds
@@ -185,19 +199,28 @@ class GeneratorTrainer:
         while self.fraction < 1:
             self.set_rates(self.fraction)
             index = self.choose_cell(cells)
-            output = self.train_step(next(streams[index]), cells[index])
+            losses = self.train_step(next(streams[index]), cells[index])
             now = time.monotonic()
-            self.seconds, last = self.seconds + self.agreed(now - last), now
+            elapsed, self.stopping = self.agreed(now - last, self.stopping)
+            self.seconds, last = self.seconds + elapsed, now
             progress.update(round(100 * self.fraction) - progress.n)
             if self.step % self.recipe["log_steps"] == 0:
-                self.log(cells[index], output)
+                self.log(cells[index], losses)
             if self.seconds - saved_at > SAVE_SECONDS:
                 self.save()
                 self.draw_sheet()
                 last, saved_at = time.monotonic(), self.seconds  # saving and drawing are no training time
+            if self.stopping:
+                break
         self.save()
-        self.export()
+        if not self.stopping:
+            self.export()
         self.accelerator.end_training()
+
+    def stop(self, number: int, frame: object) -> None:
+        """A signal's handler: save after this step and end; the same signal again ends at once."""
+        self.stopping = True
+        signal.signal(number, signal.SIG_DFL)
 
     @property
     def fraction(self) -> float:
@@ -206,12 +229,13 @@ class GeneratorTrainer:
             return sum(self.samples.values()) / self.arguments.samples
         return self.seconds / (60 * self.arguments.minutes)
 
-    def agreed(self, seconds: float) -> float:
-        """The main process's time, so that all of them stop, and save, after the same step."""
+    def agreed(self, seconds: float, stopping: bool) -> tuple[float, bool]:
+        """The main process's time and whether it is to stop, so that all of them save, and end, after the same step."""
         if self.accelerator.num_processes == 1:
-            return seconds
-        clock = torch.tensor([seconds], dtype=torch.float32, device=self.accelerator.device)
-        return broadcast(clock, from_process=0).item()
+            return seconds, stopping
+        clock = torch.tensor([seconds, stopping], dtype=torch.float32, device=self.accelerator.device)
+        seconds, stopping = broadcast(clock, from_process=0).tolist()
+        return seconds, bool(stopping)
 
     def choose_cell(self, cells: list[dict]) -> int:
         """The cell of this step: the same on every process, because it hangs on the step alone."""
@@ -224,18 +248,11 @@ class GeneratorTrainer:
             for group in optimizer.param_groups:
                 group["lr"] = self.recipe["lr"] * factor
 
-    def train_step(self, batch: dict[str, Tensor], cell: dict) -> TokenShuffleOutput:
+    def train_step(self, batch: dict[str, Tensor], cell: dict) -> dict[str, Tensor]:
+        """One step of the optimisers; returns the batch's mean ``image_loss`` and ``text_loss`` of this process."""
         batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
-        context = foreign_windows(batch["image_ids"], cell["window"], self.recipe.get("foreign", 0.0))
-        with self.accelerator.autocast():
-            output = self.model(
-                **batch,
-                shuffle_window=cell["window"],
-                compute_loss=True,
-                repeat_fraction=cell["repeat_fraction"],
-                context_ids=context,
-            )
-        self.accelerator.backward(output.loss)
+        batch["context_ids"] = foreign_windows(batch["image_ids"], cell["window"], self.recipe.get("foreign", 0.0))
+        losses = self.accumulate(batch, cell)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
         for optimizer in self.optimizers:
             optimizer.step()
@@ -245,15 +262,35 @@ class GeneratorTrainer:
         self.samples[cell["size"], cell["window"]] += samples
         self.flops += samples * costs.training_flops(self.bare.config, *batch["image_ids"].shape[1:], cell["window"])
         self.update_average()
-        return output
+        return losses
+
+    def accumulate(self, batch: dict[str, Tensor], cell: dict) -> dict[str, Tensor]:
+        """Add up the gradient of a batch, at most ``micro_batch`` samples of the cell at once; gradients cross processes once."""
+        rows = len(batch["image_ids"])
+        starts = range(0, rows, cell.get("micro_batch", rows))
+        losses = {"image_loss": 0.0, "text_loss": 0.0}
+        for start in starts:
+            part = {name: tensor[start : start + starts.step] for name, tensor in batch.items()}
+            waiting = nullcontext() if start == starts[-1] else self.accelerator.no_sync(self.model)
+            with waiting, self.accelerator.autocast():
+                output = self.model(
+                    **part,
+                    shuffle_window=cell["window"],
+                    compute_loss=True,
+                    repeat_fraction=cell["repeat_fraction"],
+                )
+                share = len(part["image_ids"]) / rows
+                self.accelerator.backward(output.loss * share)
+            losses = {name: loss + share * output[name].detach() for name, loss in losses.items()}
+        return losses
 
     @torch.no_grad()
     def update_average(self) -> None:
         decay = min(self.recipe["ema"], (1 + self.step) / (10 + self.step))
         torch._foreach_lerp_(list(self.average.values()), [p.detach() for p in self.bare.parameters()], 1 - decay)
 
-    def log(self, cell: dict, output: TokenShuffleOutput) -> None:
-        losses = {name: self.accelerator.reduce(output[name].detach(), "mean") for name in ("image_loss", "text_loss")}
+    def log(self, cell: dict, losses: dict[str, Tensor]) -> None:
+        losses = {name: self.accelerator.reduce(loss, "mean") for name, loss in losses.items()}
         row = {"step": self.step, "seconds": round(self.seconds), "size": cell["size"], "window": cell["window"]}
         row |= {name: round(loss.item(), 4) for name, loss in losses.items()}
         row["samples"] = sum(self.samples.values())
@@ -302,6 +339,14 @@ class GeneratorTrainer:
         self.samples |= {(size, window): count for size, window, count in state["samples"]}
         self.earlier = state["earlier"]  # `--init` may be this leg's own export by now
         self.step, self.seconds = state["step"], state["seconds"]
+        if self.accelerator.is_main_process:
+            self.forget_later_steps()
+
+    def forget_later_steps(self) -> None:
+        """Cut from the log what came after the checkpoint: those steps are made again."""
+        if (log := self.folder / "log.jsonl").exists():
+            rows = log.read_text().splitlines(keepends=True)
+            log.write_text("".join(row for row in rows if json.loads(row)["step"] <= self.step))
 
     @property
     def bare_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -352,9 +397,7 @@ class GeneratorTrainer:
         were given up. These keep their samples, for legs that take them up again.
         """
         earlier = {(cell["size"], cell["window"]): cell for cell in self.earlier}
-        claimed = {key: cell.get("claimed", True) for key, cell in earlier.items()}
-        claimed |= {(cell["size"], cell["window"]): cell.get("claimed", True) for cell in self.recipe["cells"]}
-        cells = []
+        claimed, cells = self.claims(), []
         for size, window in sorted(claimed, key=lambda cell: (math.prod(sides(cell[0])), str(cell))):
             pixels, aspect = math.prod(sides(size)), max(sides(size)) / min(sides(size))
             cell = {"size": size, "window": window, "min_pixels": pixels, "max_pixels": pixels, "max_aspect": aspect}
@@ -365,6 +408,11 @@ class GeneratorTrainer:
             else:
                 cells.append(cell | {"claimed": False})
         return cells
+
+    def claims(self) -> dict[tuple[int | str, int], bool]:
+        """Whether each (size, window) of this leg and those before it is claimed; the recipe has the last word."""
+        cells = [*self.earlier, *self.recipe["cells"]]
+        return {(cell["size"], cell["window"]): cell.get("claimed", True) for cell in cells}
 
     def held_out_loss(self, model: TokenShuffleForImageGeneration, size: int | str, window: int) -> tuple[float, float]:
         """`mean_loss` on combinations that were never trained on."""
@@ -391,5 +439,17 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def main() -> None:
+    try:
+        trainer = GeneratorTrainer(parse())
+    except (ValueError, FileNotFoundError) as error:
+        sys.exit(f"error: {error}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, trainer.stop)
+    trainer.train()
+    if trainer.stopping:
+        sys.exit(f"stopped and saved at step {trainer.step}; the same command goes on")
+
+
 if __name__ == "__main__":
-    GeneratorTrainer(parse()).train()
+    main()

@@ -5,6 +5,8 @@ import pytest
 from model import TokenShuffleConfig, preset
 from model.settings import sides
 
+CELL = {"window": 2, "min_pixels": 512 * 512, "max_pixels": 512 * 512}
+
 
 @pytest.mark.parametrize(
     ("changes", "message"),
@@ -25,6 +27,17 @@ from model.settings import sides
         ({"end_of_image_id": 2048}, "end_of_image_id is 2048; it must be None or a text id, 0 to 2047"),
         ({"trained_cells": [{"window": 2}]}, "a trained cell is"),
         ({"trained_cells": [3]}, "a trained cell is 3; it must be a dict with"),
+        ({"trained_cells": [CELL | {"size": 5.5}]}, "size of a trained cell is 5.5; it must be px"),
+        ({"trained_cells": [CELL | {"size": "512x"}]}, "size of a trained cell is '512x'"),
+        ({"trained_cells": [CELL | {"max_aspect": "1"}]}, "max_aspect of a trained cell is '1'; it must be a number"),
+        ({"trained_cells": [CELL | {"loss": None}]}, "loss of a trained cell is None"),
+        ({"trained_cells": [CELL | {"claimed": "no"}]}, "claimed of a trained cell is 'no'; it must be true or false"),
+        ({"qk_norm": "no"}, "qk_norm is 'no'; it must be true or false"),
+        ({"z_loss_weight": "x"}, "z_loss_weight is 'x'; it must be a finite number from 0"),
+        ({"text_loss_weight": None}, "text_loss_weight is None"),
+        ({"num_hidden_layers": 10**9}, "num_hidden_layers is 1000000000; it must be a whole number from 1 to 1000"),
+        ({"shuffle_num_blocks": 10**9}, "shuffle_num_blocks is 1000000000"),
+        ({"hidden_size": True}, "hidden_size is True"),
         ({"trained_cells": 3}, "trained_cells is 3; it must be a list"),
     ],
 )

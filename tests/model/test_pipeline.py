@@ -122,6 +122,7 @@ def test_inpainting_starts_where_the_mask_does(pipe):
     mask = torch.zeros(8, 8, dtype=torch.bool)
     mask[5, 2] = True  # window 9 of 16, counted from 0
     events = list(pipe.stream("a cat", seed=1, shuffle_window=2, tokens=first.tokens, mask=mask))
+    assert torch.equal(events[0].tokens[0][~mask], first.tokens[0][~mask])  # what is kept is seen from the start
     assert list(dict.fromkeys(event.step for event in events)) == list(range(10, 17))
     assert torch.equal(events[-1].result.tokens, first.tokens)
 

@@ -1,6 +1,7 @@
 """The command draws, judges and reports; a tiny random model stands in for the generator."""
 
 import json
+from unittest.mock import Mock
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_batches_hold_every_prompt_once_and_mix_categories():
 
 def test_a_cell_is_measured_and_reported(pipe, blind_judge):
     prompts = SHORT[:12]
-    figures, sheet = command.measure_cell(pipe, blind_judge, prompts, 2, 64, images=2, batch=8, seed=3, frechet=False)
+    figures, sheet = command.measure_cell(pipe, blind_judge, prompts, 2, 64, images=2, batch=8, seed=3, features=None)
     assert figures["trained"] and figures["images_per_prompt"] == 2
     assert [len(v) for v in figures["verdicts"].values()] == [2] * 12
     assert figures["scores"]["mean"]["all"]["n"] == 12
@@ -57,6 +58,22 @@ def test_a_cell_is_measured_and_reported(pipe, blind_judge):
     assert "not comparable with published GenEval" in text
     assert "### window 2, 64 px\n" in text
     assert f"{pipe.decoder.numerics}, batches of 8, seed 3;" in text
+
+
+def test_what_could_fail_after_drawing_comes_first(pipe, blind_judge, monkeypatch, tmp_path):
+    drawing = Mock()
+    monkeypatch.setattr(command.Judge, "load", lambda: blind_judge)
+    monkeypatch.setattr(command, "draw", drawing)
+    monkeypatch.setattr(command, "draw_scene", Mock(side_effect=FileNotFoundError("no drawing")))
+    asked = {"window": 2, "size": "64", "prompts": 240, "images": 1, "batch": 8, "seed": 0}
+    monkeypatch.setattr(command, "Lite2Features", lambda: lambda pictures: None)
+    with pytest.raises(FileNotFoundError, match="no drawing"):
+        command.evaluate(pipe, **asked, frechet=True, json_file=tmp_path / "a" / "b.json", sheets=None)
+    assert (tmp_path / "a").is_dir()
+    monkeypatch.setattr(command, "Lite2Features", Mock(side_effect=ModuleNotFoundError("no weights")))
+    with pytest.raises(ModuleNotFoundError, match="no weights"):
+        command.evaluate(pipe, **asked, frechet=True, json_file=None, sheets=None)
+    drawing.assert_not_called()
 
 
 def test_pictures_repeat_with_the_seed(pipe):

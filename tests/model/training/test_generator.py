@@ -4,8 +4,10 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -76,6 +78,51 @@ def test_learns_resumes_and_exports(recipe, shards, new_run):
         loss, error = longer.held_out_loss(exported, size, window)
         assert cell["loss"] == pytest.approx(loss, rel=0.16)  # bf16
         assert cell["loss_error"] == pytest.approx(error, abs=0.01) and 0 < error < 0.5
+
+
+def test_micro_batches_and_recomputed_activations_change_nothing(recipe, shards, new_run):
+    values = json.loads(recipe.read_text())
+    values["model"]["text_loss_weight"] = 0.0  # a mean over micro-batches weighs short prompts otherwise
+    values["cells"] = [cell | {"repeat_fraction": 1.0} for cell in values["cells"]]
+    curves, calls = [], []
+    for name, more in (("whole", {}), ("parts", {"micro_batch": 3})):  # three of four, then one
+        changed = {"gradient_checkpointing": bool(more), "cells": [cell | more for cell in values["cells"]]}
+        recipe.write_text(json.dumps(values | changed))
+        AcceleratorState._reset_state(reset_partial_state=True)
+        trainer = GeneratorTrainer(arguments(recipe, shards, new_run(name), 24))
+        trainer.bare.model.layers[0].register_forward_pre_hook(lambda *_, name=name: calls.append(name))
+        trainer.train()
+        curves.append(losses(trainer.folder, 1) + losses(trainer.folder, 2))
+    assert curves[0] == pytest.approx(curves[1], abs=2e-4) and len(curves[0]) == 6
+    assert (calls.count("whole"), calls.count("parts")) == (6, 24)  # two parts, each forward twice
+
+
+def test_a_signal_saves_and_the_log_has_no_step_twice(recipe, shards, new_run):
+    out = new_run("leg")
+    command = [sys.executable, "-m", "model.training.generator", "--config", recipe, "--shards", shards, "--out", out]
+    running = subprocess.Popen([*command, "--minutes", "5"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    log = out / "log.jsonl"
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.05)
+    running.send_signal(signal.SIGTERM)
+    _, message = running.communicate(timeout=60)
+    last = json.loads(log.read_text().splitlines()[-1])["step"]
+    assert running.returncode == 1 and f"saved at step {last};" in message
+    assert not (out / "export").exists()
+
+    with log.open("a") as file:  # steps made after a checkpoint, lost by a kill
+        file.write(json.dumps({"step": last + 1}) + "\n")
+    resumed = GeneratorTrainer(arguments(recipe, shards, out, 4 * (last + 2)))
+    assert resumed.step == last
+    resumed.train()
+    assert [json.loads(row)["step"] for row in log.read_text().splitlines()] == list(range(1, last + 3))
+
+
+def test_what_the_export_needs_is_asked_for_at_the_start(recipe, shards, new_run, tmp_path):
+    shutil.copytree(shards / "64", tmp_path / "shards" / "64")
+    with pytest.raises(FileNotFoundError, match="64-held-out"):
+        GeneratorTrainer(arguments(recipe, tmp_path / "shards", new_run("leg"), 4))
 
 
 def test_a_new_leg_goes_on_counting(recipe, shards, new_run, tmp_path):
@@ -153,10 +200,10 @@ def test_wide_pictures_read_by_workers_are_claimed_with_their_aspect(recipe, sha
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipes_name_models_and_cells_that_exist(path, recipe):
     shipped, known = json.loads(path.read_text()), json.loads(recipe.read_text())
-    assert set(shipped) - {"model", "foreign"} == set(known) - {"model"}
+    assert set(shipped) - {"model", "foreign", "gradient_checkpointing"} == set(known) - {"model"}
     config = preset(shipped["preset"], **shipped.get("model", {}))
     for cell in shipped["cells"]:
-        assert set(cell) - {"claimed"} == set(known["cells"][0])
+        assert set(cell) - {"claimed", "micro_batch"} == set(known["cells"][0])
         check_shape(*sides(cell["size"]), cell["window"], config)
 
 
@@ -203,11 +250,13 @@ def test_two_processes_get_the_single_process_loss(recipe, shards, new_run):
 
 
 def test_sharded_processes_get_the_same_losses_and_any_number_goes_on(recipe, shards, new_run):
-    recipe.write_text(
-        recipe.read_text().replace('"repeat_fraction": 0.5', '"repeat_fraction": 1.0')
-    )  # no chance in the losses
+    values = json.loads(recipe.read_text())
+    values["cells"] = [cell | {"repeat_fraction": 1.0} for cell in values["cells"]]  # no chance in the losses
+    recipe.write_text(json.dumps(values))
     alone = new_run("alone")
     GeneratorTrainer(arguments(recipe, shards, alone, 16)).train()
+    values["cells"] = [cell | {"micro_batch": 1} for cell in values["cells"]]
+    recipe.write_text(json.dumps(values | {"gradient_checkpointing": True}))
     sharded = new_run("sharded")
     environment = os.environ | {
         "PYTHONPATH": str(ROOT),

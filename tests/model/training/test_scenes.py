@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.training.art import colours_of, name_colours, sprite, tones_of, visible_grounds
-from model.training.captions import plural
+from model.training.captions import plural, with_article
 from model.training.scenes import KINDS, OBJECT, STEP, arrange, combinations, compose, held_out
 from model.training.vocabulary import COLOURS, CONCEPTS, GROUNDS, NUMBERS
 
@@ -101,6 +101,19 @@ def test_any_two_objects_have_a_wall_and_a_floor():
 def test_unknown_kind_names_what_is_allowed():
     with pytest.raises(ValueError, match="single_object"):
         compose(random.Random(0), "triptych", 512, 512)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "expected"),
+    [
+        ("orange car", "an orange car"),
+        ("skis", "skis"),
+        ("pair of skis", "a pair of skis"),
+        ("black pair of skis", "a black pair of skis"),
+    ],
+)
+def test_articles(phrase, expected):
+    assert with_article(phrase) == expected
 
 
 def test_plurals():
