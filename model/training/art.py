@@ -22,6 +22,7 @@ PACKAGE = "@iconify-json/fluent-emoji@1.2.7"
 GROUND_DISTANCE = 0.05  # in OKLab with lightness at half weight: what differs more is object
 HIDDEN = 0.4  # share of a drawing that may look like its ground: white things on white could not be told from it
 TONES = ("red", "yellow", "blue", "black", "white")  # a recoloured object is also drawn with a fifth of one of these
+SCENE_PX = 192  # about the size in which scenes of 512 px show a drawing
 RASTER_PX = 768  # the largest object of a 1024 px scene is 704 px wide
 
 
@@ -88,28 +89,37 @@ def sprite(name: str, colour: str | None, size: int, tone: int = 0) -> np.ndarra
 
 def recolour(pixels: np.ndarray, target: tuple[int, int, int]) -> np.ndarray:
     """Map lightness to shades of one RGB colour, so that shading and dark details stay: [h, w, 4]."""
+    return np.concatenate([shades(target)[levels(pixels)], pixels[..., 3:]], axis=-1)
+
+
+def levels(pixels: np.ndarray) -> np.ndarray:
+    """Lightness of a drawing [h, w, 4] in 256 steps, every one pulled to the same middle: a black umbrella can become yellow."""
     luma = pixels[..., :3] @ np.array([0.299, 0.587, 0.114])
-    opaque = pixels[..., 3] > 128
-    low, middle, high = np.percentile(luma[opaque], [2, 50, 98])
+    low, middle, high = np.percentile(luma[pixels[..., 3] > 128], [2, 50, 98])
     span = max(high - low, 40)
-    # Pull every object to the same middle lightness: a black umbrella can become yellow.
-    level = np.clip(0.5 + 0.8 * (luma - 0.5 * (middle + 0.5 * (low + high))) / span, 0, 1)
+    return (255 * np.clip(0.5 + 0.8 * (luma - 0.5 * (middle + 0.5 * (low + high))) / span, 0, 1)).astype(np.uint8)
+
+
+def shades(target: tuple[int, int, int]) -> np.ndarray:
+    """A colour from dark to light, uint8 [256, 3]."""
     target = np.array(target, float)
     stops = np.stack([target * 0.25, target * 0.8, target, target + (255 - target) * 0.55])
-    shades = np.stack([np.interp(np.linspace(0, 1, 256), [0, 0.3, 0.6, 1], stops[:, c]) for c in range(3)], axis=-1)
-    painted = shades[(level * 255).astype(np.uint8)]
-    return np.concatenate([painted.astype(np.uint8), pixels[..., 3:]], axis=-1)
+    steps = np.linspace(0, 1, 256)
+    return np.stack([np.interp(steps, [0, 0.3, 0.6, 1], stops[:, c]) for c in range(3)], axis=-1).astype(np.uint8)
 
 
 def name_colours(pixels: np.ndarray) -> dict[str, float]:
     """Share of the pixels [n, 3] that fall to each basic colour name, largest first."""
+    shares = np.bincount(nearest_names(pixels), minlength=len(ANCHORS)) / max(len(pixels), 1)
+    return dict(sorted(zip(ANCHORS, shares.tolist()), key=lambda pair: -pair[1]))
+
+
+def nearest_names(pixels: np.ndarray) -> np.ndarray:
+    """Which of the names in ``ANCHORS`` each of the pixels [n, 3] has."""
     lab = _lab(pixels.astype(float))
-    names = list(ANCHORS)
-    anchors = _lab(np.array([rgb for name in names for rgb in ANCHORS[name]], float))
-    owner = np.repeat(np.arange(len(names)), [len(ANCHORS[name]) for name in names])
-    nearest = owner[((lab[:, None] - anchors[None]) ** 2).sum(-1).argmin(1)]
-    shares = np.bincount(nearest, minlength=len(names)) / max(len(lab), 1)
-    return dict(sorted(zip(names, shares.tolist()), key=lambda pair: -pair[1]))
+    anchors = _lab(np.array([rgb for name in ANCHORS for rgb in ANCHORS[name]], float))
+    owner = np.repeat(np.arange(len(ANCHORS)), list(map(len, ANCHORS.values())))
+    return owner[((lab[:, None] - anchors[None]) ** 2).sum(-1).argmin(1)]
 
 
 @lru_cache(maxsize=1024)
@@ -137,19 +147,8 @@ def near(pixels: np.ndarray, ground: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1024)
 def colours_of(name: str) -> tuple[str, ...]:
     """Colours whose recoloured raster is named as intended over at least half of its pixels."""
-    pixels = np.array(raster(name).resize((48, 48)))
-    opaque = pixels[..., 3] > 200
-    accepted = []
-    for colour in COLOURS:
-        if looks(pixels, opaque, COLOURS[colour], colour):
-            accepted.append(colour)
-    return tuple(accepted)
-
-
-def looks(pixels: np.ndarray, opaque: np.ndarray, target: tuple[int, int, int], colour: str) -> bool:
-    """Whether most of a drawing that is recoloured to ``target`` has the name ``colour``."""
-    shares = name_colours(recolour(pixels, target)[opaque][:, :3])
-    return next(iter(shares)) == colour and shares[colour] >= 0.5
+    counts = level_counts(name)
+    return tuple(colour for colour, target in COLOURS.items() if looks(counts, target, colour))
 
 
 @cache
@@ -158,10 +157,23 @@ def tones_of(name: str, colour: str) -> tuple[tuple[int, int, int], ...]:
 
     A model that meets every object in one exact raster a colour learns a list of pictures; many tones make it learn colour.
     """
-    pixels, own = np.array(raster(name).resize((24, 24))), COLOURS[colour]
-    opaque = pixels[..., 3] > 200
+    counts, own = level_counts(name), COLOURS[colour]
     mixed = [tuple(round(0.8 * a + 0.2 * b) for a, b in zip(own, COLOURS[other])) for other in TONES if other != colour]
-    return (own, *(tone for tone in mixed if looks(pixels, opaque, tone, colour)))
+    return (own, *(tone for tone in mixed if looks(counts, tone, colour)))
+
+
+@lru_cache(maxsize=1024)
+def level_counts(name: str) -> np.ndarray:
+    """How many opaque pixels of a concept's drawing, in the size of a 512 px scene, have each of the 256 ``levels``."""
+    pixels = np.array(raster(name).resize((SCENE_PX, SCENE_PX)))
+    return np.bincount(levels(pixels)[pixels[..., 3] > 200], minlength=256)
+
+
+def looks(counts: np.ndarray, target: tuple[int, int, int], colour: str) -> bool:
+    """Whether most of a drawing with these counts of levels has the name ``colour`` once it is recoloured to ``target``."""
+    shares = np.bincount(nearest_names(shades(target)), counts, len(ANCHORS)) / counts.sum()
+    best = shares.argmax()
+    return list(ANCHORS)[best] == colour and shares[best] >= 0.5
 
 
 def _lab(rgb: np.ndarray) -> np.ndarray:
