@@ -16,7 +16,7 @@ from transformers import AutoTokenizer
 from model.image_tokenizer import ImageTokenizer
 from model.pipeline import WEIGHTS
 from model.settings import sides
-from model.training.generator import Collate, mean_loss
+from model.training.batches import Collate, mean_loss
 from model.training.scenes import compose
 from model.training.shards import Sample, encode_scenes, kind_shares
 from model.transformer import TokenShuffleForImageGeneration

@@ -15,7 +15,6 @@ import random
 import signal
 import sys
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -25,21 +24,22 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, broadcast, set_seed
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict, set_state_dict
 from torch.distributed.tensor import DTensor, distribute_tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase
 
 from model import costs
 from model.config import preset
 from model.image_tokenizer import ImageTokenizer
 from model.pipeline import TokenShufflePipeline
-from model.prompt import END_OF_IMAGE, pad_left, prompt_ids
+from model.prompt import END_OF_IMAGE
 from model.settings import sides
-from model.training.precision import has_bf16, mixed_precision
-from model.training.shards import Sample, ShardStream, read_first, shard_paths
+from model.training.batches import Collate, foreign_windows, mean_loss
+from model.training.optimizers import make_optimizers, rate
+from model.training.precision import mixed_precision
+from model.training.shards import ShardStream, read_first, shard_paths
 from model.training.text_tokenizer import load_or_train
 from model.transformer import TokenShuffleForImageGeneration
 
@@ -65,62 +65,6 @@ def spread(tensor: Tensor, like: Tensor) -> Tensor:
     """A whole tensor on the device of another, sharded if that is."""
     tensor = tensor.to(like.device)
     return distribute_tensor(tensor, like.device_mesh, like.placements) if isinstance(like, DTensor) else tensor
-
-
-class Collate:
-    """Samples of one cell → model inputs."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, window: int):
-        self.tokenizer, self.window = tokenizer, window
-
-    def __call__(self, samples: list[Sample]) -> dict[str, Tensor]:
-        rows = [prompt_ids(self.tokenizer, text, width, height, self.window) for text, _, width, height in samples]
-        input_ids, attention_mask = pad_left(rows, self.tokenizer.pad_token_id)
-        image_ids = torch.stack([codes for _, codes, _, _ in samples])
-        return {"input_ids": input_ids, "attention_mask": attention_mask, "image_ids": image_ids}
-
-
-@torch.no_grad()
-def mean_loss(model: TokenShuffleForImageGeneration, collate: Collate, samples: list[Sample]) -> tuple[float, float]:
-    """Mean cross-entropy per code over samples of one size, and its standard error between batches."""
-    losses = []
-    for start in range(0, len(samples), 8):
-        batch = {name: tensor.to(model.device) for name, tensor in collate(samples[start : start + 8]).items()}
-        losses.append(model(**batch, shuffle_window=collate.window, compute_loss=True).image_loss)
-    losses = torch.stack(losses)
-    return losses.mean().item(), (losses.std() / len(losses) ** 0.5).item()
-
-
-def make_optimizers(model: nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
-    """``adamw`` for everything, or ``muon`` for the matrices inside and AdamW for embeddings, head and norms.
-
-    PyTorch's Muon multiplies in bf16, which takes minutes a step where the hardware must emulate it: AdamW steps in there.
-    """
-    if kind not in ("adamw", "muon"):
-        raise ValueError(f"optimizer is {kind!r}; it must be 'adamw' or 'muon'")
-    if kind == "muon" and not has_bf16():
-        warnings.warn("no bf16 instructions here, which Muon needs: AdamW trains the matrices too", stacklevel=2)
-        kind = "adamw"
-    inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed_tokens" not in name]
-    outer = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
-    if kind == "muon":
-        muon = torch.optim.Muon(inner, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
-        return [muon, torch.optim.AdamW(outer, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)]
-    groups = [{"params": inner, "weight_decay": 0.01}, {"params": outer, "weight_decay": 0.0}]
-    return [torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.95))]
-
-
-def foreign_windows(image_ids: Tensor, window: int, share: float) -> Tensor:
-    """Codes [B, H, W] with ``share`` of the windows taken from the next picture of the batch."""
-    batch, height, width = image_ids.shape
-    windows = torch.rand(batch, height // window, width // window, device=image_ids.device) < share
-    codes = windows.repeat_interleave(window, 1).repeat_interleave(window, 2)
-    return torch.where(codes, image_ids.roll(1, 0), image_ids)
-
-
-def rate(fraction: float, step: int, warmup_steps: int, decay_share: float) -> float:
-    """Warm-up, stable, linear decay: the factor of the peak learning rate."""
-    return min(1.0, (step + 1) / warmup_steps) * min(1.0, max(0.01, (1 - fraction) / max(decay_share, 1e-9)))
 
 
 class GeneratorTrainer:

@@ -19,10 +19,10 @@ from PIL import Image
 from model import TokenShuffleForImageGeneration, TokenShufflePipeline, preset
 from model.costs import training_flops
 from model.settings import check_shape, sides
-from model.training.generator import SHEET_PROMPTS, GeneratorTrainer, foreign_windows, make_optimizers
+from model.training.generator import SHEET_PROMPTS, GeneratorTrainer
 from model.training.precision import mixed_precision
 from model.training.shards import write_shards
-from tests.model.conftest import tiny_image_tokenizer, tiny_model
+from tests.model.conftest import tiny_image_tokenizer
 
 ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "model/training/configs").glob("*.json"))
@@ -207,26 +207,6 @@ def test_recipes_name_models_and_cells_that_exist(path, recipe):
         check_shape(*sides(cell["size"]), cell["window"], config)
 
 
-@pytest.mark.parametrize("kind", ["adamw", "muon"])
-def test_every_weight_has_one_optimizer(kind, monkeypatch):
-    monkeypatch.setattr("model.training.generator.has_bf16", lambda: True)
-    model = tiny_model()
-    held = [p for o in make_optimizers(model, kind, 1e-3) for group in o.param_groups for p in group["params"]]
-    assert len(held) == len(set(map(id, held))) == len(list(model.parameters()))
-
-
-def test_unknown_optimizer():
-    with pytest.raises(ValueError, match="adamw"):
-        make_optimizers(torch.nn.Linear(2, 2), "sgd", 1e-3)
-
-
-def test_adamw_steps_in_for_muon_where_bf16_is_emulated(monkeypatch):
-    monkeypatch.setattr("model.training.generator.has_bf16", lambda: False)
-    with pytest.warns(UserWarning, match="AdamW"):
-        (optimizer,) = make_optimizers(tiny_model(), "muon", 1e-3)
-    assert isinstance(optimizer, torch.optim.AdamW)
-
-
 def test_two_processes_get_the_single_process_loss(recipe, shards, new_run):
     """The same global batch, split over two CPU processes, gives the same first losses."""
     curves = {}
@@ -297,13 +277,3 @@ def test_precision_follows_the_cpu(monkeypatch, avx512, amx, expected):
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     assert mixed_precision("auto") == expected
     assert mixed_precision("fp16") == "fp16"
-
-
-def test_foreign_windows_are_whole_and_of_the_next_picture():
-    torch.manual_seed(0)
-    ids = torch.arange(3)[:, None, None].expand(3, 32, 32)
-    context = foreign_windows(ids, 4, 0.25)
-    assert torch.equal(foreign_windows(ids, 4, 0.0), ids)
-    windows = context.unfold(1, 4, 4).unfold(2, 4, 4).flatten(3)
-    assert (windows == windows[..., :1]).all() and 0.15 < (context != ids).float().mean() < 0.35
-    assert ((context == ids) | (context == ids.roll(1, 0))).all()
