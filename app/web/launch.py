@@ -16,6 +16,7 @@ from app.web.media import routes
 from app.web.security import SecurityHeaders
 
 ASSETS = Path(__file__).parent.parent / "assets"
+EVENTS_AT_ONCE = 256  # of all visitors: whoever watches or awaits a queued job takes one, and the jobs alone may be 64
 
 
 def theme() -> gr.themes.Base:
@@ -82,6 +83,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "enable_monitoring": False,
         "run_history": False,
         "mcp_server": False,
+        "max_threads": EVENTS_AT_ONCE,
         "max_file_size": "5mb",
         "blocked_paths": [str(services.settings.data_dir)],
         "state_session_capacity": 1000,
