@@ -13,7 +13,7 @@ from app.request import GenerationRequest, parse_points, request_from
 from app.services import Services
 from app.visit import ENDED, address_of
 
-POLL_SECONDS = 0.1
+POLL_SECONDS, QUEUED_POLL_SECONDS = 0.1, 0.5  # many may be queued, few are drawn
 WAIT_SECONDS = 1800
 CALLS_PER_ADDRESS = 8  # that wait at once: whoever floods fills neither the studio's queue nor Gradio's
 
@@ -105,7 +105,7 @@ async def ended(services: Services, job_id: str, owner: str) -> Any:
     while (job := await asyncio.to_thread(services.store.get_job, job_id, owner)).state not in ENDED:
         if time.monotonic() > deadline:
             raise ValueError(f"job {job_id} is still {job.state} after {WAIT_SECONDS} s")
-        await asyncio.sleep(POLL_SECONDS)
+        await asyncio.sleep(QUEUED_POLL_SECONDS if job.state == "queued" else POLL_SECONDS)
     return job
 
 
