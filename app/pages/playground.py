@@ -472,8 +472,7 @@ def wire_describing(handlers: Handlers, page: gr.Blocks, controls: list[Any], sh
         "ramp_end",
         "points",
         "num_images",
-        "allow_untrained",
-    )
+    )  # not allow_untrained: what follows from it describes, with values that are still choices
     targets = [
         shown["curve"],
         shown["cost"],
