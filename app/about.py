@@ -126,7 +126,7 @@ def server_html(services: Services) -> str:
         ("database", f"{report['database'].get('dialect')}, revision {report['database'].get('revision')}"),
         ("last backup", age),
         ("waiting jobs", str(report["jobs"].get("queued", 0))),
-        ("running since", f"{seconds_text(report['uptime_seconds'])} ago"),
+        ("running for", seconds_text(report["uptime_seconds"])),
     ]
     lists = sentences("Problems", report["problems"]) + sentences("What this Space lacks", report["lacking"])
     return f"<h2>This server</h2>{table_html(('', ''), rows)}{lists}"

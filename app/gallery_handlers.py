@@ -73,7 +73,7 @@ class GalleryHandlers:
             return "", "", None
         sides = ("A", "B") if len(made) == 2 else ("",)
         details = [
-            details_html(self.services, g, own=g.owner == viewer, side=side)
+            details_html(self.services, [g], own=g.owner == viewer, side=side)
             for g, side in zip(made, sides, strict=True)
         ]
         return self.comparison(made), "".join(details), made[-1]

@@ -53,7 +53,7 @@
       picture.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
       picture.style.imageRendering = scale > 2 ? 'pixelated' : 'auto';
     };
-    picture.onload = () => {
+    const fit = picture.onload = () => {
       scale = Math.min(innerWidth / picture.naturalWidth, innerHeight / picture.naturalHeight) * .96;
       x = (innerWidth - picture.naturalWidth * scale) / 2;
       y = (innerHeight - picture.naturalHeight * scale) / 2;
@@ -68,6 +68,9 @@
     dialog.addEventListener('keydown', (event) => {
       if (event.key === '+' || event.key === '=') by(1.25, innerWidth / 2, innerHeight / 2);
       if (event.key === '-') by(.8, innerWidth / 2, innerHeight / 2);
+      if (event.key === '0') fit();
+      const step = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (step) { event.preventDefault(); x += step[0] * innerWidth / 10; y += step[1] * innerHeight / 10; place(); }
     });
     picture.addEventListener('pointerdown', (event) => {
       event.preventDefault();

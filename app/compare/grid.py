@@ -51,6 +51,13 @@ element.addEventListener('click', e => {
   if (cell && !dragged) trigger('pick', {id: cell.dataset.id});
   dragged = false;
 });
+element.addEventListener('keydown', e => {
+  if (e.target.closest('.sheet-tools') || e.ctrlKey || e.metaKey || e.altKey) return;
+  const factor = {'+': 1.25, '=': 1.25, '-': .8, '0': 1 / state.zoom}[e.key];
+  const step = {ArrowLeft: [10, 0], ArrowRight: [-10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10]}[e.key];
+  if (factor) { e.preventDefault(); zoom(state.zoom * factor, .5, .5); }
+  if (step && state.zoom > 1) { e.preventDefault(); state.x += step[0]; state.y += step[1]; place(); }
+});
 element.addEventListener('scroll', e => { if (e.target.matches?.('.sheet-scroll')) state.scroll = [...element.querySelectorAll('.sheet-scroll')].map(s => [s.scrollLeft, s.scrollTop]); }, true);
 watch('value', () => { place(); element.querySelectorAll('.sheet-scroll').forEach((s, i) => { if (state.scroll[i]) s.scrollTo(...state.scroll[i]); }); });
 """
@@ -108,7 +115,7 @@ def sheets_html(axes: Sequence[Axis], cells: Sequence[Shown], won: Mapping[str, 
     """First axis: rows, second: columns, third: one sheet a level."""
     tools = (
         '<div class="sheet-tools"><label>Zoom all cells <input class="sheet-zoom" type="range" min="1" max="12" step="0.1" '
-        'value="1"></label><span>Ctrl + wheel zooms, dragging moves all cells; click two cells to compare them.</span></div>'
+        'value="1"></label><span>Ctrl + wheel or + and − zoom, 0 shows all, dragging or arrows move all cells; click two cells to compare them.</span></div>'
     )
     titles = list(dict.fromkeys(cell.labels[2:] for cell in cells))
     parts = []

@@ -23,8 +23,8 @@ from app.compare.plan import (
 )
 from app.compare.rating import queue_pair, win_shares
 from app.components.compare_slider import Side, compare_html
-from app.components.stage import seconds_text
 from app.gallery_handlers import side_label
+from app.playground.estimate import cost_text
 from app.request import GenerationRequest
 from app.results import view as results_view
 from app.services import Services
@@ -144,7 +144,7 @@ class CompareHandlers:
         try:
             study = self.own(grid, owner)
         except NotFound:
-            return View(empty(), "", found=False)
+            return View(unknown() if grid else empty(), "", found=False)
         now = progress(self.services, study)
         cells = [self._shown(cell, job, made) for cell, job, made in pictures(self.services, study)]
         sheet = sheets_html(crossing_of(study).axes, cells, self.won(study, criterion), list(picked))
@@ -204,9 +204,8 @@ def known(owner: str | None) -> str:
 
 
 def plan_html(cost: Plan, crossing: Crossing) -> str:
-    seconds = f"about {seconds_text(cost.seconds)}" if cost.seconds is not None else "not yet timed here"
     shape = " × ".join(f"{len(axis.levels())} {axis.name}" for axis in crossing.axes)
-    line = f"{shape} = {cost.pictures} pictures · {seconds} · {cost.memory_bytes / 2**20:,.0f} MiB"
+    line = f"{shape} = {cost.pictures} pictures · {cost_text(cost.seconds, cost.memory_bytes, cost.memory_measured)}"
     notes = "".join(
         f'<p class="cost-note"><span class="badge">untrained</span>{escape(reason)}</p>' for reason in cost.untrained
     )
@@ -244,6 +243,10 @@ def grid_title(study: Study) -> str:
 def empty() -> str:
     shown = " · ".join(f"{name}: {text}" for name, text in list(EXAMPLES.items())[:4])
     return f'<p class="empty">Choose two or three axes and start. Levels are lists and ranges: {escape(shown)}.</p>'
+
+
+def unknown() -> str:
+    return '<p class="empty">This grid is another visitor\'s, was deleted, or never existed.</p>'
 
 
 CRITERIA = results_view.ALL_CRITERIA

@@ -29,6 +29,7 @@ class Plan:
     pictures: int
     seconds: float | None
     memory_bytes: int
+    memory_measured: bool  # of every cell
     untrained: tuple[str, ...]  # one reason a size and window that the checkpoint does not know
 
 
@@ -79,6 +80,7 @@ def _summed(estimates: list[Estimate], count: int) -> Plan:
         count,
         sum(seconds) / len(seconds) * count if complete else None,
         max((each.memory_bytes for each in estimates), default=0),
+        all(each.memory_measured for each in estimates),
         tuple(dict.fromkeys(each.reason for each in estimates if not each.trained)),
     )
 

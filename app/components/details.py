@@ -1,5 +1,6 @@
-"""One finished picture in words: settings, cost, downloads, link. Record -> safe HTML."""
+"""Finished pictures in words: settings, cost, downloads, links. Records -> safe HTML."""
 
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -8,20 +9,18 @@ from app.services import Services
 from storage.records import Generation
 
 
-def details_html(services: Services, generation: Generation, *, own: bool, side: str = "") -> str:
-    """Everything shown is escaped; downloads and links are signed by the server. side: "A" or "B" of a comparison."""
-    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts(generation))
+def details_html(services: Services, made: Sequence[Generation], *, own: bool, side: str = "") -> str:
+    """made: the pictures of one job, which share all but their links. Everything shown is escaped; downloads and links are
+    signed by the server. side: "A" or "B" of a comparison."""
+    first = made[0]
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(text)}</dd></div>" for name, text in facts(first))
     rewritten = ""
-    if generation.prompt_sent and generation.prompt_sent != generation.prompt:
-        rewritten = f'<p class="rewritten">sent as: {escape(generation.prompt_sent)}</p>'
-    state = "published" if generation.published else "private"
-    if generation.taken_down_reason:
-        state = f"taken down: {generation.taken_down_reason}"
+    if first.prompt_sent and first.prompt_sent != first.prompt:
+        rewritten = f'<p class="rewritten">sent as: {escape(first.prompt_sent)}</p>'
+    links = "".join(links_html(services, each, own=own, numbered=len(made) > 1) for each in made)
     return (
         f'<article class="details">{f"<b class=side>{side}</b>" if side else ""}'
-        f'<p class="prompt">{escape(generation.prompt or "")}</p>{rewritten}'
-        f'{untrained_html(generation)}<dl>{rows}</dl><div class="links">{links_html(services, generation)}'
-        f"{f'<span class=chip>{escape(state)}</span>' if own else ''}</div></article>"
+        f'<p class="prompt">{escape(first.prompt or "")}</p>{rewritten}{untrained_html(first)}<dl>{rows}</dl>{links}</article>'
     )
 
 
@@ -36,9 +35,7 @@ def facts(generation: Generation) -> list[tuple[str, str]]:
     settings = generation.settings
     memory = generation.peak_memory_bytes
     window = generation.window
-    named = [("checkpoint", settings["checkpoint_name"])] if settings.get("checkpoint_name") else []
     return [
-        *named,
         ("size", f"{generation.width} × {generation.height}"),
         ("window", f"{window} × {window}" if window else "–"),
         ("guidance", schedule_text(settings)),
@@ -48,7 +45,14 @@ def facts(generation: Generation) -> list[tuple[str, str]]:
         ("time", time_text(generation)),
         ("memory", f"{memory / 2**20:.0f} MiB" if memory else "–"),
         ("numerics", generation.numerics_id or "–"),
+        ("weights", weights_text(settings)),
+        ("drawn", f"{generation.created_at:%d %b %Y, %H:%M} UTC"),
     ]
+
+
+def weights_text(settings: Any) -> str:
+    """Hash of the checkpoint that drew it, after the name that it was asked for by."""
+    return " · ".join(settings[key] for key in ("checkpoint_name", "checkpoint") if settings.get(key)) or "–"
 
 
 def schedule_text(settings: Any) -> str:
@@ -73,11 +77,21 @@ def time_text(generation: Generation) -> str:
     return f"{seconds_text(generation.seconds)}" + (f" ({phases})" if phases else "")
 
 
-def links_html(services: Services, generation: Generation) -> str:
+def links_html(services: Services, generation: Generation, *, own: bool, numbered: bool) -> str:
+    """own: with whether others see it. numbered: which picture of its job it is."""
     plain = services.picture_url(generation, save="image")
     full = services.picture_url(generation, save="settings")
+    which = f"<b>Picture {generation.image_index + 1}</b>" if numbered else ""
     return (
+        f'<div class="links">{which}'
         f'<a class="chip" download href="{escape(plain)}">Download picture</a>'
         f'<a class="chip" download href="{escape(full)}">Download with settings</a>'
         f'<a class="chip" data-copy href="/?g={escape(generation.id)}">Copy link</a>'
+        f"{f'<small>{escape(state_text(generation))}</small>' if own else ''}</div>"
     )
+
+
+def state_text(generation: Generation) -> str:
+    if generation.taken_down_reason:
+        return f"taken down: {generation.taken_down_reason}"
+    return "published" if generation.published else "private"

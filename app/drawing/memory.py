@@ -1,4 +1,4 @@
-"""Peak resident memory of this process over a stretch of work on its own processor (Linux; None elsewhere)."""
+"""Resident memory of this process, now and at its peak over a stretch of work on its own processor (Linux; None elsewhere)."""
 
 from pathlib import Path
 
@@ -17,8 +17,14 @@ class PeakMemory:
             self.counts = False
 
     def peak_bytes(self) -> int | None:
-        if not self.counts:
-            return None
-        lines = _STATUS.read_text().splitlines()
-        kibibytes = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
-        return int(kibibytes) * 1024 if kibibytes else None
+        return _status_bytes("VmHWM") if self.counts else None
+
+
+def resident_bytes() -> int | None:
+    return _status_bytes("VmRSS") if _STATUS.exists() else None
+
+
+def _status_bytes(name: str) -> int | None:
+    lines = _STATUS.read_text().splitlines()
+    kibibytes = next((line.split()[1] for line in lines if line.startswith(f"{name}:")), None)
+    return int(kibibytes) * 1024 if kibibytes else None

@@ -24,7 +24,7 @@ def build(services: Services) -> gr.Blocks:
         )  # ids as the browser knows them; each is checked when used
         heading("Gallery")
         wishes = filter_bar()
-        with gr.Row(equal_height=False):
+        with gr.Row(equal_height=False, elem_id="gallery"):
             with gr.Column(scale=5, min_width=320):
                 cards = gr.HTML(elem_id="cards", js_on_load=CARDS_JS)
                 older = gr.Button("Older", visible=False, elem_id="older")
@@ -51,7 +51,7 @@ def build(services: Services) -> gr.Blocks:
 def filter_bar() -> list[Any]:
     """In the order of `Wish`."""
     with gr.Row(elem_id="filters"):
-        text = gr.Textbox(label="Prompt contains", elem_id="search", scale=3, min_width=180)
+        text = gr.Textbox(label="Prompt contains", placeholder="any", elem_id="search", scale=3, min_width=180)
         scope = gr.Dropdown(list(SCOPES), value=SCOPES[0], label="Whose", elem_id="scope", scale=2, min_width=150)
         sizes = gr.Dropdown([], multiselect=True, label="Size", elem_id="sizes", scale=2, min_width=130)
         windows = gr.Dropdown([], multiselect=True, label="Window", elem_id="windows", scale=1, min_width=110)

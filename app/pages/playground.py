@@ -25,11 +25,15 @@ from app.playground.controls import (
 from app.playground.handlers import Handlers, View, example_stage
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL, Offer
 from app.playground.words import EXAMPLE_PROMPTS
-from app.request import GenerationRequest, format_points, request_from
+from app.request import GenerationRequest, format_points
 from app.services import Services
 from app.web.api import add_api
 from model import SCHEDULES
 
+SHOW_STAGE_JS = """() => {
+  const stage = document.getElementById('stage'), still = matchMedia('(prefers-reduced-motion: reduce)').matches;
+  if (stage.getBoundingClientRect().top > innerHeight / 2) stage.scrollIntoView({behavior: still ? 'auto' : 'smooth'});
+}"""  # on a phone it lies below the controls
 WINDOW_NOTES = {1: "1 · plain"}
 
 
@@ -48,15 +52,17 @@ def build(services: Services) -> gr.Blocks:
         prompt, go, stop, resume = prompt_row(services)
         ideas = idea_row(handlers)
         with gr.Row(elem_id="studio", equal_height=False):
+            with gr.Column(
+                scale=4, min_width=320, elem_id="controls"
+            ):  # first for keys and phones; the style puts it right
+                inputs, shown = control_panel(handlers, defaults)
+                shown |= ideas | {"go": go}
             with gr.Column(scale=7, min_width=320, elem_id="canvas"):
                 stage = gr.HTML(first_stage(handlers, defaults), elem_id="stage")
                 with gr.Row(visible=False, elem_id="actions") as actions:
                     replay = gr.Button("Replay", size="sm", elem_id="replay")
                     reuse = gr.Button("Use these settings", size="sm", elem_id="reuse")
                 details = gr.HTML(elem_id="details")
-            with gr.Column(scale=4, min_width=320, elem_id="controls"):
-                inputs, shown = control_panel(handlers, defaults)
-                shown |= ideas | {"go": go}
         controls = [prompt, *inputs, ideas["rewrite"]]
         outputs = [stage, details, actions, go, stop, resume, generation]
         describe = wire_describing(handlers, page, controls, shown)
@@ -139,13 +145,13 @@ def control_panel(handlers: Handlers, start: Controls) -> tuple[list[Any], dict[
                 label="Shape",
                 elem_id="schedule",
                 interactive=True,
-                min_width=120,
+                min_width=150,
             )
             scale = gr.Slider(
-                1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", interactive=True, min_width=120
+                1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", interactive=True, min_width=150
             )
             ramp_end = gr.Slider(
-                0.05, 1, start.ramp_end, step=0.05, label="Ramp end", elem_id="ramp", interactive=True, min_width=120
+                0.05, 1, start.ramp_end, step=0.05, label="Ramp end", elem_id="ramp", interactive=True, min_width=150
             )
         points = gr.Textbox(
             start.points,
@@ -169,7 +175,15 @@ def sampling_panel(services: Services, start: Controls) -> list[Any]:
     """What is seldom changed, folded away; in the order of `Controls`."""
     with gr.Accordion("Sampling, seed, number of pictures", open=False, elem_id="advanced"):
         with gr.Row():
-            seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="seed", interactive=True)
+            seed = gr.Number(
+                0,
+                label="Seed",
+                info="That of the last picture; type one to keep it.",
+                precision=0,
+                minimum=0,
+                elem_id="seed",
+                interactive=True,
+            )
             random_seed = gr.Checkbox(True, label="New seed each time", elem_id="random-seed", interactive=True)
         temperature = gr.Slider(
             0.05, 2, start.temperature, step=0.05, label="Temperature", elem_id="temperature", interactive=True
@@ -192,6 +206,7 @@ def sampling_panel(services: Services, start: Controls) -> list[Any]:
             start.allow_untrained, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="untrained", interactive=True
         )
         overlay = gr.Checkbox(True, label="Show the fused windows while drawing", elem_id="overlay", interactive=True)
+    seed.input(None, None, random_seed, js="() => false")
     overlay.change(None, overlay, None, js="(on) => { document.body.classList.toggle('no-windows', !on); }")
     return [temperature, top_k, top_p, seed, random_seed, images, untrained]
 
@@ -314,10 +329,12 @@ def wire_running(
     token, owner, job, generation = states
     go, stop, resume, replay, prompt = buttons
 
-    def start(request: gr.Request, *values: Any) -> tuple[str, str]:
+    seed = controls[CONTROL_NAMES.index("seed")]
+
+    def start(request: gr.Request, *values: Any) -> tuple[str, str, int]:
         *given, visitor = values
-        controls_given = controls_from(given)
-        return handlers.start(controls_given, visitor, request), handlers.owner(request, visitor)
+        queued = handlers.start(controls_from(given), visitor, request)
+        return queued.id, queued.owner, queued.request["seed"]  # the drawn seed is echoed, and drawn anew next time
 
     def start_replay(shown: str | None, visitor: str, request: gr.Request) -> tuple[str, str]:
         return handlers.replay(shown, visitor, request), handlers.owner(request, visitor)
@@ -338,11 +355,12 @@ def wire_running(
     }
     quiet = {"show_progress": "hidden", "api_visibility": "private"}
     started = [
-        gr.on([go.click, prompt.submit], start, [*controls, token], [job, owner], **quiet),
+        gr.on([go.click, prompt.submit], start, [*controls, token], [job, owner, seed], **quiet),
         replay.click(start_replay, [generation, token], [job, owner], **quiet),
         resume.click(handlers.resume, [job, token], job, **quiet),
     ]
     for event in started:
+        event.success(None, js=SHOW_STAGE_JS)
         event.success(**following).then(**describe)  # the expected time is measured anew with every picture
     stop.click(handlers.stop, [job, token], None, queue=False, **quiet)
     arrived = page.load(
@@ -373,11 +391,7 @@ def reuse_values(handlers: Handlers) -> Any:
     def reuse(generation_id: str | None, owner: str | None) -> list[Any]:
         if not generation_id:
             return [gr.skip()] * len(CONTROL_NAMES)
-        made = handlers.services.store.get_generation(generation_id, owner)
-        request = GenerationRequest(prompt="", typed="")
-        if made.job_id:
-            request = request_from(handlers.services.store.get_job(made.job_id, None).request)
-        return values_of(handlers, handlers.controls_of(request))
+        return values_of(handlers, handlers.reused(generation_id, owner))
 
     return reuse
 
@@ -389,9 +403,11 @@ def wire_examples(handlers: Handlers, examples: gr.HTML, controls: list[Any], ou
         chosen, stage = handlers.example(getattr(event, "index", None))
         return [*values_of(handlers, chosen), *show(View(stage, busy=False))]
 
-    return examples.choose(
+    chosen = examples.choose(
         choose, None, [*controls, *outputs], queue=False, show_progress="hidden", api_visibility="private"
     )
+    chosen.success(None, js=SHOW_STAGE_JS)
+    return chosen
 
 
 def wire_offers(handlers: Handlers, controls: list[Any]) -> list[Any]:
@@ -442,6 +458,7 @@ def wire_describing(handlers: Handlers, page: gr.Blocks, controls: list[Any], sh
             gr.update(visible=given.schedule == "custom"),
             gr.update(interactive=given.schedule == "half-linear"),
             gr.update(interactive=drawable),
+            handlers.preset_of(given),
         ]
 
     watched = (
@@ -455,8 +472,7 @@ def wire_describing(handlers: Handlers, page: gr.Blocks, controls: list[Any], sh
         "ramp_end",
         "points",
         "num_images",
-        "allow_untrained",
-    )
+    )  # not allow_untrained: what follows from it describes, with values that are still choices
     targets = [
         shown["curve"],
         shown["cost"],
@@ -466,6 +482,7 @@ def wire_describing(handlers: Handlers, page: gr.Blocks, controls: list[Any], sh
         by_name["points"],
         by_name["ramp_end"],
         shown["go"],
+        shown["preset"],
     ]
     again = {"fn": describe, "inputs": controls, "outputs": targets, **light}
     gr.on([page.load, *(by_name[name].change for name in watched)], **again)

@@ -47,6 +47,13 @@ class Controls:
             return snap(self.width, self.window), snap(self.height, self.window)
         return size_of(self.resolution, self.aspect, self.window)
 
+    def lowered(self) -> str:
+        """What is said where this aspect cannot be had at this resolution; else empty."""
+        if self.aspect == CUSTOM_ASPECT:
+            return ""
+        most = round(most_resolution(self.aspect) / STEP) * STEP
+        return "" if self.resolution <= most else f"{self.aspect} ends at {most} px: no side passes {LARGEST} px"
+
     def request(self, sent: str | None = None) -> GenerationRequest:
         """sent: the rewritten prompt, where it was rewritten."""
         width, height = self.size()
@@ -98,6 +105,19 @@ def presets(tuned: Settings) -> dict[str, Preset]:
     }
 
 
+def preset_of(controls: Controls, tuned: Settings) -> str | None:
+    """The preset that these controls are. ValueError for control points that are none."""
+    now = shaping(controls.schedule, controls.scale, controls.ramp_end, controls.points)
+    return next((name for name, preset in presets(tuned).items() if shaping(*preset) == now), None)
+
+
+def shaping(schedule: str, scale: float, ramp_end: float, points: str) -> tuple[Any, ...]:
+    """What of a preset shapes its curve."""
+    if schedule == "custom":
+        return schedule, parse_points(points)
+    return schedule, scale, ramp_end if schedule in RAMPED else None
+
+
 def controls_of(request: GenerationRequest, tuned: Settings, *, fixed_seed: bool = True) -> Controls:
     """The control values that add up to this request (for links and "use these settings"); tuned: for what it leaves open."""
     aspect, resolution = aspect_of(request.width, request.height, request.shuffle_window)
@@ -127,11 +147,22 @@ def snap(pixels: float, window: int) -> int:
     return min(max(round(pixels / unit), 1) * unit, LARGEST)
 
 
-def size_of(resolution: float, aspect: str, window: int) -> tuple[int, int]:
-    """Sides with about resolution² pixels in this aspect, neither above 2048 px."""
+def ratio_of(aspect: str) -> float:
     ratio = ASPECTS.get(aspect)
     if ratio is None:
         raise ValueError(f"aspect is {aspect!r}; it must be one of {', '.join([*ASPECTS, CUSTOM_ASPECT])}")
+    return ratio
+
+
+def most_resolution(aspect: str) -> float:
+    """px at which the longer side of this aspect is 2048 px."""
+    ratio = ratio_of(aspect)
+    return LARGEST * math.sqrt(min(ratio, 1 / ratio))
+
+
+def size_of(resolution: float, aspect: str, window: int) -> tuple[int, int]:
+    """Sides with about resolution² pixels in this aspect; where one would pass 2048 px, both are smaller."""
+    ratio, resolution = ratio_of(aspect), min(resolution, most_resolution(aspect))
     return snap(resolution * math.sqrt(ratio), window), snap(resolution / math.sqrt(ratio), window)
 
 

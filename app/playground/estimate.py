@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.components.stage import seconds_text
+from app.drawing.memory import resident_bytes
 from app.request import GenerationRequest
 from model.settings import covers, sides
 from storage.records import Measured
@@ -16,7 +18,7 @@ class Estimate:
     steps: int
     seconds: float | None  # None: nothing was measured yet
     measured: int  # how many pictures the seconds rest on
-    memory_bytes: int  # measured peak of the process, else what the caches alone will take
+    memory_bytes: int  # measured peak of the process, else what it takes at least
     memory_measured: bool
     trained: bool
     reason: str  # why it is called trained or untrained
@@ -37,11 +39,23 @@ def estimate(pipeline: Any, store: Store, request: GenerationRequest) -> Estimat
         steps=plan["steps"],
         seconds=seconds,
         measured=measured,
-        memory_bytes=max(peaks) if peaks else int(plan["kv_bytes"]),
+        memory_bytes=max(peaks, default=0) or least_memory(pipeline, plan),
         memory_measured=bool(peaks),
         trained=trained,
         reason=named(request, training_text(pipeline.supported_cells(), request)),
     )
+
+
+def least_memory(pipeline: Any, plan: dict[str, float]) -> int:
+    """Bytes: the caches on top of what the process holds already, or on another device on top of the weights."""
+    held = resident_bytes() if pipeline.device.type == "cpu" else None
+    return int((held or plan["weight_bytes_per_step"]) + plan["kv_bytes"])
+
+
+def cost_text(seconds: float | None, memory_bytes: int, memory_measured: bool) -> str:
+    """ "about 4.2 s · 895 MiB"; what was not measured is said."""
+    time = f"about {seconds_text(seconds)}" if seconds is not None else "not yet timed here"
+    return f"{time} · {'' if memory_measured else 'at least '}{memory_bytes / 2**20:,.0f} MiB"
 
 
 def named(request: GenerationRequest, text: str) -> str:

@@ -1,6 +1,7 @@
 """What the Playground does, as methods without any page around them: start, follow, stop, arrive, describe."""
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -13,8 +14,8 @@ from app.components.details import details_html
 from app.components.stage import Stage, data_uri, seconds_text, shape_of, stage_html
 from app.drawing.live import LiveJob
 from app.drawing.record import request_of
-from app.playground.controls import Controls, Preset, controls_of, presets
-from app.playground.estimate import Estimate
+from app.playground.controls import Controls, Preset, controls_of, preset_of, presets
+from app.playground.estimate import Estimate, cost_text
 from app.playground.examples import Example, load_examples
 from app.playground.offers import Offer, combinations, offered, position, settled, training_note
 from app.playground.rewrite import rewrite
@@ -46,11 +47,11 @@ class Handlers:
             raise refuse(ValueError("this browser has no visitor mark yet; reload the page"))
         return owner
 
-    def start(self, controls: Controls, token: str | None, request: gr.Request) -> str:
-        """Queue what the controls say; the job's id."""
+    def start(self, controls: Controls, token: str | None, request: gr.Request) -> Job:
+        """Queue what the controls say."""
         try:
             owner = self.owner(request, token)
-            return self.services.submit(owner, controls.request(self.sent(controls)), address=address_of(request)).id
+            return self.services.submit(owner, controls.request(self.sent(controls)), address=address_of(request))
         except (ValueError, TypeError, OverflowError) as error:
             raise refuse(error) from error
 
@@ -148,7 +149,7 @@ class Handlers:
             alt=first.prompt or "Generated picture",
             zoomable=True,
         )
-        details = "".join(details_html(self.services, g, own=g.owner == owner) for g in made)
+        details = details_html(self.services, made, own=first.owner == owner)
         return View(stage_html(shown), busy=False, details=details, generation_id=first.id)
 
     def _replay_view(self, job: Job, request: GenerationRequest, owner: str) -> "View":
@@ -194,6 +195,19 @@ class Handlers:
             self.services.store.note_sightings(owner, [generation.id])
         return Arrival(token, owner, view=self.result_view([generation], owner), controls=controls)
 
+    def reused(self, generation_id: str, owner: str | None) -> Controls:
+        """Controls that draw a picture again, as its job asked for it; else, without a job, as it tells itself."""
+        try:
+            made = self.services.store.get_generation(generation_id, owner)
+            if made.window is None:
+                raise ValueError("another system drew this picture; its settings are not ours")
+            request = request_of(made)
+            if made.job_id:
+                request = request_from(self.services.store.get_job(made.job_id, None).request)
+        except ValueError as error:
+            raise refuse(error) from error
+        return self.controls_of(request)
+
     def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
         """Controls that add up to this request; the switches are on where it needs them."""
         same = rewrite(request.typed, self.services.vocabulary) == request.prompt
@@ -233,7 +247,7 @@ class Handlers:
             cost = self.services.estimate(probe)
         except (ValueError, TypeError, OverflowError) as error:
             return self._curve(controls, 64), f'<p class="cost cost-bad">{escape(str(error))}</p>', False
-        return self._curve(controls, cost.steps), cost_html(request, cost), True
+        return self._curve(controls, cost.steps), cost_html(request, cost, controls.lowered()), True
 
     def _curve(self, controls: Controls, steps: int) -> dict[str, Any] | None:
         try:
@@ -247,7 +261,7 @@ class Handlers:
             ).tolist()
         except (ValueError, TypeError):
             return None
-        top = 1.25 * max(2.0, *weights, *(w for _, w in points or ()))
+        top = math.ceil(2.5 * max(2.0, *weights, *(w for _, w in points or ()))) / 2  # a quarter above, on a half
         every = max(len(weights) // 256, 1)
         shown = [round(w, 3) for w in weights[::every]]
         return {"weights": shown, "steps": steps, "top": top, "points": points and [list(p) for p in points]}
@@ -281,6 +295,13 @@ class Handlers:
         colour = random.choice(vocabulary.colours or ("",))
         forms = (f"a {colour} {one}", f"a {one} and a {two}", f"two {one}", f"a {one} left of a {two}")
         return rewrite(random.choice(forms), vocabulary)
+
+    def preset_of(self, controls: Controls) -> str | None:
+        """The preset that the controls are, if any."""
+        try:
+            return preset_of(controls, self.services.tuned)
+        except (ValueError, TypeError):
+            return None
 
     def preset(self, name: str) -> Preset:
         offered = presets(self.services.tuned)
@@ -321,7 +342,7 @@ def example_stage(example: Example, hint: str) -> str:
         **shape_of(request),
         sources=[example.url],
         headline=f"Example: {request.typed}",
-        detail=f"{example.steps} fused windows, drawn one a step · {hint}",
+        detail=f"s = {request.shuffle_window}: {example.steps} fused windows, drawn one a step · {hint}",
         tone="done",
         alt=f"Example picture of {request.typed}",
         zoomable=True,
@@ -350,9 +371,10 @@ def running_view(request: GenerationRequest, live: LiveJob) -> View:
     return View(stage_html(shown), busy=True)
 
 
-def cost_html(request: GenerationRequest, cost: Estimate) -> str:
-    seconds = f"about {seconds_text(cost.seconds)}" if cost.seconds is not None else "not yet timed here"
-    mebibytes = f"{cost.memory_bytes / 2**20:,.0f} MiB {'peak memory' if cost.memory_measured else 'of caches'}"
+def cost_html(request: GenerationRequest, cost: Estimate, lowered: str) -> str:
+    """lowered: why the size is not the resolution asked for, if it is not."""
+    known = cost_text(cost.seconds, cost.memory_bytes, cost.memory_measured)
     badge = "" if cost.trained else '<span class="badge">untrained</span>'
-    line = f"{request.width} × {request.height} px · {cost.steps:,} steps · {seconds} · {mebibytes}"
-    return f'<p class="cost">{escape(line)}</p><p class="cost-note">{badge}{escape(cost.reason)}</p>'
+    line = f"{request.width} × {request.height} px · {cost.steps:,} steps · {known}"
+    notes = "; ".join(note for note in (lowered, cost.reason) if note)
+    return f'<p class="cost">{escape(line)}</p><p class="cost-note">{badge}{escape(notes)}</p>'

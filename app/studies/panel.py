@@ -8,7 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from app.compare.plan import Plan, hold, is_grid, queue
-from app.components.stage import seconds_text
+from app.playground.estimate import cost_text
 from app.services import Services
 from app.studies import admin as study_admin
 from app.studies.admin import BUILT_IN, StudyForm
@@ -253,8 +253,7 @@ def preview_html(services: Services, form: StudyForm) -> str:
 
 
 def cost_html(cost: Plan) -> str:
-    seconds = f"about {seconds_text(cost.seconds)}" if cost.seconds is not None else "not yet timed here"
-    line = f"{cost.pictures} pictures · {seconds} · {cost.memory_bytes / 2**20:,.0f} MiB"
+    line = f"{cost.pictures} pictures · {cost_text(cost.seconds, cost.memory_bytes, cost.memory_measured)}"
     notes = "".join(
         f'<p class="cost-note"><span class="badge">untrained</span>{escape(reason)}</p>' for reason in cost.untrained
     )

@@ -1,6 +1,10 @@
 """The public API: one typed endpoint, `/generate`. Everything else on the pages is private to them."""
 
+import asyncio
 import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
@@ -9,14 +13,17 @@ from app.request import GenerationRequest, parse_points, request_from
 from app.services import Services
 from app.visit import ENDED, address_of
 
-POLL_SECONDS = 0.05
+POLL_SECONDS, QUEUED_POLL_SECONDS = 0.1, 0.5  # many may be queued, few are drawn
 WAIT_SECONDS = 1800
+CALLS_PER_ADDRESS = 8  # that wait at once: whoever floods fills neither the studio's queue nor Gradio's
 
 
 def add_api(services: Services) -> None:
-    """Register `/generate` on the page being built."""
+    """Register `/generate` on the page being built. It waits without holding a thread, and refuses at once what is too much:
+    what waited in Gradio's own queue would stand before everybody's clicks."""
+    waiting: Counter[str | None] = Counter()
 
-    def generate(
+    async def generate(
         prompt: str,
         width: int | None = None,
         height: int | None = None,
@@ -46,7 +53,7 @@ def add_api(services: Services) -> None:
         owner = services.identity.owner_of_token(token)
         if owner is None:
             raise gr.Error("visitor is not a token of this server; leave it empty to get one", print_exception=False)
-        tuned = services.tuned
+        tuned, address = services.tuned, address_of(request)
         try:
             wish = GenerationRequest(
                 prompt=prompt,
@@ -65,22 +72,40 @@ def add_api(services: Services) -> None:
                 num_images=num_images,
                 allow_untrained=allow_untrained,
             )
-            job = services.submit(owner, wish, address=address_of(request))
-            services.drive(job.id)
+            with turn(waiting, address):
+                job = await asyncio.to_thread(services.submit, owner, wish, address=address)
+                await asyncio.to_thread(services.drive, job.id)
+                job = await ended(services, job.id, owner)
         except (ValueError, TypeError) as error:
             raise gr.Error(str(error), print_exception=False) from error
-        return answer(services, wait(services, job.id, owner), owner, token)
+        return await asyncio.to_thread(answer, services, job, owner, token)
 
-    gr.api(generate, api_name="generate", concurrency_limit=8)
+    gr.api(generate, api_name="generate", concurrency_limit=None)
 
 
-def wait(services: Services, job_id: str, owner: str) -> Any:
+@contextmanager
+def turn(waiting: Counter[str | None], address: str | None) -> Iterator[None]:
+    """One of an address's calls; ValueError for one too many."""
+    if waiting[address] >= CALLS_PER_ADDRESS:
+        raise ValueError(
+            f"{CALLS_PER_ADDRESS} calls from your address are waiting already; try again when one has ended"
+        )
+    waiting[address] += 1
+    try:
+        yield
+    finally:
+        waiting[address] -= 1
+        if not waiting[address]:
+            del waiting[address]
+
+
+async def ended(services: Services, job_id: str, owner: str) -> Any:
     """The job once it has ended; the job itself goes on when the caller leaves."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while (job := services.store.get_job(job_id, owner)).state not in ENDED:
+    while (job := await asyncio.to_thread(services.store.get_job, job_id, owner)).state not in ENDED:
         if time.monotonic() > deadline:
-            raise gr.Error(f"job {job_id} is still {job.state} after {WAIT_SECONDS} s", print_exception=False)
-        time.sleep(POLL_SECONDS)
+            raise ValueError(f"job {job_id} is still {job.state} after {WAIT_SECONDS} s")
+        await asyncio.sleep(QUEUED_POLL_SECONDS if job.state == "queued" else POLL_SECONDS)
     return job
 
 

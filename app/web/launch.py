@@ -16,6 +16,7 @@ from app.web.media import routes
 from app.web.security import SecurityHeaders
 
 ASSETS = Path(__file__).parent.parent / "assets"
+EVENTS_AT_ONCE = 256  # of all visitors: whoever watches or awaits a queued job takes one, and the jobs alone may be 64
 
 
 def theme() -> gr.themes.Base:
@@ -42,6 +43,9 @@ def theme() -> gr.themes.Base:
         block_background_fill_dark="#151a23",
         block_border_color_dark="#252c39",
         border_color_primary_dark="#2a3242",
+        input_border_width="1px",
+        input_border_color="*border_color_primary",
+        input_border_color_dark="*border_color_primary",
         input_background_fill="white",
         input_background_fill_dark="#10141c",
         block_label_background_fill="transparent",
@@ -82,6 +86,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "enable_monitoring": False,
         "run_history": False,
         "mcp_server": False,
+        "max_threads": EVENTS_AT_ONCE,
         "max_file_size": "5mb",
         "blocked_paths": [str(services.settings.data_dir)],
         "state_session_capacity": 1000,

@@ -16,6 +16,15 @@ KEEP_PREVIEWS = """() => {
     new MutationObserver(look).observe(document.body, {subtree: true, childList: true, attributes: true, attributeFilter: ["src"]});
 }"""
 
+PHONE = {"width": 390, "height": 844}
+PINCH = """box => {
+    box.setPointerCapture = () => {};  // no real finger is down
+    const r = box.getBoundingClientRect();
+    const finger = (type, id, x) => box.dispatchEvent(new PointerEvent(type, {pointerId: id, bubbles: true, clientX: r.left + x, clientY: r.top + 50}));
+    finger('pointerdown', 1, 100); finger('pointerdown', 2, 150); finger('pointermove', 2, 200);
+    finger('pointerup', 1, 100); finger('pointerup', 2, 200);
+}"""
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -79,6 +88,63 @@ def test_a_reload_finds_the_running_job_which_only_its_owner_sees_and_stops(visi
     assert time.monotonic() - asked < 5  # the worker reacts in a fraction of a second; the rest is the page
     (services, _), _ = world
     assert [job.state for job in services.store.jobs_of(owner_of(services, ann))] == ["cancelled"]
+
+
+def test_enter_thrice_while_drawing_makes_one_job(visit, world):
+    (services, _), _ = world
+    ann = visit()
+    page = ann.open()
+    set_long(page, 2048)
+    page.locator("#prompt textarea").fill("a blue car")
+    for _ in range(3):
+        page.keyboard.press("Enter")
+    expect(text(page)).to_contain_text("Drawing windows")
+    for _ in range(3):
+        page.locator("#prompt textarea").press("Enter")
+    assert page.locator("#prompt textarea").input_value() == "a blue car"
+    page.keyboard.press("Escape")
+    expect(text(page)).to_contain_text("Stopped")
+    assert len(services.store.jobs_of(owner_of(services, ann))) == 1
+
+
+def test_the_drawn_seed_is_shown_and_a_typed_one_is_kept(visit, world):
+    (services, _), _ = world
+    ann = visit()
+    page = ann.open()
+    page.get_by_role("button", name="Sampling, seed").click()
+    page.locator("#prompt textarea").fill("a duck")
+    page.locator("#go").click()
+    expect(text(page)).to_contain_text("Done")
+    made = newest_picture(services, owner_of(services, ann))
+    expect(page.locator("#seed input")).to_have_value(str(made.seed))
+    expect(page.locator("#random-seed input")).to_be_checked()
+    page.locator("#seed input").fill("7")
+    expect(page.locator("#random-seed input")).not_to_be_checked()
+    page.locator("#go").click()
+    expect(text(page)).to_contain_text("seed 7")
+
+
+def test_the_lit_preset_is_the_one_that_matches(visit):
+    page = visit().open()
+    lit = page.locator("#preset label.selected")
+    expect(lit).to_have_text("Tuned")
+    page.locator("#scale input[type=number]").fill("4")
+    page.keyboard.press("Tab")
+    expect(lit).to_have_count(0)
+    page.locator("#preset label", has_text="Off").click()
+    expect(page.locator("#scale input[type=number]")).to_have_value("1")
+    expect(lit).to_have_text("Off")
+
+
+def test_on_a_phone_the_controls_come_first_and_a_start_shows_the_picture(visit):
+    page = visit().open()
+    page.set_viewport_size(PHONE)
+    assert top(page, "#controls") < top(page, "#stage") and top(page, "#stage") > PHONE["height"]
+    page.locator("#prompt textarea").fill("a duck")
+    page.locator("#go").click()
+    expect(text(page)).to_contain_text("Done")
+    expect(page.locator("#stage .frame")).to_be_in_viewport(ratio=0.9)
+    expect(page.locator("#go")).to_be_in_viewport()
 
 
 def test_a_job_goes_on_without_its_page_and_its_link_is_for_its_owner(visit, world):
@@ -176,6 +242,69 @@ def test_about_tells_and_deletes_everything_when_asked_twice(visit, world):
     page.locator("#forget-all").click()
     expect(page.get_by_test_id("toast-body")).to_contain_text("1 picture was deleted")
     assert services.store.generations_by_id([made.id])[made.id].deleted
+
+
+def test_what_is_picked_stays_in_view_beside_many_cards(visit, world):
+    (services, _), _ = world
+    ann = visit()
+    page = ann.open("/gallery")
+    owner = owner_of(services, ann)
+    for seed in range(12):
+        services.submit(
+            owner, GenerationRequest("a duck", "a duck", width=256, height=256, shuffle_window=4, seed=seed)
+        )
+        newest_picture(services, owner)
+    page.reload()
+    cards, large = page.locator("#cards .card"), page.locator("#compare img").first
+    expect(cards).to_have_count(12)
+    for size in (PHONE, {"width": 1280, "height": 500}):
+        page.set_viewport_size(size)
+        cards.nth(0).click()
+        expect(page.locator("#picked-details .prompt")).to_have_count(1)
+        cards.nth(11).scroll_into_view_if_needed()
+        expect(large).to_be_in_viewport()
+        page.locator("#picked-details .links").scroll_into_view_if_needed()
+        expect(page.locator("#picked-details .links")).to_be_in_viewport()
+        cards.nth(0).click()
+        expect(page.locator("#compare .empty")).to_be_visible()
+
+
+def test_two_pictures_zoom_and_move_by_keys_and_fingers(visit, world):
+    (services, _), _ = world
+    ann = visit()
+    page = ann.open("/gallery")
+    owner = owner_of(services, ann)
+    for seed in (1, 2):
+        services.submit(
+            owner, GenerationRequest("a duck", "a duck", width=256, height=256, shuffle_window=4, seed=seed)
+        )
+        newest_picture(services, owner)
+    page.reload()
+    expect(page.locator("#cards .card")).to_have_count(2)
+    for card in page.locator("#cards .card").all():
+        card.click()
+        expect(card).to_have_attribute("aria-pressed", "true")
+    both = page.get_by_role("group", name="Pictures A and B at one zoom")
+    both.focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".compare-range")).to_have_value("52")
+    page.keyboard.press("+")
+    assert zooms(page) == [1.25, 1.25]
+    before = page.locator(".compare img").first.get_attribute("style")
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".compare img").first.get_attribute("style") != before
+    page.keyboard.press("0")
+    assert zooms(page) == [1, 1]
+    both.evaluate(PINCH)
+    assert zooms(page) == [2, 2]
+
+
+def zooms(page):
+    return page.locator(".compare img").evaluate_all("all => all.map(each => new DOMMatrix(each.style.transform).a)")
+
+
+def top(page, selector):
+    return page.locator(selector).bounding_box()["y"]
 
 
 def owner_of(services, visitor: Visitor) -> str:

@@ -1,5 +1,6 @@
 """Grids: the plan, durable cells, pause, ownership, the sheet, pairs for raters and win shares."""
 
+import re
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -39,6 +40,8 @@ def test_the_plan_counts_before_anything_starts(services, handlers):
     jobs = row_counts(services.store)["job"]
     html = handlers.describe(replace(WISH, sheets="seed", sheet_levels="1..3"))
     assert "2 window × 2 scale × 3 seed = 12 pictures" in html and "untrained" not in html
+    (least,) = re.findall(r"not yet timed here · at least ([\d,]+) MiB", html)
+    assert int(least.replace(",", "")) > 100, "a process with weights, not its caches alone"
     assert row_counts(services.store)["job"] == jobs
 
 
@@ -90,7 +93,10 @@ def test_the_sheet_has_labels_costs_and_every_cell(services, handlers, grid):
 
 
 def test_others_see_neither_grid_nor_cells(handlers, grid, services):
-    assert not handlers.view(grid.id, "bob", "alignment").found and not handlers.recent("bob")
+    foreign = handlers.view(grid.id, "bob", "alignment")
+    assert not foreign.found and "another visitor's" in foreign.sheet and not handlers.recent("bob")
+    assert handlers.view("nonsense", "bob", "alignment") == foreign
+    assert "Choose two or three axes" in handlers.view(None, "bob", "alignment").sheet
     for act in (
         lambda: handlers.act("stop", grid.id, "bob"),
         lambda: handlers.queue(grid.id, "bob", ids(services, grid)[:2]),

@@ -159,7 +159,9 @@ def test_cells_are_drawn_by_their_checkpoints_and_labelled(services, handlers, g
             and made.settings["checkpoint"] == weights[cell.labels[0]]
         )
         assert job.request["checkpoint"] == f"{cell.labels[0]}@{weights[cell.labels[0]]}"
-        assert f"<dt>checkpoint</dt><dd>{cell.labels[0]}</dd>" in details_html(services, made, own=True)
+        assert f"<dt>weights</dt><dd>{cell.labels[0]} · {made.settings['checkpoint']}</dd>" in details_html(
+            services, [made], own=True
+        )
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
     assert '<th scope="row">default</th>' in sheet and '<th scope="row">other</th>' in sheet and "@" not in sheet
     a, _, c, _ = ids(services, grid)

@@ -94,6 +94,21 @@ def test_what_was_moved_stays_and_the_others_follow(trained, change, moved, then
     assert (chosen.resolution, chosen.window) == then and Combination(*then[:1], chosen.aspect, then[1]) in trained
 
 
+@pytest.mark.parametrize(
+    ("aspect", "resolution", "size", "said"),
+    [
+        ("16:9", 2048, (2048, 1152), "16:9 ends at 1536 px"),
+        ("9:16", 1600, (1152, 2048), "9:16 ends at 1536 px"),
+        ("16:9", 1536, (2048, 1152), ""),
+        ("1:1", 2048, (2048, 2048), ""),
+        ("free", 2048, (512, 512), ""),
+    ],
+)
+def test_no_side_passes_the_largest_and_the_aspect_is_kept(aspect, resolution, size, said):
+    chosen = replace(NOW, aspect=aspect, resolution=resolution)
+    assert chosen.size() == size and chosen.lowered().startswith(said) and bool(chosen.lowered()) is bool(said)
+
+
 def test_nothing_follows_where_untrained_is_allowed(trained):
     wild = replace(NOW, resolution=2048, window=1, allow_untrained=True)
     assert settled(trained, wild, "window") == wild

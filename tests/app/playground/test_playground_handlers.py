@@ -5,6 +5,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from compare_world import finished
 from PIL import Image
 
 from app import about
@@ -38,6 +39,12 @@ def visitor(services):
     return request_with(services.identity.new_token())
 
 
+def drawn(services, job):
+    """The first picture of a queued job."""
+    assert finished(services, job, job.owner).state == "done"
+    return services.generations_of_job(job)[0]
+
+
 def request_with(token, query=None):
     return SimpleNamespace(headers={"cookie": f"{COOKIE}={token}"}, query_params=query or {}, client=None, request=None)
 
@@ -48,9 +55,10 @@ def changed(**changes):
 
 def test_both_the_typed_and_the_rewritten_prompt_are_kept(services, handlers, visitor):
     owner = handlers.owner(visitor, None)
-    job = services.store.get_job(handlers.start(CONTROLS, None, visitor), owner)
+    job = handlers.start(CONTROLS, None, visitor)
     assert (job.request["typed"], job.request["prompt"]) == ("please draw a cute red duck", "a red duck")
-    plain = services.store.get_job(handlers.start(changed(rewrite=False), None, visitor), owner)
+    plain = handlers.start(changed(rewrite=False), None, visitor)
+    assert (job.owner, plain.owner) == (owner, owner)
     assert plain.request["prompt"] == plain.request["typed"] == "please draw a cute red duck"
 
 
@@ -101,6 +109,38 @@ def test_presets_stay_at_the_checkpoints_own_scale_except_the_papers(handlers):
     assert handlers.preset("Bump")[3] == "0:1, 0.35:3, 0.65:3, 1:1.3"
     with pytest.raises(Exception, match="no preset; there are Tuned"):
         handlers.preset("Paper")
+
+
+def test_the_preset_that_the_controls_are_is_known_and_no_other(handlers):
+    for name in presets(handlers.services.tuned):
+        schedule, scale, ramp_end, points = handlers.preset(name)
+        chosen = changed(schedule=schedule, scale=scale, ramp_end=ramp_end, points=points)
+        assert handlers.preset_of(chosen) == name
+    assert handlers.preset_of(CONTROLS) == "Tuned" and handlers.preset_of(changed(scale=3.25)) is None
+    assert handlers.preset_of(changed(schedule="constant", ramp_end=0.1)) == "Constant", "a ramp that plays no part"
+    assert handlers.preset_of(changed(schedule="custom", points="x")) is None
+
+
+def test_settings_of_a_picture_without_a_job_come_from_itself(services, handlers, visitor):
+    owner = handlers.owner(visitor, None)
+    made = drawn(services, handlers.start(changed(rewrite=False), None, visitor))
+    for picture in (made, replace(made, job_id=None)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(services.store, "get_generation", lambda *_, shown=picture: shown)
+            again = handlers.reused(made.id, owner)
+        assert (again.prompt, again.seed, again.size()) == (CONTROLS.prompt, made.seed, (256, 256))
+    with pytest.raises(Exception, match="no such picture"):
+        handlers.reused(made.id, "bob")
+
+
+def test_pictures_of_one_job_share_their_facts(services, handlers, visitor):
+    owner = handlers.owner(visitor, None)
+    made = drawn(services, handlers.start(changed(num_images=2, rewrite=False), None, visitor))
+    job = services.store.get_job(made.job_id, owner)
+    details = handlers.view(job, owner).details
+    assert details.count("<dt>seed</dt>") == 1 and details.count("Download picture") == 2
+    assert "Picture 1" in details and "Picture 2" in details
+    assert f"<dd>{services.checkpoint}</dd>" in details and f"<dd>{made.created_at:%d %b %Y, %H:%M} UTC</dd>" in details
 
 
 def test_surprises_are_made_of_known_words(handlers):

@@ -1,0 +1,46 @@
+"""Floods of `/generate` are refused at once, address by address; whoever else asks is answered while they wait."""
+
+import httpx
+import pytest
+from tiny import write_checkpoint
+
+from app.services import build_services
+from app.settings import Settings
+from app.ui import build_ui
+from app.web.api import CALLS_PER_ADDRESS
+from app.web.health import health_report
+from app.web.launch import launch_arguments
+
+LEFT_OUT = [*[None] * 10, -1, 1, False, ""]  # the parameters after the prompt
+FLOODERS = [f"198.51.100.{number}" for number in range(1, 7)]
+
+
+@pytest.fixture
+def studio(tmp_path):
+    """Never draws, so that whoever waits goes on waiting."""
+    settings = Settings(
+        tmp_path / "data", "test-secret", weights=str(write_checkpoint(tmp_path / "weights")), threads=1
+    )
+    settings.data_dir.mkdir()
+    services = build_services(settings, work=False)
+    demo = build_ui(services)
+    _, url, _ = demo.launch(**{**launch_arguments(services), "prevent_thread_lock": True, "quiet": True})
+    with httpx.Client(base_url=f"{url}gradio_api/call/generate", trust_env=False, timeout=20) as http:
+        yield services, http
+    services.close()  # first, so that the calls that wait are cut off with their jobs
+    demo.close()
+
+
+def ask(http, address, prompt):
+    """The path of the answer."""
+    call = http.post("", json={"data": [prompt, *LEFT_OUT]}, headers={"X-Forwarded-For": address}).raise_for_status()
+    return f"/{call.json()['event_id']}"
+
+
+def test_floods_neither_wait_nor_make_others_wait(studio):
+    services, http = studio
+    for address in FLOODERS:
+        asked = [ask(http, address, "a red apple") for _ in range(CALLS_PER_ADDRESS + 2)]
+        assert "are waiting already" in http.get(asked[-1]).text
+    assert health_report(services)["jobs"]["queued"] == len(FLOODERS) * CALLS_PER_ADDRESS
+    assert "the prompt is empty" in http.get(ask(http, "203.0.113.9", " ")).text
