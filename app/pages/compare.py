@@ -48,7 +48,9 @@ def build(services: Services) -> gr.Blocks:
         status = gr.HTML(elem_id="grid-status")
         with gr.Row(elem_id="grid-rating"):
             for name, title in (("stop-rating", "Stop rating"), ("resume-rating", "Resume rating")):
-                buttons[name] = gr.Button(title, size="sm", visible=False, scale=0, min_width=160, elem_id=f"grid-{name}")
+                buttons[name] = gr.Button(
+                    title, size="sm", visible=False, scale=0, min_width=160, elem_id=f"grid-{name}"
+                )
         slider = gr.HTML(elem_id="grid-slider", js_on_load=SLIDER_JS)
         with gr.Column(visible=False) as queueing:
             rate = gr.Button("Queue these two for rating", elem_id="grid-rate")
