@@ -115,6 +115,32 @@ def last_vote(session: Session, assignment_id: str, criterion: str) -> schema.Vo
     return session.scalar(query.order_by(schema.Vote.revision.desc()).limit(1))
 
 
+def decision_ms(row: schema.Assignment, told: int | None) -> int:
+    """What the rater's clock says, and no more than has passed here since the pair was shown."""
+    passed = int((utc_now() - (row.shown_at or row.created_at)).total_seconds() * 1000)
+    return passed if told is None else min(told, passed)
+
+
+def same_report(session: Session, row: schema.Flaw) -> schema.Flaw | None:
+    """An earlier report of this picture in this assignment, lifted or not."""
+    table = schema.Flaw
+    same = (table.assignment_id == row.assignment_id, table.generation_id == row.generation_id, table.kind == row.kind)
+    return session.scalar(select(table).where(*same).limit(1))
+
+
+def reports_on(session: Session, comparison_ids: Sequence[str]) -> list[schema.Flaw]:
+    """Reports of broken pictures that stand."""
+    table, given = schema.Flaw, select(schema.Assignment.id).where(schema.Assignment.comparison_id.in_(comparison_ids))
+    standing = (table.kind == BROKEN, table.lifted_at.is_(None), table.assignment_id.in_(given))
+    return list(session.scalars(select(table).where(*standing)))
+
+
+def votes_on(session: Session, comparison_ids: Sequence[str]) -> list[schema.Vote]:
+    """Current votes on some pairs."""
+    given = select(schema.Assignment.id).where(schema.Assignment.comparison_id.in_(comparison_ids))
+    return list(session.scalars(current_votes().where(schema.Vote.assignment_id.in_(given))))
+
+
 def generation_on(session: Session, row: schema.Assignment, side: str) -> str:
     """The generation that stood left or right."""
     comparison = must_find(session, schema.Comparison, row.comparison_id)

@@ -72,10 +72,11 @@ def _answers(study_id: str) -> Select[tuple[str, str, str]]:
 
 
 def broken_pairs(study_id: str) -> Select[tuple[str]]:
-    """Comparisons that BROKEN_REPORTS raters reported."""
+    """Comparisons that BROKEN_REPORTS reporters reported, whose reports stand."""
     reports = select(Assignment.comparison_id).join(Flaw, Flaw.assignment_id == Assignment.id)
-    reports = reports.where(Assignment.study_id == study_id, Flaw.kind == "broken").group_by(Assignment.comparison_id)
-    return reports.having(func.count(Assignment.rater_id.distinct()) >= BROKEN_REPORTS)
+    reports = reports.where(Assignment.study_id == study_id, Flaw.kind == "broken", Flaw.lifted_at.is_(None))
+    counted = func.count(Flaw.reporter.distinct())
+    return reports.group_by(Assignment.comparison_id).having(counted >= BROKEN_REPORTS)
 
 
 def rater_counts(study_id: str) -> Select[tuple[str, int]]:
@@ -89,6 +90,13 @@ def rated_pictures(study_id: str) -> Select[tuple[str, str]]:
     matched = (ComparisonRow.study_id == study_id, ComparisonRow.kind == "matched")
     shown = select(ComparisonRow.generation_a).where(*matched).union(select(ComparisonRow.generation_b).where(*matched))
     return select(Generation.id, Generation.setting_id).where(Generation.id.in_(shown))
+
+
+def token_hashes(study_id: str) -> Select[tuple[str, str | None]]:
+    """Pictures of all pairs and their token hashes."""
+    mine = ComparisonRow.study_id == study_id
+    shown = select(ComparisonRow.generation_a).where(mine).union(select(ComparisonRow.generation_b).where(mine))
+    return select(Generation.id, Generation.token_hash).where(Generation.id.in_(shown))
 
 
 def check_showable(picture: Generation, study_id: str) -> None:

@@ -101,14 +101,14 @@ def _columns(session: Session, query: Select[Any]) -> dict[str, list[Any]]:
 
 
 def flaws(session: Session, study_id: str) -> list[FlawRecord]:
-    """Marks of one study, oldest first."""
+    """Marks of one study that stand, oldest first."""
     query = (
         select(Flaw, Assignment, Comparison.generation_a, Setting.values)
         .join(Assignment, Assignment.id == Flaw.assignment_id)
         .join(Comparison, Comparison.id == Assignment.comparison_id)
         .join(Generation, Generation.id == Flaw.generation_id)
         .join(Setting, Setting.id == Generation.setting_id)
-        .where(Assignment.study_id == study_id)
+        .where(Assignment.study_id == study_id, Flaw.lifted_at.is_(None))
         .order_by(Flaw.id)
     )
     return [

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import CompoundSelect, select
 
 from storage import ballots, schema
 from storage.part import Part, insert_or_get, must_find
@@ -109,18 +109,28 @@ class Raters(Part):
 
     def seen_generations(self, viewer: str) -> set[str]:
         """Pictures that this viewer generated, queued or saw with settings: never to be rated by them."""
-        seen = select(schema.Sighting.generation_id).where(schema.Sighting.viewer == viewer)
-        made = select(schema.Generation.id).where(schema.Generation.owner == viewer)
-        jobs = select(schema.Job.id).where(schema.Job.owner == viewer)
-        queued = select(schema.Generation.id).where(schema.Generation.job_id.in_(jobs))
         with self.database.read() as session:
-            return set(session.scalars(seen.union(made, queued)))
+            return set(session.scalars(_seen(viewer)))
+
+    def seen_tokens(self, viewer: str) -> set[str]:
+        """Token hashes of the same: the picture drawn again with the same settings is no other picture."""
+        table = schema.Generation
+        query = select(table.token_hash).where(table.id.in_(_seen(viewer)), table.token_hash.is_not(None))
+        with self.database.read() as session:
+            return set(session.scalars(query))
 
     def _change(self, rater_id: str, change: Callable[[schema.Rater], None]) -> Rater:
         with self.database.write() as session:
             row = must_find(session, schema.Rater, rater_id, lock=True)
             change(row)
             return to_rater(row)
+
+
+def _seen(viewer: str) -> CompoundSelect[tuple[str]]:
+    seen = select(schema.Sighting.generation_id).where(schema.Sighting.viewer == viewer)
+    made = select(schema.Generation.id).where(schema.Generation.owner == viewer)
+    jobs = select(schema.Job.id).where(schema.Job.owner == viewer)
+    return seen.union(made, select(schema.Generation.id).where(schema.Generation.job_id.in_(jobs)))
 
 
 def to_rater(row: schema.Rater) -> Rater:

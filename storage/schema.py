@@ -262,6 +262,10 @@ class Flaw(HasId, Base):
     x1: Mapped[float]
     y1: Mapped[float]
     note: Mapped[str | None]
+    reporter: Mapped[str | None] = mapped_column(
+        String(64)
+    )  # of a broken picture; a reporter's reports count once a pair
+    lifted_at: Mapped[datetime | None]  # taken back by the rater, or set aside by who keeps the study
 
 
 class Sighting(HasId, Base):

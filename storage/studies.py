@@ -136,14 +136,21 @@ class Studies(Part):
         pictures = select(func.count(schema.Generation.deleted_at)).where(schema.Generation.study_id == study_id)
         pairs = select(func.count()).select_from(schema.Comparison).where(schema.Comparison.study_id == study_id)
         broken = select(func.count()).select_from(coverage.broken_pairs(study_id).subquery())
+        restored = select(func.count(schema.Flaw.lifted_at)).join(schema.Assignment)
+        restored = restored.where(schema.Assignment.study_id == study_id, schema.Flaw.kind == "broken")
         with self.database.read() as session:
-            return tuple(session.scalar(query) or 0 for query in (pictures, pairs, broken))
+            return tuple(session.scalar(query) or 0 for query in (pictures, pairs, broken, restored))
 
     def pairs_on_offer(self, study_id: str) -> list[Comparison]:
         """The comparisons that may be shown, oldest first."""
         with self.database.read() as session:
             found = session.execute(coverage.with_availability(study_id))
             return [coverage.to_comparison(row) for row, available in found if available]
+
+    def tokens_of_pairs(self, study_id: str) -> dict[str, str | None]:
+        """Generation -> token hash, of all pictures in pairs."""
+        with self.database.read() as session:
+            return dict(session.execute(coverage.token_hashes(study_id)).all())
 
     def raters_of_pairs(self, study_id: str) -> dict[str, int]:
         """Comparison -> raters whose first look counts; comparisons without any are absent."""

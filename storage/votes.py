@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage import ballots, frames, schema
-from storage.coverage import current_votes
+from storage.coverage import broken_pairs
 from storage.errors import DuplicateVote, NotFound, UndoTooLate, WrongState
 from storage.part import Part, insert_or_get, must_find
 from storage.records import Assignment, Flaw, StudyTables, Vote
@@ -97,7 +97,7 @@ class Votes(Part):
         decision_ms: int | None = None,
         display: Mapping[str, Any] | None = None,
     ) -> Vote:
-        """Commit one answer (schema.ANSWERS, in terms of a and b). Committed, and journalled where configured, before
+        """Commit one answer (schema.ANSWERS, in terms of a and b). decision_ms: by the rater's clock. Committed, and journalled where configured, before
         it returns. Raises NotFound, AssignmentExpired, DuplicateVote, WrongState, or ValueError for a bad answer."""
         _check_answer(answer)
         try:
@@ -107,7 +107,8 @@ class Votes(Part):
                 last = ballots.last_vote(session, assignment_id, criterion)
                 if last is not None and last.answer is not None:
                     raise DuplicateVote(f"you have already answered {criterion!r} for this pair")
-                return _add_vote(session, assignment, criterion, answer, last, decision_ms, display)
+                decided = ballots.decision_ms(assignment, decision_ms)
+                return _add_vote(session, assignment, criterion, answer, last, decided, display)
         except IntegrityError as error:
             raise DuplicateVote(f"you have already answered {criterion!r} for this pair") from error
 
@@ -122,8 +123,7 @@ class Votes(Part):
             last = ballots.last_vote(session, assignment.id, vote.criterion)
             if last is None or last.id != vote_id or vote.answer is None:
                 raise WrongState("this answer was replaced already; only the newest one can be taken back")
-            if utc_now() - vote.created_at > timedelta(seconds=UNDO_SECONDS):
-                raise UndoTooLate(f"answers can be taken back for {UNDO_SECONDS} seconds")
+            _check_undo(vote.created_at)
             return _add_vote(session, assignment, vote.criterion, answer, last, None, None)
 
     def record_flaw(
@@ -138,9 +138,13 @@ class Votes(Part):
         y1: float = 1.0,
         kind: str = "area",
         note: str | None = None,
+        reporter: str | None = None,
     ) -> Flaw:
-        """side: "left" or "right" as seen. kind "broken" reports the whole picture; with the second rater who does, the
-        pair is no longer shown and its votes are set aside."""
+        """side: "left" or "right" as seen. kind "broken" reports the whole picture, once an assignment and side; with the
+        second reporter who does, the pair is no longer shown and its votes are set aside.
+
+        reporter: who reports, where one person may be several raters (a keyed hash made by the caller); else the rater.
+        """
         if kind not in schema.FLAW_KINDS or side not in ("left", "right"):
             raise ValueError(f"kind {kind!r}, side {side!r}; allowed: {schema.FLAW_KINDS}, 'left' or 'right'")
         if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
@@ -157,14 +161,38 @@ class Votes(Part):
                 x1=x1,
                 y1=y1,
                 note=note,
+                reporter=(reporter or rater_id) if kind == "broken" else None,
             )
+            if kind == "broken" and (earlier := ballots.same_report(session, row)) is not None:
+                return ballots.to_flaw(earlier, rater_id, left=side == "left")
             session.add(row)
             session.flush()
             if kind == "broken" and ballots.is_broken(session, assignment):
-                pair = select(schema.Assignment.id).where(schema.Assignment.comparison_id == assignment.comparison_id)
-                for vote in session.scalars(current_votes().where(schema.Vote.assignment_id.in_(pair))):
+                for vote in ballots.votes_on(session, [assignment.comparison_id]):
                     _set_aside(session, vote.id, ballots.BROKEN, ballots.BROKEN_REASON)
             return ballots.to_flaw(row, rater_id, left=side == "left")
+
+    def lift_mark(self, flaw_id: str, rater_id: str) -> None:
+        """Undo of a marked area, inside the same short window as that of an answer. A report of a broken picture stays."""
+        with self.database.write() as session:
+            flaw = must_find(session, schema.Flaw, flaw_id)
+            ballots.owned(session, flaw.assignment_id, rater_id)
+            if flaw.kind != "area":
+                raise WrongState("only marked areas can be taken back")
+            _check_undo(flaw.created_at)
+            flaw.lifted_at = flaw.lifted_at or utc_now()
+
+    def restore_broken(self, study_id: str) -> int:
+        """Offer the pairs again that were reported as broken, and count their votes; how many pairs. Who reported one
+        already cannot report it again."""
+        with self.database.write() as session:
+            pairs = list(session.scalars(broken_pairs(study_id)))
+            for flaw in ballots.reports_on(session, pairs):
+                flaw.lifted_at = utc_now()
+            for vote in ballots.votes_on(session, pairs):
+                if (row := session.scalar(_exclusion(vote.id, ballots.BROKEN))) is not None:
+                    row.lifted_at = row.lifted_at or utc_now()
+            return len(pairs)
 
     def flaws(self, study_id: str) -> list[Flaw]:
         """With the settings of the marked picture."""
@@ -209,6 +237,11 @@ class Votes(Part):
 def _check_answer(answer: str) -> None:
     if answer not in ANSWERS:
         raise ValueError(f"answer {answer!r}; allowed: {', '.join(ANSWERS)}")
+
+
+def _check_undo(since: datetime) -> None:
+    if utc_now() - since > timedelta(seconds=UNDO_SECONDS):
+        raise UndoTooLate(f"answers and marks can be taken back for {UNDO_SECONDS} seconds")
 
 
 def _exclusion(vote_id: str, rule: str) -> Any:

@@ -1,10 +1,11 @@
 """Rows as tests look at them, and change them, past the store."""
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
-from storage.schema import Base, Study
+from storage.schema import Assignment, Base, Study
 from storage.store import Store
 
 
@@ -14,6 +15,13 @@ def row_counts(store: Store) -> dict[str, int]:
         return {
             table.name: session.scalar(select(func.count()).select_from(table)) for table in Base.metadata.sorted_tables
         }
+
+
+def show_long_ago(store: Store, assignment_id: str) -> None:
+    """As if the rater had looked at the pair for a minute."""
+    shown = {"shown_at": datetime.now(timezone.utc) - timedelta(minutes=1)}
+    with store.database.write() as session:
+        session.execute(update(Assignment).where(Assignment.id == assignment_id).values(**shown))
 
 
 def set_plan(store: Store, study_id: str, plan: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from app.arena.blind import data_uri, of_one_length, stored_square
 from app.compare.plan import is_grid
 from app.services import Services
 from app.studies import cache as study_cache
-from app.study.choice import BALANCED_RATINGS, Choice, Pool, choose, least_rated, open_slots
+from app.study.choice import BALANCED_RATINGS, Choice, Pool, choose, least_rated, still_open
 from app.study.ratings import Rating
 from app.study.records import history_of, with_raters
 from app.study.votes import CRITERIA
@@ -37,7 +37,12 @@ DISPLAY_KEYS = ("width", "height", "pixel_ratio", "shown_px", "zoomed", "flips",
 
 def rater_key(services: Services, owner: str) -> str:
     """Keyed hash of a visitor's identity: what the database knows of a rater."""
-    return hmac.new(services.settings.secret.encode(), f"rater/{owner}".encode(), hashlib.sha256).hexdigest()
+    return keyed(services, f"rater/{owner}")
+
+
+def keyed(services: Services, text: str) -> str:
+    """64 hex digits from which nobody without the studio's secret can tell what was hashed."""
+    return hmac.new(services.settings.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 
 def rater_of(services: Services, owner: str) -> Rater:
@@ -62,15 +67,16 @@ def study_for(services: Services, invite: str | None) -> Study:
     return study
 
 
-def next_pair(services: Services, study: Study, owner: str) -> Assignment | None:
-    """The rater's unfinished pair, or a new one, written down before anything is shown; None at the end."""
+def next_pair(services: Services, study: Study, owner: str, now: "Standing | None" = None) -> Assignment | None:
+    """The rater's unfinished pair, or a new one, written down before anything is shown; None at the end. `now`: the
+    rater's standing, where the caller has read it."""
     rater = consenting_rater(services, owner)
     if study.state != "open":
         current = services.store.current_assignment(rater.id, study.id)
         if current is None:
             raise WrongState(f"the study is {study.state}; it hands out no pairs now")
         return current
-    now = standing(services, study, owner, rater)
+    now = now or standing(services, study, owner)
     unfinished = now.unfinished()
     if unfinished is not None:
         return _assign(services, study, rater, unfinished)
@@ -85,13 +91,12 @@ def next_pair(services: Services, study: Study, owner: str) -> Assignment | None
     return None if choice is None else _assign(services, study, rater, choice)
 
 
-def next_possible(services: Services, study: Study, owner: str) -> bool:
-    """Whether the study would give this rater a pair now. Writes nothing but the rater."""
-    if study.state != "open":
+def in_sitting(services: Services, study: Study, owner: str) -> bool:
+    """Whether this rater has begun and is not at the end of what the study has for a sitting. Writes nothing but the rater."""
+    if study.state != "open" or not services.store.assignments_of(rater_of(services, owner).id, study.id):
         return False
-    now = standing(services, study, owner, rater_of(services, owner))
-    left = open_slots(now.pool, history_of(now.assignments), now.allowed, study.raters_per_pair)
-    return bool(left) or now.unfinished() is not None
+    now = progress(study, standing(services, study, owner))
+    return now["done"] < now["total"]
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ class Standing:
     """Where a study stands for one rater."""
 
     pool: Pool
-    allowed: np.ndarray  # (n,) False where the rater made, queued or saw a picture with its settings
+    allowed: np.ndarray  # (n,) False where the rater made, queued or saw with its settings a picture of these tokens
     assignments: Sequence[Assignment]  # of the rater, oldest first
 
     def unfinished(self) -> Choice | None:
@@ -110,11 +115,25 @@ class Standing:
                 return Choice(one.comparison.id, one.left_side, one.propensity, one.chosen_by, one.repeat_of)
         return None
 
+    def finished(self) -> int:
+        return sum(set(one.criteria) <= set(one.answered) for one in self.assignments)
 
-def standing(services: Services, study: Study, owner: str, rater: Rater) -> Standing:
-    store, found = services.store, study_cache.design(services, study.id)
-    known = store.seen_generations(owner)
-    allowed = np.array([known.isdisjoint(pair) for pair in found.pictures.tolist()], dtype=bool)
+    def open_pairs(self, study: Study) -> set[str]:
+        """Comparisons that wait for this rater: matched ones that need raters, and the unfinished one. A study that is not
+        open has the last alone."""
+        unfinished = self.unfinished()
+        left = {unfinished.comparison} if unfinished else set()
+        if study.state == "open":
+            mask = still_open(self.pool, history_of(self.assignments), self.allowed, study.raters_per_pair)
+            left |= set(self.pool.comparison[mask])
+        return left
+
+
+def standing(services: Services, study: Study, owner: str) -> Standing:
+    store, found, rater = services.store, study_cache.design(services, study.id), rater_of(services, owner)
+    seen, drawn = store.seen_generations(owner), store.seen_tokens(owner)
+    pairs = zip(found.pictures.tolist(), found.tokens.tolist())
+    allowed = np.array([seen.isdisjoint(pair) and drawn.isdisjoint(tokens) for pair, tokens in pairs], dtype=bool)
     return Standing(
         with_raters(found.pool, store.raters_of_pairs(study.id)), allowed, store.assignments_of(rater.id, study.id)
     )
@@ -167,13 +186,14 @@ def card(services: Services, assignment: Assignment) -> dict[str, Any]:
     }
 
 
-def progress(services: Services, study: Study, owner: str) -> dict[str, Any]:
-    """Pairs that this rater has finished, and how many a sitting has."""
-    rater = rater_of(services, owner)
-    finished = [a for a in services.store.assignments_of(rater.id, study.id) if set(a.criteria) <= set(a.answered)]
+def progress(study: Study, now: Standing, given: Assignment | None = None) -> dict[str, Any]:
+    """Pairs that this rater has finished, how many wait, and how many a sitting has: no more than there are for this
+    rater. given: the pair that comes with the answer."""
+    done, left = now.finished(), now.open_pairs(study) | ({given.comparison.id} if given else set())
     return {
-        "done": len(finished),
-        "total": session_pairs(study),
+        "done": done,
+        "open": len(left),
+        "total": min(session_pairs(study), done + len(left)),
         "study": study.name,
     }
 
@@ -185,6 +205,7 @@ def session_pairs(study: Study) -> int:
 def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
     """What a rater reads before the first pair: the study, its questions, and how long a sitting takes."""
     rater = rater_of(services, owner)
+    now = progress(study, standing(services, study, owner))
     led = (
         " You have seen its results already: your answers are kept, but set aside."
         if services.store.has_read(study.id, rater.id)
@@ -194,8 +215,9 @@ def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
         "consented": rater.consented_at is not None,
         "description": study.description + led,
         "questions": [CRITERIA[name] for name in study.criteria],
-        "minutes": max(round(session_pairs(study) * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
-        **progress(services, study, owner),
+        "minutes": max(round(now["total"] * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
+        "state": study.state,
+        **now,
     }
 
 
@@ -238,16 +260,26 @@ def _display(value: Any) -> dict[str, float]:
     return {k: float(value[k]) for k in DISPLAY_KEYS if isinstance(value.get(k), int | float) and abs(value[k]) < 1e6}
 
 
-def take_back(services: Services, owner: str, vote_id: str) -> None:
-    """Undo the last answer, inside the store's short window."""
-    services.store.supersede_vote(vote_id, rater_of(services, owner).id)
+def take_back(services: Services, owner: str, message: Mapping[str, Any]) -> None:
+    """Undo an answer or a marked flaw, inside the store's short window."""
+    rater = rater_of(services, owner)
+    if "flaw" in message:
+        services.store.lift_mark(str(message["flaw"]), rater.id)
+    else:
+        services.store.supersede_vote(str(message.get("vote")), rater.id)
 
 
-def report_broken(services: Services, owner: str, assignment_id: str, side: str) -> None:
-    """A picture that is no picture. The pair stays open: the other questions can still be answered."""
+def report_broken(services: Services, owner: str, message: Mapping[str, Any], address: str | None) -> None:
+    """A picture that is no picture. The pair stays open: the other questions can still be answered. Reports of one
+    address on a pair count once, whoever they come from."""
+    side = message.get("side")
     if side not in ("left", "right"):
         raise ValueError(f"side {side!r:.40}; allowed: left, right")
-    services.store.record_flaw(assignment_id, rater_of(services, owner).id, side, kind="broken")
+    rater = rater_of(services, owner)
+    assignment = services.store.get_assignment(str(message.get("assignment")), rater.id)
+    # With the pair in the hash, nobody's reports on two pairs can be joined.
+    reporter = address and keyed(services, f"report/{assignment.comparison.id}/{address}")
+    services.store.record_flaw(assignment.id, rater.id, side, kind="broken", reporter=reporter)
 
 
 def mark_flaw(services: Services, owner: str, message: Mapping[str, Any]) -> str:

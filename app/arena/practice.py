@@ -90,7 +90,7 @@ def next_lesson(services: Services, study: Study, owner: str) -> dict[str, Any] 
         "left": data_uri(left),
         "right": data_uri(right),
         "questions": [{"criterion": criterion, "text": CRITERIA[criterion]}],
-        **arena.progress(services, study, owner),
+        **arena.progress(study, arena.standing(services, study, owner)),
     }
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ from starlette.routing import Route
 from app.arena import arena, practice
 from app.services import Services
 from app.studies.sweep import Sweeper
+from app.visit import address_of
 from storage.errors import AssignmentExpired, DuplicateVote, NotAllowed, NotFound, UndoTooLate, WrongState
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,7 @@ STATUS = {
 NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 MAX_BODY_BYTES = 4096
 VOTES_A_MINUTE = 90
+ADDRESS_VOTES_A_MINUTE = 30 * VOTES_A_MINUTE  # a class that sits behind one router, and no more
 PAIRS_AT_ONCE = 2  # choosing and encoding a pair takes ten times a vote's processor time; votes must not wait for it
 TRACKED_VISITORS = 10_000
 
@@ -41,9 +44,10 @@ class TooFast(ValueError):
 
 
 class RateLimit:
-    """At most `VOTES_A_MINUTE` calls a minute and visitor; forgets the idle ones."""
+    """So many calls a minute and visitor; forgets the idle ones."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self._calls: dict[str, deque[float]] = defaultdict(deque)
         self._lock = threading.Lock()
 
@@ -55,72 +59,96 @@ class RateLimit:
             calls = self._calls[visitor]
             while calls and now - calls[0] > 60:
                 calls.popleft()
-            if len(calls) >= VOTES_A_MINUTE:
-                raise TooFast(f"{VOTES_A_MINUTE} answers a minute are allowed; take your time")
+            if len(calls) >= self.most:
+                raise TooFast(f"{self.most} answers a minute are allowed; take your time")
             calls.append(now)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    owner: str
+    address: str | None
+
+
+Handler = Callable[[Visitor, dict[str, Any]], dict[str, Any]]
 
 
 def routes(services: Services) -> list[Route]:
     """POST only, JSON in and out; the visitor is known by the signed cookie or the token in the body."""
-    limit, sweeper = RateLimit(), Sweeper(services)
+    sweeper = Sweeper(services)
 
-    def vote(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        limit.spend(owner)
-        return {"vote": arena.vote(services, owner, message).id}
+    def vote(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        return {"vote": arena.vote(services, visitor.owner, message).id}
 
-    def pair(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        study = arena.study_for(services, message.get("study"))
+    def pair(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        study, owner = arena.study_for(services, message.get("study")), visitor.owner
         lesson = practice.next_lesson(services, study, owner)
         if lesson is not None:
             return lesson
-        assignment = arena.next_pair(services, study, owner)
-        now = arena.progress(services, study, owner)
+        before = arena.standing(services, study, owner)
+        assignment = arena.next_pair(services, study, owner, before)
+        now = arena.progress(study, before, assignment)
         if assignment is None or now["done"] == now["total"]:  # a sitting is complete
             sweeper.ask(study)
         return {**({"finished": True} if assignment is None else arena.card(services, assignment)), **now}
 
-    def welcome(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        return arena.welcome(services, arena.study_for(services, message.get("study")), owner)
+    def welcome(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        return arena.welcome(services, arena.study_for(services, message.get("study")), visitor.owner)
 
-    def practise(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        limit.spend(owner)
-        return practice.answer(services, owner, message.get("criterion"), message.get("answer"))
+    def practise(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        return practice.answer(services, visitor.owner, message.get("criterion"), message.get("answer"))
 
-    def consent(owner: str, _: dict[str, Any]) -> dict[str, Any]:
-        services.store.record_consent(arena.rater_of(services, owner).id)
+    def consent(visitor: Visitor, _: dict[str, Any]) -> dict[str, Any]:
+        services.store.record_consent(arena.rater_of(services, visitor.owner).id)
         return {"consented": True}
 
-    def shown(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        services.store.mark_shown(str(message.get("assignment")), arena.rater_of(services, owner).id)
+    def shown(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        services.store.mark_shown(str(message.get("assignment")), arena.rater_of(services, visitor.owner).id)
         return {}
 
-    def undo(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        arena.take_back(services, owner, str(message.get("vote")))
+    def undo(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        arena.take_back(services, visitor.owner, message)
         return {}
 
-    def broken(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        arena.report_broken(services, owner, str(message.get("assignment")), str(message.get("side")))
+    def broken(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        arena.report_broken(services, visitor.owner, message, visitor.address)
         return {}
 
-    def flaw(owner: str, message: dict[str, Any]) -> dict[str, Any]:
-        limit.spend(owner)
-        return {"flaw": arena.mark_flaw(services, owner, message)}
+    def flaw(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        return {"flaw": arena.mark_flaw(services, visitor.owner, message)}
 
-    def forget(owner: str, _: dict[str, Any]) -> dict[str, Any]:
-        services.store.delete_my_data(arena.rater_of(services, owner).id, owner)
+    def forget(visitor: Visitor, _: dict[str, Any]) -> dict[str, Any]:
+        services.store.delete_my_data(arena.rater_of(services, visitor.owner).id, visitor.owner)
         return {}
 
-    handlers = {"vote": vote, "pair": pair, "welcome": welcome, "consent": consent, "shown": shown}
-    handlers |= {"undo": undo, "broken": broken, "flaw": flaw, "forget": forget, "practice": practise}
+    open_to_all = {"pair": pair, "welcome": welcome, "consent": consent, "shown": shown, "undo": undo, "forget": forget}
+    slowed = slow_down(services, {"vote": vote, "practice": practise, "broken": broken, "flaw": flaw})
     few = CapacityLimiter(PAIRS_AT_ONCE)
     return [
         Route(f"/arena-api/{name}", _endpoint(services, handler, few if name == "pair" else None), methods=["POST"])
-        for name, handler in handlers.items()
+        for name, handler in (open_to_all | slowed).items()
     ]
 
 
+def slow_down(services: Services, handlers: dict[str, Handler]) -> dict[str, Handler]:
+    """Calls of all handlers count together: of one visitor, and of one address however many visitors come from it.
+    Addresses are kept as keyed hashes, in memory alone."""
+    of_visitor, of_address = RateLimit(VOTES_A_MINUTE), RateLimit(ADDRESS_VOTES_A_MINUTE)
+
+    def slowed(handler: Handler) -> Handler:
+        def handle(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+            of_visitor.spend(visitor.owner)
+            if visitor.address:
+                of_address.spend(arena.keyed(services, f"address/{visitor.address}"))
+            return handler(visitor, message)
+
+        return handle
+
+    return {name: slowed(handler) for name, handler in handlers.items()}
+
+
 def _endpoint(
-    services: Services, handler: Callable[[str, dict[str, Any]], dict[str, Any]], limiter: CapacityLimiter | None
+    services: Services, handler: Handler, limiter: CapacityLimiter | None
 ) -> Callable[[Request], Awaitable[JSONResponse]]:
     async def endpoint(request: Request) -> JSONResponse:
         try:
@@ -130,8 +158,8 @@ def _endpoint(
             )
             if owner is None:
                 return _refuse("this browser keeps no cookie; reload the page and allow it", 401)
-            answer = await to_thread.run_sync(handler, owner, message, limiter=limiter)
-            return JSONResponse(answer, headers=NO_STORE)
+            visitor = Visitor(owner, address_of(request))
+            return JSONResponse(await to_thread.run_sync(handler, visitor, message, limiter=limiter), headers=NO_STORE)
         except TooFast as error:
             return _refuse(str(error), 429)
         except ValueError as error:

@@ -3,20 +3,23 @@ const $ = (selector) => element.querySelector(selector);
 const all = (selector) => [...element.querySelectorAll(selector)];
 const root = (window.gradio_config?.root || '').replace(/\/$/, '');
 const query = new URLSearchParams(location.search);
-const state = {pair: null, asked: 0, busy: false, zoomed: 0, flips: 0, since: 0, votes: [], answered: 0};
+const KEPT_ACTS = 6;   /* what can be taken back; the server decides for how long */
+const state = {pair: null, asked: 0, busy: false, zoomed: 0, flips: 0, since: 0, acts: [], retry: null};
 
 async function call(name, message = {}) {
   const reply = await fetch(`${root}/arena-api/${name}`, {
     method: 'POST', headers: {'Content-Type': 'application/json'}, credentials: 'include',
     body: JSON.stringify({...message, study: query.get('study'), token: props.value || undefined})
-  });
+  }).catch(() => { throw new Error('The server cannot be reached.'); });
   const data = await reply.json().catch(() => ({error: `the server answered ${reply.status}`}));
   if (!reply.ok) throw Object.assign(new Error(data.error || 'something failed'), {status: reply.status});
   return data;
 }
 
-function note(text, bad = false) {
+function note(text, bad = false, retry = null) {   /* retry: what the button under a failure does again */
   all('.arena-note').forEach((line) => { line.textContent = text; line.classList.toggle('bad', bad); });
+  state.retry = retry;
+  $('.arena-retry').hidden = !retry;
 }
 
 function showProgress(data) {
@@ -29,21 +32,30 @@ function showProgress(data) {
 
 async function loadPair() {
   state.busy = true;
+  hidePair();
+  try {
+    const data = await call('pair');
+    if (data.finished || (data.done >= data.total && !state.goOn)) { showProgress(data); return finish(data); }
+    await showPair(data, 0);
+    if (!data.practice) call('shown', {assignment: data.assignment}).catch(() => {});
+  } catch (error) { state.busy = false; note(error.message, true, loadPair); }
+}
+
+function hidePair() {
   $('.arena-rate').classList.remove('ready');
   resetView();
   explain(null);
-  let data;
-  try { data = await call('pair'); } catch (error) { state.busy = false; note(error.message, true); return; }
+}
+
+async function showPair(data, asked) {
   showProgress(data);
-  if (data.finished || (data.done >= data.total && !state.goOn)) return finish(data);
   const [left, right] = all('.arena-view img');
   left.src = data.left; right.src = data.right;
   await Promise.all([left.decode(), right.decode()]);
-  state.pair = data; state.asked = 0; state.busy = false; state.votes = [];
+  state.pair = data; state.asked = asked; state.busy = false;
   $('.arena-prompt').textContent = `“${data.prompt}”`;
   $('.arena-rate').classList.toggle('practice', Boolean(data.practice));
   $('.arena-rate').classList.add('ready');   /* both at once */
-  if (!data.practice) call('shown', {assignment: data.assignment}).catch(() => {});
   ask();
 }
 
@@ -82,39 +94,54 @@ async function practise(choice) {
 
 function goOn() { if (!state.busy && !$('.arena-next').hidden) loadPair(); }
 
-async function answer(choice) {
+function answer(choice) {
   if (state.busy || !state.pair || !$('.arena-rate').classList.contains('ready')) return;
   if (state.pair.practice) return practise(choice);
+  all('[data-answer]').forEach((button) => button.classList.toggle('chosen', button.dataset.answer === choice));
+  send({assignment: state.pair.assignment, criterion: state.pair.questions[state.asked].criterion, answer: choice,
+    decision_ms: Math.round(performance.now() - state.since), display: display()});
+}
+
+async function send(message) {   /* what could not be sent stays chosen, and is sent again as it is */
+  if (state.busy) return;
   state.busy = true;
-  const question = state.pair.questions[state.asked];
-  $(`[data-answer="${choice}"]`).classList.add('chosen');
   try {
-    const reply = await call('vote', {assignment: state.pair.assignment, criterion: question.criterion, answer: choice,
-      decision_ms: Math.round(performance.now() - state.since), display: display()});
-    state.votes.push(reply.vote);
+    const reply = await call('vote', message);
+    remember({vote: reply.vote});
     note('Saved.');
   } catch (error) {
-    if (error.status !== 409 && error.status !== 410) { state.busy = false; ask(); note(error.message + ' — please answer again', true); return; }
+    if (error.status === 410) { note(error.message, true); return loadPair(); }
+    if (error.status !== 409) { state.busy = false; note(`${error.message} Your answer is not saved yet.`, true, () => send(message)); return; }
     note(error.message, true);
-    if (error.status === 410) return loadPair();
   }
   state.busy = false;
   state.asked += 1;
   if (state.asked < state.pair.questions.length) ask(); else loadPair();
 }
 
-async function undo() {
-  if (state.busy || !state.votes.length) { note('Nothing to take back on this pair.'); return; }
+function remember(undo, mark = null) { state.acts = [...state.acts.slice(1 - KEPT_ACTS), {undo, mark, pair: state.pair, asked: state.asked}]; }
+
+async function undo() {   /* the last mark or answer, also that of the pair before */
+  const act = state.acts.at(-1);
+  if (state.busy || !act) { note('There is nothing to take back.'); return; }
+  state.busy = true;
   try {
-    await call('undo', {vote: state.votes.at(-1)});
-    state.votes.pop(); state.asked -= 1; ask(); note('Taken back.');
-  } catch (error) { note(error.message, true); }
+    await call('undo', act.undo);
+    state.acts.pop();
+    if (act.mark) act.mark.remove();
+    else { openRating(); if (act.pair !== state.pair) hidePair(); await showPair(act.pair, act.asked); }
+    note('Taken back.');
+  } catch (error) {
+    if (error.status) state.acts = [];   /* too late for this one, so for those before */
+    note(error.message, true);
+  }
+  state.busy = false;
 }
 
 function resetView() {
-  $('.arena-pair').classList.remove('flip', 'zoomed', 'brush');
+  sideBySide();
+  $('.arena-pair').classList.remove('zoomed', 'brush');
   all('.arena-mark').forEach((mark) => mark.remove());
-  all('.arena-pair figure').forEach((figure) => figure.classList.remove('behind'));
   all('[data-tool]').forEach((button) => button.classList.remove('on'));
   state.zoomed = 0; state.flips = 0;
 }
@@ -125,12 +152,14 @@ function flip() {
   else { left.classList.toggle('behind'); right.classList.toggle('behind'); }
   state.flips += 1;
   $('[data-tool="flip"]').classList.add('on');
+  $('[data-tool="side"]').hidden = false;
 }
 
 function sideBySide() {
   $('.arena-pair').classList.remove('flip');
   all('.arena-pair figure').forEach((figure) => figure.classList.remove('behind'));
   $('[data-tool="flip"]').classList.remove('on');
+  $('[data-tool="side"]').hidden = true;
 }
 
 function zoom() {
@@ -172,7 +201,7 @@ function draw(event) {   /* a box on one picture; fractions of what is shown, th
   const end = async () => {
     removeEventListener('pointermove', move); removeEventListener('pointerup', end); removeEventListener('pointercancel', end);
     if (area[2] - area[0] < .01 || area[3] - area[1] < .01) { mark.remove(); return; }
-    try { await call('flaw', {assignment, side, box: area}); note('Marked.'); } catch (error) { mark.remove(); note(error.message, true); }
+    try { remember({flaw: (await call('flaw', {assignment, side, box: area})).flaw}, mark); note('Marked.'); } catch (error) { mark.remove(); note(error.message, true); }
   };
   addEventListener('pointermove', move); addEventListener('pointerup', end); addEventListener('pointercancel', end);
 }
@@ -183,25 +212,45 @@ async function broken(side) {
   catch (error) { note(error.message, true); }
 }
 
-function finish(data) {
+function openRating() { $('.arena-welcome').hidden = true; $('.arena-rate').hidden = false; }
+
+function openWelcome(title, about, start, instructions) {
   state.pair = null; state.busy = false;
   $('.arena-rate').hidden = true; $('.arena-welcome').hidden = false;
-  $('.arena-title').textContent = 'Thank you!';
-  $('.arena-about').textContent = `You have rated ${data.done} pairs. ` + (data.finished ? 'There is nothing left to rate for you.' : 'You can go on if you like.');
-  all('.arena-rules, .arena-length, .arena-keys, .arena-consent').forEach((part) => { part.hidden = true; });
-  $('.arena-start').hidden = Boolean(data.finished); $('.arena-start').textContent = 'Go on';
+  $('.arena-title').textContent = title;
+  $('.arena-about').textContent = about;
+  all('.arena-rules, .arena-length, .arena-keys, .arena-consent').forEach((part) => { part.hidden = !instructions; });
+  $('.arena-start').hidden = !start; $('.arena-start').disabled = false; $('.arena-start').textContent = start;
+  $('.arena-back').hidden = instructions || !state.acts.length;
+}
+
+function finish(data) {
+  const pairs = data.done === 1 ? 'one pair' : `${data.done} pairs`;
+  const rest = data.finished ? 'There is nothing left to rate for you.' : 'You can go on if you like.';
+  openWelcome(data.done ? 'Thank you!' : 'Nothing to rate', (data.done ? `You have rated ${pairs}. ` : '') + rest, data.finished ? '' : 'Go on', false);
   state.goOn = true; note('');
+}
+
+function closed(data) {   /* what the invite link is good for when there is no pair */
+  const why = {open: 'There is nothing left to rate for you.', paused: 'This study is paused. Come back later.', closed: 'This study is closed.'};
+  const done = data.done ? `You have rated ${data.done} of its pairs, thank you. ` : '';
+  openWelcome(data.study, done + (why[data.state] || 'This study is not open yet. Come back later.'), '', false);
 }
 
 async function begin() {
   try { await call('consent'); } catch (error) { note(error.message, true); return; }
-  $('.arena-welcome').hidden = true; $('.arena-rate').hidden = false; note('');
+  openRating(); note('');
   loadPair();
 }
 
 async function forget() {
   if (!confirm('Remove the link between you and your answers? This cannot be undone.')) return;
-  try { await call('forget'); note('Done: nothing links you to your answers any more.'); } catch (error) { note(error.message, true); }
+  try {
+    await call('forget');
+    state.acts = []; state.goOn = false;
+    await welcome();   /* as for somebody who comes for the first time */
+    note('Done: nothing links you to your answers any more.');
+  } catch (error) { note(error.message, true); }
 }
 
 function onKey(event) {
@@ -222,19 +271,23 @@ function onKey(event) {
 async function welcome() {
   try {
     const data = await call('welcome');
-    $('.arena-about').textContent = data.description;
+    if ($('.arena-welcome').hidden) return;   /* somebody was faster and has begun */
+    if (!data.open) return closed(data);
+    if (data.done >= data.total) return finish(data);
+    openWelcome('Which picture is better?', data.description, !data.consented ? 'I agree, start' : data.done ? `Go on (${data.done} of ${data.total} done)` : 'Start', true);
     $('.arena-asked').textContent = `${data.questions.length === 1 ? 'One short question' : data.questions.length + ' short questions'} per pair: ${data.questions.join(' ')}`;
-    $('.arena-length').textContent = `${data.total} pairs, about ${data.minutes} minutes. You may stop at any time and go on later from the same place.`;
-    if (data.consented && data.done < data.total) { $('.arena-start').textContent = data.done ? `Go on (${data.done} of ${data.total} done)` : 'Start'; }
-    $('.arena-start').disabled = false;
+    const count = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
+    $('.arena-length').textContent = `${count(data.total, 'pair')}, about ${count(data.minutes, 'minute')}. You may stop at any time and go on later from the same place.`;
   } catch (error) { $('.arena-start').disabled = true; note(error.status === 404 ? 'No study is open at the moment. Come back later.' : error.message, error.status !== 404); }
 }
 
 $('.arena-start').addEventListener('click', begin);
 $('.arena-next').addEventListener('click', goOn);
+$('.arena-back').addEventListener('click', undo);
+$('.arena-retry').addEventListener('click', () => { const again = state.retry; note(''); again?.(); });
 $('.arena-forget').addEventListener('click', forget);
 all('[data-answer]').forEach((button) => button.addEventListener('click', () => { answer(button.dataset.answer); button.blur(); }));
-const tools = {flip, zoom, undo, brush, 'broken-left': () => broken('left'), 'broken-right': () => broken('right')};
+const tools = {flip, side: sideBySide, zoom, undo, brush, 'broken-left': () => broken('left'), 'broken-right': () => broken('right')};
 all('[data-tool]').forEach((button) => button.addEventListener('click', () => { tools[button.dataset.tool](); button.blur(); }));
 all('.arena-view').forEach((view) => {
   view.addEventListener('pointermove', aim);

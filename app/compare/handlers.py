@@ -21,7 +21,7 @@ from app.compare.plan import (
     start_grid,
     stop,
 )
-from app.compare.rating import queue_pair, win_shares
+from app.compare.rating import queue_pair, resume_rating, stop_rating, win_shares
 from app.components.compare_slider import Side, compare_html
 from app.gallery_handlers import side_label
 from app.playground.estimate import cost_text
@@ -36,6 +36,19 @@ from storage.records import Job, Study
 
 NO_AXIS = "–"
 MAX_RECENT = 20
+RATE_TEXT = "Whoever has the grid's invite link then sees both pictures and their prompt, published or not, until you stop the rating."
+RATING_TEXTS = {
+    "open": "Rating is on: whoever has the invite link sees the queued pictures and their prompt, published or not.",
+    "paused": "Rating is stopped: the invite link hands out no further pictures. The answers so far stay.",
+    "closed": "Rating is closed for ever. The answers stay.",
+}
+ACTIONS = {
+    "hold": hold,
+    "go-on": queue,
+    "stop": stop,
+    "stop-rating": stop_rating,
+    "resume-rating": resume_rating,
+}
 STATES = {
     "queued": "waits",
     "running": "is being drawn",
@@ -97,6 +110,7 @@ class View:
     status: str
     busy: bool = False
     held: bool = False
+    rating: str = ""  # of a grid that raters may see: its state as a study
     found: bool = True
 
 
@@ -121,10 +135,10 @@ class CompareHandlers:
             raise refuse(error) from error
 
     def act(self, action: str, grid: str | None, owner: str | None) -> None:
-        """hold, go on or stop an own grid."""
+        """One of ACTIONS on an own grid."""
         try:
             study = self.own(grid, owner)
-            {"hold": hold, "go-on": queue, "stop": stop}[action](self.services, study, known(owner))
+            ACTIONS[action](self.services, study, known(owner))
         except ValueError as error:
             raise refuse(error) from error
 
@@ -148,7 +162,8 @@ class CompareHandlers:
         now = progress(self.services, study)
         cells = [self._shown(cell, job, made) for cell, job, made in pictures(self.services, study)]
         sheet = sheets_html(crossing_of(study).axes, cells, self.won(study, criterion), list(picked))
-        return View(sheet, status_html(study, now), bool(now.busy), bool(now.held or now.missing))
+        rating = study.state if study.opened_at is not None else ""
+        return View(sheet, status_html(study, now), bool(now.busy), bool(now.held or now.missing), rating)
 
     def won(self, study: Study, criterion: str) -> dict[str, Won]:
         """Empty before there are votes."""
@@ -194,7 +209,7 @@ class CompareHandlers:
             names = queue_pair(self.services, study, known(owner), *picked)
         except ValueError as error:
             raise refuse(error) from error
-        return f"Queued for rating (they differ in {' and '.join(names) or 'nothing'}). Send others the invite link below; you cannot rate your own pictures."
+        return f"Queued for rating (they differ in {' and '.join(names) or 'nothing'}). Send others the invite link; you cannot rate your own pictures."
 
 
 def known(owner: str | None) -> str:
@@ -228,10 +243,12 @@ def status_html(study: Study, now: Progress) -> str:
     meter = "" if now.finished else f'<div class="meter"><i style="width:{share:.0%}"></i></div>'
     error = f'<p class="cost cost-bad">{escape(now.error)}</p>' if now.error else ""
     links = f'<a class="chip" data-copy href="/compare?grid={escape(study.id)}">Copy link</a>'
+    rating = ""
     if study.opened_at is not None:
+        rating = f'<p class="fine">{escape(RATING_TEXTS[study.state])}</p>'
         links += f' <a class="chip" data-copy href="{escape(invite_link(study))}">Copy invite link for raters</a>'
         links += f' <a class="chip" href="/results?study={escape(study.id)}">Results</a>'
-    return f'<p class="fine">{escape(" · ".join(parts))}</p>{meter}{error}<p class="links">{links}</p>'
+    return f'<p class="fine">{escape(" · ".join(parts))}</p>{meter}{error}{rating}<p class="links">{links}</p>'
 
 
 def grid_title(study: Study) -> str:

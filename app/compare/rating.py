@@ -29,6 +29,21 @@ def queue_pair(services: Services, study: Study, owner: str, first: str, second:
     return differences(known[first], known[second])
 
 
+def stop_rating(services: Services, study: Study, owner: str) -> None:
+    """The invite link hands out no pair of the grid from now on; one that is on screen may still be answered."""
+    _set_rated(services, study, "paused")
+
+
+def resume_rating(services: Services, study: Study, owner: str) -> None:
+    _set_rated(services, study, "open")
+
+
+def _set_rated(services: Services, study: Study, state: str) -> None:
+    if study.opened_at is None:
+        raise WrongState("no two cells of this grid were queued for rating yet")
+    services.store.set_study_state(study.id, state)
+
+
 def pair_of(first: Generation, second: Generation) -> NewComparison:
     """Matched where exactly one factor differs, else free: shown and counted for its cells, never in the rating model.
 

@@ -6,7 +6,7 @@ import gradio as gr
 
 from app.compare.axes import AXES, EXAMPLES
 from app.compare.grid import CSS, JS_ON_LOAD
-from app.compare.handlers import CRITERIA, NO_AXIS, CompareHandlers, View, Wish
+from app.compare.handlers import ACTIONS, CRITERIA, NO_AXIS, RATE_TEXT, CompareHandlers, View, Wish
 from app.components.cards import picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
 from app.components.heading import heading
@@ -46,17 +46,24 @@ def build(services: Services) -> gr.Blocks:
                 CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1, min_width=200
             )
         status = gr.HTML(elem_id="grid-status")
+        with gr.Row(elem_id="grid-rating"):
+            for name, title in (("stop-rating", "Stop rating"), ("resume-rating", "Resume rating")):
+                buttons[name] = gr.Button(
+                    title, size="sm", visible=False, scale=0, min_width=160, elem_id=f"grid-{name}"
+                )
         slider = gr.HTML(elem_id="grid-slider", js_on_load=SLIDER_JS)
-        rate = gr.Button("Queue these two for rating", visible=False, elem_id="grid-rate")
+        with gr.Column(visible=False) as queueing:
+            rate = gr.Button("Queue these two for rating", elem_id="grid-rate")
+            gr.HTML(f'<p class="fine">{RATE_TEXT}</p>')
         sheet = gr.HTML(elem_id="sheet", js_on_load=JS_ON_LOAD, css_template=CSS)
-        outputs = [sheet, shown, status, timer, buttons["hold"], buttons["go-on"], buttons["stop"]]
+        outputs = [sheet, shown, status, timer, *(buttons[action] for action in ACTIONS)]
         wire(
             handlers,
             page,
             (token, owner, grid, shown, picked),
             inputs,
             outputs,
-            (cost, recent, criterion, slider, rate, sheet, timer),
+            (cost, recent, criterion, slider, queueing, rate, sheet, timer),
             buttons,
         )
     return page
@@ -161,6 +168,8 @@ def shown_values(view: View, last: str | None = None) -> list[Any]:
         gr.update(visible=view.busy),
         gr.update(visible=view.held),
         gr.update(visible=stoppable),
+        gr.update(visible=view.rating == "open"),
+        gr.update(visible=view.rating == "paused"),
     ]
 
 
@@ -174,7 +183,7 @@ def wire(
     buttons: dict[str, Any],
 ) -> None:
     token, owner, grid, shown, picked = states
-    cost, recent, criterion, slider, rate, sheet, timer = parts
+    cost, recent, criterion, slider, queueing, rate, sheet, timer = parts
 
     def describe(*values: Any) -> str:
         return handlers.describe(Wish(*values))
@@ -222,13 +231,13 @@ def wire(
         **PRIVATE,
     )
     buttons["start"].click(start, [token, *inputs], [owner, grid, recent, picked], **PRIVATE).success(**reshow)
-    for action in ("hold", "go-on", "stop"):
+    for action in ACTIONS:
         buttons[action].click(acting(handlers, action), [grid, owner], None, **PRIVATE).success(**reshow)
     recent.input(lambda chosen: (chosen, []), recent, [grid, picked], **PRIVATE).then(**reshow)
     criterion.input(**reshow)
     timer.tick(tick, [grid, owner, criterion, picked, shown], outputs, **PRIVATE)
     sheet.pick(pick, picked, picked, **PRIVATE)
-    picked.change(compare, [picked, owner], [slider, rate], **PRIVATE).then(
+    picked.change(compare, [picked, owner], [slider, queueing], **PRIVATE).then(
         lambda chosen: None, picked, None, js=MARK_JS, **PRIVATE
     )
     rate.click(send, [grid, owner, picked], None, **PRIVATE).success(**reshow)

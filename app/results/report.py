@@ -6,6 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from app.components.plotly_html import PLOTLY_SCRIPT
 from app.pages.results import FIGURES
 from app.results import plots
@@ -14,6 +16,7 @@ from app.results.view import Wish
 from app.services import Services
 from app.studies import admin as study_admin
 from app.studies import cache as study_cache
+from app.study.design import CONTROL_KINDS
 from app.study.power import Power
 from app.study.risk import EXCLUDE_AT
 from app.study.stopping import ALPHA, LOOKS, TARGET_EFFECT
@@ -61,11 +64,11 @@ def methods_card(services: Services, study: Study) -> str:
     lines = [
         f"# {study.name}: methods",
         f"- Written {datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC from a database with {len(votes)} votes, the last {votes['vote'].max() if len(votes) else 'none'}.",
-        f"- Compared: {study_admin.crossing_text(study)}. Prompts: {len(study.prompts)}. Pairs: {len(found.pairs)}, of which controls {int((found.pairs['kind'] != 'matched').sum())}.",
+        f"- Compared: {study_admin.crossing_text(study)}. Prompts: {len(study.prompts)}. Pairs: {pairs_text(found.pairs)}.",
         f"- Pictures drawn with: {', '.join(numerics) or 'none'}.",
         f"- Criteria: {', '.join(plots.NAMES[name] for name in study.criteria)}. Raters per pair: up to {study.raters_per_pair}.",
         f"- Votes kept: {len(kept)} of {kept['rater'].nunique()} raters; set aside: {len(votes) - len(kept)} (risk score from {EXCLUDE_AT:g}; see the audit).",
-        f"- Primary contrasts, frozen {study.frozen_at or 'not yet'}: {', '.join(map(str, study.contrasts)) or 'none'}; {LOOKS} looks share {ALPHA:.0%}. All else is exploratory, under false-discovery control.",
+        f"- Primary contrasts, frozen {study.frozen_at or 'not yet'}: {', '.join(map(str, study.contrasts)) or 'none'}; {LOOKS} looks share {ALPHA:.0%}. All else is exploratory, under false-discovery control within each criterion (Benjamini–Hochberg), not across the criteria.",
         f"- Planned effect {TARGET_EFFECT:g} log-odds, about {power.votes_needed()} votes a contrast and criterion ({power.tie_share:.0%} ties, design effect {power.design_effect:g} assumed).",
         f"- {practice_text(services, study)}",
         "- Rating model: Davidson ties, factors and pairwise interactions, weak prior; intervals clustered by prompt and rater, t quantiles.",
@@ -73,6 +76,13 @@ def methods_card(services: Services, study: Study) -> str:
         "- Raters are volunteers without screening beyond the controls; results speak for prompts like these.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def pairs_text(pairs: pd.DataFrame) -> str:
+    kinds = pairs["kind"].value_counts()
+    controls, free = int(kinds.reindex(CONTROL_KINDS, fill_value=0).sum()), int(kinds.get("free", 0))
+    others = f", pairs that differ in more than one setting or in the system {free}" if free else ""
+    return f"{len(pairs)}, of which controls {controls}{others}"
 
 
 def training_text(cells: Sequence[Mapping[str, Any]]) -> str:

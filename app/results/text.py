@@ -62,6 +62,8 @@ def _verdict_text(row: Any) -> str:
         return "no interval yet" if pd.isna(row.adjusted_p) else f"adjusted p = {row.adjusted_p:.2g}"
     if row.decided:
         return f"decided at look {row.look}"
+    if row.finished:
+        return f"not decided; all planned information is used ({row.look} of {LOOKS} looks taken)"
     return f"open, {row.look} of {LOOKS} looks taken{_left_text(row)}"
 
 

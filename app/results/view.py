@@ -84,11 +84,7 @@ def factors_of(services: Services, study_id: str | None) -> list[str]:
 
 def held_back(services: Services, study: Study, owner: str | None) -> bool:
     """Whether this visitor is in the middle of rating: win shares would lead their answers."""
-    if owner is None or study.state == "closed":
-        return False
-    done = arena.progress(services, study, owner)
-    started = services.store.assignments_of(arena.rater_of(services, owner).id, study.id)
-    return bool(started) and done["done"] < done["total"] and arena.next_possible(services, study, owner)
+    return owner is not None and arena.in_sitting(services, study, owner)
 
 
 def view(services: Services, wish: Wish, owner: str | None) -> View:

@@ -51,10 +51,12 @@ def _material(services: Services, study_id: str, version: tuple) -> Material:
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """pool: the pairs that may be shown, as if nobody had rated them; pictures: (n, 2) generations a and b of each."""
+    """pool: the pairs that may be shown, as if nobody had rated them; pictures, tokens: (n, 2) generations a and b of each,
+    and their token hashes."""
 
     pool: Pool
     pictures: np.ndarray
+    tokens: np.ndarray
 
 
 def design(services: Services, study_id: str) -> Design:
@@ -66,7 +68,9 @@ def _design(services: Services, study_id: str, version: tuple) -> Design:
     levels, coding = study_coding(*services.store.study_settings(study_id))
     pairs = services.store.pairs_on_offer(study_id)
     pictures = np.array([(pair.generation_a, pair.generation_b) for pair in pairs], dtype=object).reshape(-1, 2)
-    return Design(pool_of(pairs, levels, coding), pictures)
+    hashes = services.store.tokens_of_pairs(study_id)
+    tokens = np.array([hashes[each] for each in pictures.flat], dtype=object).reshape(-1, 2)
+    return Design(pool_of(pairs, levels, coding), pictures, tokens)
 
 
 @lru_cache(maxsize=8)

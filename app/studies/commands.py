@@ -1,4 +1,4 @@
-"""The keeper's commands of `python -m app.study`: create, ship, rivals, list, open, pause, close, sweep,
+"""The keeper's commands of `python -m app.study`: create, ship, rivals, list, open, pause, close, sweep, restore,
 report, export."""
 
 import argparse
@@ -16,6 +16,7 @@ from app.studies import admin as study_admin
 from app.studies import rivals as study_rivals
 from app.studies import shipped as study_shipped
 from app.studies.admin import BUILT_IN, StudyForm
+from app.studies.panel import restored_text
 from app.studies.sweep import sweep
 from storage import exports
 from storage.errors import NotFound
@@ -51,6 +52,7 @@ def add_to(commands: argparse._SubParsersAction) -> None:
     for name in ("open", "pause", "close"):
         commands.add_parser(name, help=f"{name} a study").add_argument("name")
     commands.add_parser("sweep", help="set the votes of careless raters aside").add_argument("name")
+    commands.add_parser("restore", help="offer the pairs again that raters reported as broken").add_argument("name")
     rivals = commands.add_parser(
         "rivals", help="bring in another system's pictures, to be rated against the study's own"
     )
@@ -182,6 +184,9 @@ def with_store(chosen: argparse.Namespace) -> None:
             return
         if chosen.command == "sweep":
             print(sweep(services, study))
+            return
+        if chosen.command == "restore":
+            print(restored_text(store.restore_broken(study.id)))
             return
         if chosen.command == "open":
             study = study_admin.open_study(services, study)

@@ -27,6 +27,7 @@ ACTIONS = {
     "go-on": "Go on drawing",
     "hold": "Hold drawing",
     "sweep": "Set careless votes aside",
+    "restore": "Offer reported pairs again",
     "close": "Close for ever",
 }
 
@@ -211,11 +212,17 @@ def acted(services: Services, name: str, study_id: str | None) -> str:
         elif name == "sweep":
             done = sweep(services, study)
             return f"{done.risky} of {done.raters} raters are risky: {done.excluded} votes set aside, {done.lifted} counted again."
+        elif name == "restore":
+            return restored_text(services.store.restore_broken(study.id))
         else:
             study = services.store.set_study_state(study.id, {"pause": "paused", "close": "closed"}[name])
     except ValueError as error:
         raise refuse(error) from error
     return f"{study.name}: {study_admin.status_text(services, study)}"
+
+
+def restored_text(pairs: int) -> str:
+    return f"{pairs} {'pair' if pairs == 1 else 'pairs'} reported as broken: offered again, and the votes count."
 
 
 def kept_studies(services: Services) -> list[Study]:

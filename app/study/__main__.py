@@ -2,7 +2,7 @@
 
     python -m app.study create NAME --built-in "simple scenes (12)" --windows 2,4 [--draw]
     python -m app.study ship                     # draw the study that comes with the studio, for the present weights
-    python -m app.study list | open NAME | pause NAME | close NAME | sweep NAME | report NAME FOLDER
+    python -m app.study list | open NAME | pause NAME | close NAME | sweep NAME | restore NAME | report NAME FOLDER
     python -m app.study export NAME FOLDER [--form csv|parquet|datasets]    # the votes in five formats, and the audit
     python -m app.study rivals NAME FOLDER --system NAME    # pictures of another system
     python -m app.study simulate [--quick] [--studies N] [--seed S] [--output table.csv]

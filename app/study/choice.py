@@ -93,8 +93,8 @@ def open_slots(pool: Pool, history: Sequence[Seen], allowed: np.ndarray, raters_
 
     Controls never end a study: they are offered only while matched pairs are left.
     """
+    matched = still_open(pool, history, allowed, raters_per_pair)
     new = allowed & ~np.isin(pool.comparison, [seen.comparison for seen in history])
-    matched = new & np.isin(pool.kind, RATED_KINDS) & (pool.raters < raters_per_pair)
     slots = {
         "fresh": matched & (pool.raters == 0),
         "overlap": matched & (pool.raters > 0),
@@ -104,6 +104,12 @@ def open_slots(pool: Pool, history: Sequence[Seen], allowed: np.ndarray, raters_
     if not matched.any():
         return {}
     return {name: np.flatnonzero(mask) for name, mask in slots.items() if mask.any()}
+
+
+def still_open(pool: Pool, history: Sequence[Seen], allowed: np.ndarray, raters_per_pair: int) -> np.ndarray:
+    """(n,) pairs that are no controls, need raters, and are new to this one."""
+    new = allowed & ~np.isin(pool.comparison, [seen.comparison for seen in history])
+    return new & np.isin(pool.kind, RATED_KINDS) & (pool.raters < raters_per_pair)
 
 
 def repeatable(history: Sequence[Seen]) -> list[str]:

@@ -142,6 +142,7 @@ def verdicts(rating: Rating, primary: Sequence[str], looks: Sequence[Mapping[str
         fraction=[v.fraction for v in judged],
         boundary=[v.boundary for v in judged],
         decided=[v.decided for v in judged],
+        finished=[v.finished for v in judged],
         votes_left=pd.array([v.votes_left for v in judged], dtype="Int64"),
     )
 

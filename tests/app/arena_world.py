@@ -64,7 +64,16 @@ def make_study(
     return store.set_study_state(study.id, "open")
 
 
-def add_picture(store: Store, study: str, prompt: str, px: int, window: int, seed: int, owner: str | None):
+def add_picture(
+    store: Store,
+    study: str | None,
+    prompt: str,
+    px: int,
+    window: int,
+    seed: int,
+    owner: str | None,
+    token_hash: str | None = None,
+):
     image = store.images.put(png(seed, px))
     return store.record_generation(
         None,
@@ -75,6 +84,7 @@ def add_picture(store: Store, study: str, prompt: str, px: int, window: int, see
         thumbnail=image.thumbnail,
         study_id=study,
         owner=owner,
+        token_hash=token_hash,
         seconds=px * px / 4096 / window,
         steps=px * px // 256 // window**2,
         numerics_id="test",

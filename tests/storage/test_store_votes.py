@@ -1,7 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from rows import row_counts
+from rows import row_counts, show_long_ago
 from storage_world import OWNER
 
 from storage import votes
@@ -15,12 +15,20 @@ def answers(store, study):
 
 def test_a_vote_is_counted_once(arena):
     given = arena.assign()
+    show_long_ago(arena.store, given.id)
     vote = arena.store.record_vote(given.id, arena.rater.id, "flaws", "a", decision_ms=900, display={"dpr": 2})
     assert (vote.answer, vote.revision, vote.decision_ms, vote.display) == ("a", 0, 900, {"dpr": 2})
     for again in ("a", "b"):
         with pytest.raises(DuplicateVote, match="flaws"):
             arena.store.record_vote(given.id, arena.rater.id, "flaws", again)
     assert arena.store.get_assignment(given.id, arena.rater.id).answered == {"flaws": "a"}
+
+
+@pytest.mark.parametrize("told", [3_000_000, None])
+def test_nobody_looked_longer_than_the_pair_was_shown(arena, told):
+    given = arena.assign()
+    arena.store.mark_shown(given.id, arena.rater.id)
+    assert 0 <= arena.store.record_vote(given.id, arena.rater.id, "flaws", "a", decision_ms=told).decision_ms < 60_000
 
 
 def test_fifty_parallel_posts_make_one_row(arena):
@@ -160,7 +168,7 @@ def test_a_pause_hands_out_nothing_but_takes_the_answer_on_screen(arena):
 
 def test_the_frame_joins_votes_with_both_settings(arena):
     store, given = arena.store, arena.assign()
-    store.mark_shown(given.id, arena.rater.id)
+    show_long_ago(store, given.id)
     vote = store.record_vote(given.id, arena.rater.id, "alignment", "b", decision_ms=5)
     (row,) = store.votes_frame(arena.study.id)
     expected = {
@@ -248,6 +256,41 @@ def test_after_the_second_report_of_a_broken_picture_the_pair_is_shown_no_more_a
     assert store.pairs_on_offer(arena.study.id) == [] and store.design_version(arena.study.id) != before
     store.record_vote(again.id, other.id, "flaws", "b")
     assert [row["excluded"] for row in store.votes_frame(arena.study.id)] == ["broken", "broken"]
+
+
+def test_reports_count_once_a_reporter_and_a_keeper_restores_the_pair(arena):
+    store, raters = arena.store, [arena.store.get_or_create_rater(letter * 32) for letter in "bcd"]
+    given = [arena.assign(rater) for rater in raters]
+    store.record_vote(given[0].id, raters[0].id, "flaws", "a")
+    for one, rater in zip(given[:2], raters):
+        store.record_flaw(one.id, rater.id, "left", kind="broken", reporter="same address")
+    assert store.pairs_on_offer(arena.study.id) and store.restore_broken(arena.study.id) == 0
+    store.record_flaw(given[2].id, raters[2].id, "left", kind="broken")
+    assert store.pairs_on_offer(arena.study.id) == []
+    assert store.votes_frame(arena.study.id)[0]["excluded"] == "broken"
+    before = store.design_version(arena.study.id)
+    assert store.restore_broken(arena.study.id) == 1
+    assert store.pairs_on_offer(arena.study.id) and store.votes_frame(arena.study.id)[0]["excluded"] is None
+    assert store.design_version(arena.study.id) != before and store.flaws(arena.study.id) == []
+    store.record_flaw(given[0].id, raters[0].id, "left", kind="broken")
+    store.record_flaw(given[2].id, raters[2].id, "left", kind="broken")
+    assert store.pairs_on_offer(arena.study.id)  # the same two again
+    assert len(store.exclusions(arena.study.id)) == 1
+
+
+def test_a_mark_is_taken_back_by_its_rater_for_a_short_while(arena, monkeypatch):
+    store, given = arena.store, arena.assign()
+    mark, broken = (store.record_flaw(given.id, arena.rater.id, "left", kind=kind) for kind in ("area", "broken"))
+    with pytest.raises(NotFound):
+        store.lift_mark(mark.id, store.get_or_create_rater("x" * 32).id)
+    with pytest.raises(WrongState, match="areas"):
+        store.lift_mark(broken.id, arena.rater.id)
+    store.lift_mark(mark.id, arena.rater.id)
+    assert [flaw.kind for flaw in store.flaws(arena.study.id)] == ["broken"]
+    late = store.record_flaw(given.id, arena.rater.id, "left")
+    monkeypatch.setattr(votes, "UNDO_SECONDS", -1)
+    with pytest.raises(UndoTooLate):
+        store.lift_mark(late.id, arena.rater.id)
 
 
 def test_answers_of_a_rater_who_has_seen_the_results_are_set_aside_from_then_on(arena):

@@ -10,15 +10,19 @@ import numpy as np
 import pytest
 from arena_world import add_picture, finish_practice, make_services, make_study, png
 from PIL import Image
+from rows import set_plan
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.arena import arena
+from app.arena import routes as arena_routes
 from app.arena.blind import BLOCK_BYTES, DISPLAY_PX, blind_pair, degraded
 from app.arena.routes import VOTES_A_MINUTE, routes
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
+from app.studies import panel as study_panel
 from app.study.records import pair_frame, vote_frame
 from app.web.identity import COOKIE
+from storage.records import NewComparison
 
 
 @pytest.fixture
@@ -97,7 +101,7 @@ def test_reloading_resumes_the_same_pair(services, study):
 
 def test_nothing_that_crosses_the_wire_tells_the_settings(services, study):
     pair = Browser(services).pair()
-    assert set(pair) == {"assignment", "prompt", "left", "right", "questions", "done", "total", "study"}
+    assert set(pair) == {"assignment", "prompt", "left", "right", "questions", "done", "open", "total", "study"}
     text = json.dumps({key: value for key, value in pair.items() if key not in ("left", "right")})
     for generation in services.store.study_generations(study.id):
         assert generation.id not in text and (generation.image or "") not in text
@@ -225,6 +229,23 @@ def test_a_broken_picture_is_reported(services, study):
     assert browser.post("broken", assignment=pair["assignment"], side="top").status_code == 400
 
 
+def test_one_address_with_many_cookies_removes_no_pair(services, study):
+    pair = services.store.pairs_on_offer(study.id)[0]
+    for name in "xyz":
+        rater = arena.rater_of(services, name)
+        later = datetime.now(timezone.utc) + timedelta(minutes=5)
+        given = services.store.open_assignment(
+            rater.id, study.id, pair.id, left_side="a", criteria=["flaws"], propensity=0.5, expires_at=later
+        )
+        arena.report_broken(services, name, {"assignment": given.id, "side": "left"}, "10.0.0.1")
+        assert pair in services.store.pairs_on_offer(study.id)
+    rows = services.store.flaws(study.id)
+    arena.report_broken(services, name, {"assignment": given.id, "side": "right"}, "10.0.0.2")
+    assert len(rows) == 3 and pair not in services.store.pairs_on_offer(study.id)
+    assert study_panel.acted(services, "restore", study.id).startswith("1 pair")
+    assert pair in services.store.pairs_on_offer(study.id)
+
+
 def test_a_marked_flaw_is_a_box_on_the_picture(services, study):
     browser = Browser(services)
     pair = browser.pair()
@@ -235,7 +256,9 @@ def test_a_marked_flaw_is_a_box_on_the_picture(services, study):
     for box in ([0, 0, 1], [0, 0, 2, 1], [0.5, 0, 0.4, 1], ["0", 0, 1, 1], None):
         assert browser.post("flaw", **sent, box=box).status_code == 400
     assert Browser(services).post("flaw", **sent, box=[0, 0, 1, 1]).status_code == 404
-    assert len(services.store.flaws(study.id)) == 1
+    (mark,) = services.store.flaws(study.id)
+    assert Browser(services).post("undo", flaw=mark.id).status_code == 404
+    assert browser.post("undo", flaw=mark.id).status_code == 200 and services.store.flaws(study.id) == []
 
 
 def test_marks_on_wide_pictures_leave_out_the_grey():
@@ -249,6 +272,26 @@ def test_without_consent_no_pair(services, study):
     browser = Browser(services, agree=False)
     assert browser.post("pair").status_code == 409
     assert browser.post("welcome").json()["consented"] is False
+
+
+def test_the_stated_length_is_no_more_than_there_is_for_this_rater(services, study):
+    browser, pairs = Browser(services), 9  # of one prompt: windows 1, 2, 4 at two sizes
+    others = [g.id for g in services.store.study_generations(study.id) if g.prompt != "two lemons"]
+    services.store.note_sightings(browser.owner, others)
+    said = browser.post("welcome").json()
+    assert (said["done"], said["open"], said["total"], said["state"]) == (0, pairs, pairs, "open")
+    while "finished" not in (pair := browser.pair()):
+        assert pair["done"] < pair["total"]
+        for question in pair["questions"]:
+            browser.post("vote", assignment=pair["assignment"], criterion=question["criterion"], answer="both_bad")
+    assert pair["done"] == pair["total"] and pair["open"] == 0
+    assert browser.post("welcome").json()["open"] == 0
+
+
+def test_a_long_study_has_sittings(services, study):
+    set_plan(services.store, study.id, {"session_pairs": 5})
+    said = Browser(services).post("welcome").json()
+    assert said["total"] == 5 < said["open"] and said["minutes"] == 2
 
 
 def test_without_a_study_the_arena_says_so(services):
@@ -284,6 +327,15 @@ def test_nobody_rates_what_they_made_or_saw(services):
     assert seer.pair()["finished"] is True
 
 
+def test_who_drew_a_picture_of_the_study_again_does_not_rate_it(services, study):
+    picture = add_picture(services.store, study.id, "two pears", 64, 1, 50, None, token_hash="same")
+    other = add_picture(services.store, study.id, "two pears", 64, 2, 51, None)
+    (pair,) = services.store.add_comparisons(study.id, [NewComparison(picture.id, other.id, factor="window")])
+    for owner, drawn, offered in (("one", "same", False), ("another", "different", True)):
+        add_picture(services.store, None, "two pears", 64, 1, 50, owner, token_hash=drawn)
+        assert (pair.id in arena.standing(services, study, owner).open_pairs(study)) == offered
+
+
 def test_who_saw_a_published_picture_with_its_settings_in_the_gallery_rates_it_no_more(services):
     made = make_study(services.store, owner="keeper")
     for each in services.store.study_generations(made.id):
@@ -317,6 +369,19 @@ def test_floods_are_slowed(services, study):
         for _ in range(VOTES_A_MINUTE + 1)
     ]
     assert codes[0] == 404 and codes[-1] == 429
+
+
+def test_a_flood_of_one_address_is_slowed_whatever_cookies_it_brings(services, study, monkeypatch):
+    monkeypatch.setattr(arena_routes, "ADDRESS_VOTES_A_MINUTE", 5)
+    app = Starlette(routes=routes(services))
+
+    def vote(address):
+        client = TestClient(app, cookies={COOKIE: services.identity.new_token()}, client=(address, 1))
+        message = {"assignment": "x", "criterion": "flaws", "answer": "left"}
+        return client.post("/arena-api/vote", json=message).status_code
+
+    assert [vote("10.0.0.1") for _ in range(6)] == [404] * 5 + [429]
+    assert vote("10.0.0.2") == 404
 
 
 def test_a_closed_study_takes_no_votes(services, study):

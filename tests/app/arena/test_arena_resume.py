@@ -34,7 +34,7 @@ def test_a_pair_left_half_answered_is_gone_on_with_after_any_time(services, stud
     assert (again.id, again.left_side, set(again.answered)) == (first.id, first.left_side, {"alignment"})
     for criterion in ("appearance", "flaws"):
         arena.vote(services, "rater", {"assignment": again.id, "criterion": criterion, "answer": "right"})
-    assert arena.progress(services, study, "rater")["done"] == 1
+    assert arena.standing(services, study, "rater").finished() == 1
     assert arena.next_pair(services, study, "rater").comparison.id != first.comparison.id
 
 

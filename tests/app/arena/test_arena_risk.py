@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from arena_world import finish_practice, make_study
-from rows import set_plan
+from rows import set_plan, show_long_ago
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -44,6 +44,7 @@ def sit(services, study, owner, choose, milliseconds, pairs=14):
             propensity=0.5,
             expires_at=services.store.get_study(study.id).created_at.replace(year=2100),
         )
+        show_long_ago(services.store, given.id)
         for criterion in given.criteria:
             message = {
                 "assignment": given.id,
@@ -113,6 +114,13 @@ def test_a_second_sweep_writes_nothing(services, study, monkeypatch):
     sweep(services, study)
     monkeypatch.setattr(services.store, "set_risk", lambda *_: pytest.fail("this risk was known"))
     sweep(services, study)
+
+
+def test_the_browsers_clock_cannot_make_a_machine_look_slow(services, study, monkeypatch):
+    monkeypatch.setitem(globals(), "show_long_ago", lambda *_: None)  # answered at once, whatever the browser says
+    sit(services, study, "machine", looks, 9000)
+    row = risk_scores(study_cache.material(services, study.id).votes).iloc[0]
+    assert any("answered in under" in reason for reason in row["reasons"])
 
 
 def test_the_rater_notices_nothing(services, study):

@@ -89,7 +89,7 @@ def test_the_sheet_has_labels_costs_and_every_cell(services, handlers, grid):
     for text in ("s = 2", "s = 4", "scale 2", "scale 3", "64 steps"):
         assert text in view.sheet
     assert view.sheet.count("data-id=") == 4 and "won" not in view.sheet and not view.busy
-    assert "4 of 4 pictures" in view.status
+    assert "4 of 4 pictures" in view.status and "invite" not in view.status and view.rating == ""
 
 
 def test_others_see_neither_grid_nor_cells(handlers, grid, services):
@@ -162,6 +162,26 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     assert grid.id not in [study_id for _, study_id in listed] and results_view.wish_from(services, {}).study != grid.id
     assert grid.id in [study_id for _, study_id in results_view.studies(services, grid.id)]
     assert results_view.wish_from(services, {"study": grid.id}).study == grid.id
+
+
+def test_the_owner_stops_and_resumes_the_rating_and_reads_who_sees_the_pictures(services, handlers):
+    made = services.store.get_study(handlers.start(replace(WISH, seed=11), "eve"))
+    wait_for(services, made)
+    with pytest.raises(Exception, match="queued for rating yet"):
+        handlers.act("stop-rating", made.id, "eve")
+    handlers.queue(made.id, "eve", ids(services, made)[:2])
+    view = handlers.view(made.id, "eve", "flaws")
+    assert view.rating == "open" and "published or not" in view.status
+    services.store.record_consent(arena.rater_of(services, "guest").id)
+    handlers.act("stop-rating", made.id, "eve")
+    view = handlers.view(made.id, "eve", "flaws")
+    assert view.rating == "paused" and "Rating is stopped" in view.status
+    with pytest.raises(Exception, match="paused"):
+        arena.next_pair(services, arena.study_for(services, services.store.get_study(made.id).invite), "guest")
+    with pytest.raises(Exception, match="no such grid"):
+        handlers.act("resume-rating", made.id, "bob")
+    handlers.act("resume-rating", made.id, "eve")
+    assert arena.next_pair(services, services.store.get_study(made.id), "guest") is not None
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def test_reports_of_broken_pictures_reach_whoever_keeps_the_study(services):
     study = make_study(services.store)
     sit(services, study, "x", 1)
     pair = arena.next_pair(services, study, "x")
-    arena.report_broken(services, "x", pair.id, "left")
+    arena.report_broken(services, "x", {"assignment": pair.id, "side": "left"}, None)
     assert "reports of broken pictures: 1" in study_admin.status_text(services, study)
     assert "broken pictures: 1" in view(services, study).audit
 

@@ -1,12 +1,14 @@
 """The report stands alone: figures, methods, votes that `datasets` can read."""
 
 import argparse
+from types import SimpleNamespace
 
 import pandas as pd
 from arena_world import finish_practice, make_services, make_study
 from test_results import sit
 
-from app.results.report import training_text, write_report
+from app.results.report import pairs_text, training_text, write_report
+from app.results.text import _verdict_text
 from app.studies import commands
 
 
@@ -47,3 +49,15 @@ def test_training_is_said_in_words():
         "576x448 px, s=2: 33,792 samples, held-out loss 0.15; old, 512 px, s=4: how long is not recorded"
     )
     assert training_text([]) == "not recorded"
+
+
+def test_rivals_are_no_controls():
+    pairs = pd.DataFrame({"kind": pd.Categorical(["matched", "matched", "identical", "degraded", "free"])})
+    assert pairs_text(pairs).startswith("5, of which controls 2,") and pairs_text(pairs).endswith("system 1")
+    assert pairs_text(pairs[:3]) == "3, of which controls 1"
+
+
+def test_a_study_that_used_its_information_is_not_called_open():
+    row = SimpleNamespace(claim="primary", decided=False, finished=True, look=5, votes_left=0, capacity=9, n=9)
+    assert _verdict_text(row).startswith("not decided; all planned information is used")
+    assert _verdict_text(SimpleNamespace(**vars(row) | {"finished": False, "look": 3})).startswith("open, 3 of 5")
