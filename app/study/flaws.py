@@ -21,11 +21,13 @@ BANDS = 8  # of height, and of the guidance weight
 
 @dataclass(frozen=True)
 class Marked:
-    """One picture in one look of one rater: settings, guidance weight of every step, and the boxes (x0, y0, x1, y1) marked on it then."""
+    """One picture (`generation`) in one look of one rater: settings, guidance weight of every step, and the boxes
+    (x0, y0, x1, y1) marked on it then."""
 
     settings: Mapping[str, Any]
     weights: Sequence[float]
     boxes: Sequence[tuple[float, float, float, float]]
+    generation: str = ""
 
 
 def code_mask(rows: int, columns: int, boxes: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
@@ -55,7 +57,8 @@ def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
         return pd.DataFrame(columns=[*KEYS, "marked", "shown", "marks", "pictures", "rate", "low", "high"])
     edges = weight_edges(pictures)
     each = pd.DataFrame(
-        [row for picture in pictures for row in _of_picture(picture, edges)], columns=[*KEYS, "marked", "shown", "marks"]
+        [row for picture in pictures for row in _of_picture(picture, edges)],
+        columns=[*KEYS, "marked", "shown", "marks"],
     )
     grouped = each.groupby(KEYS, sort=False)
     table = grouped[["marked", "shown", "marks"]].sum().assign(pictures=grouped.size()).reset_index()
@@ -66,6 +69,16 @@ def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
     error = np.sqrt(spread * table["pictures"] / freedom.clip(lower=1)) / table["shown"]
     low, high = t_interval(table["rate"], error, freedom)
     return table.assign(low=np.clip(low, 0, 1), high=np.clip(high, 0, 1))
+
+
+def marked_in(pictures: Sequence[Marked], window: int, kind: str, name: str) -> list[Marked]:
+    """The pictures with marked codes in one bin of `flaw_rates`."""
+    edges = weight_edges(pictures) if pictures else np.zeros(1)
+    return [
+        picture
+        for picture in pictures
+        if picture.boxes and any(row[:3] == (window, kind, name) and row[3] for row in _of_picture(picture, edges))
+    ]
 
 
 def weight_edges(pictures: Sequence[Marked]) -> np.ndarray:

@@ -64,7 +64,9 @@ def make_study(
     return store.set_study_state(study.id, "open")
 
 
-def add_picture(store: Store, study: str, prompt: str, px: int, window: int, seed: int, owner: str | None):
+def add_picture(
+    store: Store, study: str, prompt: str, px: int, window: int, seed: int, owner: str | None, scale: float = 4.0
+):
     image = store.images.put(png(seed, px))
     return store.record_generation(
         None,
@@ -83,7 +85,7 @@ def add_picture(store: Store, study: str, prompt: str, px: int, window: int, see
             "height": px,
             "window": window,
             "schedule": "linear",
-            "scale": 4.0,
+            "scale": scale,
             "checkpoint": "test",
         },
     )
