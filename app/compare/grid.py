@@ -113,9 +113,11 @@ class Won:
 
 def sheets_html(axes: Sequence[Axis], cells: Sequence[Shown], won: Mapping[str, Won], picked: Sequence[str]) -> str:
     """First axis: rows, second: columns, third: one sheet a level."""
+    naive = " Win shares count ties half; their intervals treat votes as independent." if won else ""
     tools = (
         '<div class="sheet-tools"><label>Zoom all cells <input class="sheet-zoom" type="range" min="1" max="12" step="0.1" '
-        'value="1"></label><span>Ctrl + wheel or + and − zoom, 0 shows all, dragging or arrows move all cells; click two cells to compare them.</span></div>'
+        'value="1"></label><span>Ctrl + wheel or + and − zoom, 0 shows all, dragging or arrows move all cells; click two cells to '
+        f"compare them.{naive}</span></div>"
     )
     titles = list(dict.fromkeys(cell.labels[2:] for cell in cells))
     parts = []

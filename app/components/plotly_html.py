@@ -7,7 +7,7 @@ Gradio's Plot component brings an older plotly.js, ignores dark mode and has no 
     handler -> figure                               # a handler may return a new figure (or None: an empty plot)
 
 The payload of `plot_click`: curve (trace index), point (index in the trace), x, y, customdata. It comes from the
-browser, so check it. Give the figure a height; width, colours of text and grid follow the page.
+browser, so check it. Give the figure a height; width, colours of text, grid and annotations' backgrounds follow the page.
 """
 
 from importlib.resources import files
@@ -42,6 +42,7 @@ const themed = (layout) => {
     hoverlabel: {bgcolor: block, bordercolor: grid, font: {color: text}, ...layout.hoverlabel},
     legend: {bgcolor: 'rgba(0,0,0,0)', ...layout.legend}};
   delete result.width;
+  result.annotations = layout.annotations?.map(a => a.bgcolor ? {...a, bgcolor: css('--body-background-fill')} : a);
   for (const name of new Set(['xaxis', 'yaxis', ...Object.keys(layout).filter(k => /^[xy]axis/.test(k))]))
     result[name] = {gridcolor: grid, zerolinecolor: grid, linecolor: grid, automargin: true, ...layout[name]};
   return result;

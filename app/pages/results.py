@@ -1,5 +1,6 @@
 """Results: what people prefer, at what cost, and how sure we are."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import gradio as gr
@@ -9,11 +10,10 @@ from app.components.plotly_html import PlotlyFigure
 from app.results import pictures as behind
 from app.results import view as results_view
 from app.results.text import note
-from app.results.view import ALL_CRITERIA, COSTS, Wish
+from app.results.view import ALL_CRITERIA, COSTS, View, Wish
 from app.services import Services
 from app.studies import cache as study_cache
 from app.studies import panel as study_panel
-from app.study.votes import FACTORS
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 FIGURES = {  # name -> heading, description for screen readers
@@ -25,21 +25,22 @@ FIGURES = {  # name -> heading, description for screen readers
         "Who wins against whom\nFirst chosen criterion; ties count half; intervals treat votes as independent.",
         "Share of votes won, level against level",
     ),
-    "pareto": (
-        "Preference and cost\nFirst chosen criterion; hollow: a combination that nobody rated, predicted, hence wide.",
-        "Rating against measured cost, with the Pareto front",
-    ),
     "acceptability": (
         "Good enough?\nAmong the ties: how often both were called good.",
         "Share of both good among ties",
     ),
+    "pareto": (
+        "Preference and cost\nFirst chosen criterion; hollow: a combination that nobody rated, predicted, hence wide.",
+        "Rating against cost, with the Pareto front",
+    ),
     "schedules": (
-        "Shapes of guidance\nEach schedule's weights, coloured by its rating.",
+        "Shapes of guidance\nEach schedule's weights, coloured by its rating; dashed: nobody rated it.",
         "Guidance schedules coloured by rating",
     ),
-    "parallel": ("All settings at once", "Settings, cost and rating as parallel coordinates"),
-    "coverage": ("Coverage of the design", "Ratings of every contrast"),
-    "reliability": ("Agreement of raters\nPairs with at least two raters.", "Agreement measures with intervals"),
+    "parallel": (
+        "All settings at once\nOne line a setting, coloured by its rating; dashed: a combination that nobody rated.",
+        "Settings, cost and rating as parallel coordinates",
+    ),
     "flaws": (
         "Where flaws were marked\nShare of codes inside a mark, interval clustered by picture; flat means anywhere.",
         "Flaw rate by place in the window, height and guidance",
@@ -48,17 +49,47 @@ FIGURES = {  # name -> heading, description for screen readers
         "Where criteria disagree\nLooks that chose one picture under one criterion and the other under another.",
         "Share of looks in which two criteria chose different pictures, by contrast",
     ),
+    "coverage": ("Coverage of the design", "Ratings of every contrast"),
+    "reliability": ("Agreement of raters\nPairs with at least two raters.", "Agreement measures with intervals"),
     "timeline": ("Votes over time", "Votes a day"),
 }
-ROWS = (
-    ("forest",),
-    ("wins", "pareto"),
-    ("acceptability", "schedules"),
-    ("parallel",),
-    ("flaws",),
-    ("coverage", "reliability"),
-    ("conflicts", "timeline"),
-)
+SECTIONS = {  # heading -> rows of figures
+    "What people prefer": (("forest",), ("wins", "acceptability")),
+    "At what cost": (("pareto", "schedules"), ("parallel",)),
+    "Flaws and disagreement": (("flaws",), ("conflicts",)),
+    "Behind the numbers": (("coverage", "reliability"), ("timeline",)),
+}
+SECTION_OF = {name: title for title, rows in SECTIONS.items() for row in rows for name in row}
+HINT = '<p class="fine">Click a mark to see the pictures behind it.</p>'
+
+
+@dataclass(frozen=True)
+class Panels:
+    """What the filter bar drives: texts and figures by name, the columns around figures, and by section its container, the
+    noise floor under its results and the pictures behind the mark that was clicked last."""
+
+    texts: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+    columns: dict[str, Any] = field(default_factory=dict)
+    sections: dict[str, Any] = field(default_factory=dict)
+    floors: dict[str, Any] = field(default_factory=dict)
+    pictures: dict[str, Any] = field(default_factory=dict)
+
+    def components(self) -> list[Any]:
+        return [part for parts in vars(self).values() for part in parts.values()]
+
+    def values(self, view: View, link: str = "") -> dict[Any, Any]:
+        """Component -> what it shows; whatever has nothing to show is hidden, and pictures of an earlier view go."""
+        drawn = {name for name in FIGURES if view.figures.get(name) is not None}
+        texts = {name: link if name == "link" else getattr(view, name) for name in self.texts}
+        return {
+            **{self.texts[name]: text for name, text in texts.items()},
+            **{part: view.figures.get(name) for name, part in self.figures.items()},
+            **{part: gr.update(visible=name in drawn) for name, part in self.columns.items()},
+            **{part: gr.update(visible=title in map(SECTION_OF.get, drawn)) for title, part in self.sections.items()},
+            **dict.fromkeys(self.floors.values(), view.floor),
+            **{part: HINT if title == SECTION_OF["forest"] else "" for title, part in self.pictures.items()},
+        }
 
 
 def build(services: Services) -> gr.Blocks:
@@ -67,12 +98,9 @@ def build(services: Services) -> gr.Blocks:
         token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
         heading("Results")
         filters = filter_bar()
-        link = gr.HTML(elem_id="results-link")
-        summary = gr.HTML(elem_id="results-summary")
-        figures, notes, texts = panels()
+        panels = build_panels()
         changed = study_panel.build(services)
-        outputs = [link, summary, *texts[:3], *figures.values(), *notes.values()]
-        wire(services, page, token, filters, outputs, figures, texts[3])
+        wire(services, page, token, filters, panels)
         if changed is not None:
             changed.change(
                 lambda chosen: gr.update(choices=results_view.studies(services, chosen)),
@@ -107,52 +135,61 @@ def filter_bar() -> list[Any]:
     return [study, criteria, factor, cost, lifted, dropped]
 
 
-def panels() -> tuple[dict[str, Any], dict[str, Any], list[Any]]:
-    """Figures, the notes under them, and texts: verdicts, quality, audit, pictures."""
-    figures, notes, pictures = {}, {}, None
-    texts: list[Any] = []
-    for row in ROWS:
-        with gr.Row():
-            for name in row:
-                with gr.Column(min_width=320):
-                    title, description = FIGURES[name]
-                    gr.Markdown(f"## {title}", elem_classes="plot-heading")
-                    figures[name] = PlotlyFigure(elem_id=f"plot-{name}", description=description)
-                    notes[name] = gr.HTML(elem_id=f"note-{name}")
-                    if name == "reliability":
-                        texts.append(gr.HTML(elem_id="results-quality"))
-        if row == ("forest",):
-            pictures = gr.HTML(
-                '<p class="fine">Click a mark to see the pictures behind it.</p>', elem_id="results-pictures"
-            )
-            with gr.Accordion("The same in numbers", open=False, elem_id="results-numbers"):
-                texts.append(gr.HTML(elem_id="results-verdicts"))
+def build_panels() -> Panels:
+    panels = Panels()
+    for name in ("link", "summary"):
+        panels.texts[name] = gr.HTML(elem_id=f"results-{name}")
+    for title, rows in SECTIONS.items():
+        with gr.Column(visible=False) as panels.sections[title]:
+            gr.Markdown(f"## {title}")
+            for row in rows:
+                with gr.Row():
+                    for name in row:
+                        build_figure(panels, name)
+            section_end(panels, title)
+    panels.texts["missing"] = gr.HTML(elem_id="results-missing")
     with gr.Accordion("Votes that were set aside", open=False):
-        texts.append(gr.HTML(elem_id="results-audit"))
-    return figures, notes, [*texts, pictures]
+        panels.texts["audit"] = gr.HTML(elem_id="results-audit")
+    return panels
 
 
-def wire(
-    services: Services,
-    page: gr.Blocks,
-    token: Any,
-    filters: list[Any],
-    outputs: list[Any],
-    figures: dict[str, Any],
-    pictures: Any,
-) -> None:
-    def arrive(request: gr.Request, visitor: str) -> list[Any]:
+def build_figure(panels: Panels, name: str) -> None:
+    title, description = FIGURES[name]
+    with gr.Column(min_width=320, visible=False) as panels.columns[name]:
+        gr.Markdown(f"### {title}", elem_classes="plot-heading")
+        panels.figures[name] = PlotlyFigure(elem_id=f"plot-{name}", description=description)
+        if name == "forest":
+            panels.texts["power"] = gr.HTML(elem_id="results-power")
+            with gr.Accordion("The same in numbers", open=False, elem_id="results-numbers"):
+                panels.texts["verdicts"] = gr.HTML(elem_id="results-verdicts")
+
+
+def section_end(panels: Panels, title: str) -> None:
+    """What stands once under the figures of a section."""
+    last = title == list(SECTIONS)[-1]
+    if last:
+        panels.texts["quality"] = gr.HTML(elem_id="results-quality")
+    else:
+        panels.floors[title] = gr.HTML(elem_classes="noise-floor")
+    panels.pictures[title] = gr.HTML(elem_id=f"pictures-{list(SECTIONS).index(title)}")
+
+
+def wire(services: Services, page: gr.Blocks, token: Any, filters: list[Any], panels: Panels) -> None:
+    outputs = panels.components()
+
+    def arrive(request: gr.Request, visitor: str) -> dict[Any, Any]:
         wish = results_view.wish_from(services, dict(request.query_params))
-        return [*filter_updates(services, wish), *shown(services, request, visitor, wish)]
+        return {**dict(zip(filters, filter_updates(services, wish))), **shown(services, request, visitor, wish, panels)}
 
     def other_study(
         request: gr.Request, visitor: str, study: str, criteria: list[str], factor: str, cost: str, *_: Any
-    ) -> list[Any]:
+    ) -> dict[Any, Any]:
         wish = Wish(study, criteria, factor if factor in results_view.factors_of(services, study) else "window", cost)
-        return [*filter_updates(services, wish)[2:], *shown(services, request, visitor, wish)]
+        updates = dict(list(zip(filters, filter_updates(services, wish)))[2:])
+        return {**updates, **shown(services, request, visitor, wish, panels)}
 
-    def refresh(request: gr.Request, visitor: str, *values: Any) -> list[Any]:
-        return shown(services, request, visitor, Wish(*values))
+    def refresh(request: gr.Request, visitor: str, *values: Any) -> dict[Any, Any]:
+        return shown(services, request, visitor, Wish(*values), panels)
 
     def show_pictures(name: str) -> Any:
         def show(event: gr.EventData, request: gr.Request, visitor: str, *values: Any) -> str:
@@ -166,8 +203,16 @@ def wire(
     gr.on(
         [part.input for part in filters[1:]], refresh, [token, *filters], outputs, trigger_mode="always_last", **PRIVATE
     )
-    for name in ("forest", "wins", "pareto"):
-        figures[name].plot_click(show_pictures(name), [token, *filters], pictures, **PRIVATE)
+    for name in (*behind.PAIRS_OF_MARK, "flaws"):
+        pictures = panels.pictures[SECTION_OF[name]]
+        clicked = panels.figures[name].plot_click(show_pictures(name), [token, *filters], pictures, **PRIVATE)
+        clicked.success(None, None, None, js=scroll_to(pictures.elem_id))
+
+
+def scroll_to(element: str) -> str:
+    """Script that brings an element into view once its new content is there."""
+    look = f"document.getElementById('{element}').scrollIntoView({{behavior: 'smooth', block: 'nearest'}})"
+    return f"() => {{ setTimeout(() => {look}, 100); }}"
 
 
 def filter_updates(services: Services, wish: Wish) -> list[Any]:
@@ -182,38 +227,23 @@ def filter_updates(services: Services, wish: Wish) -> list[Any]:
     ]
 
 
-def shown(services: Services, request: gr.Request, visitor: str, wish: Wish) -> list[Any]:
+def shown(services: Services, request: gr.Request, visitor: str, wish: Wish, panels: Panels) -> dict[Any, Any]:
     """Values of all outputs; without a study an empty state."""
     if not wish.study:
-        empty = note("No study yet. Its results will be drawn here, with their intervals.")
-        return ["", empty, "", "", "", *[None] * len(FIGURES), *[""] * len(FIGURES)]
+        return panels.values(View(note("No study yet. Its results will be drawn here, with their intervals.")))
     found = results_view.view(services, wish, services.identity.owner(request, visitor))
     link = f'<p class="links"><a class="chip" data-copy href="{wish.link()}">Copy link to this view</a></p>'
-    return [
-        link,
-        found.summary,
-        found.verdicts,
-        found.quality,
-        found.audit,
-        *[found.figures.get(name) for row in ROWS for name in row],
-        *[found.notes.get(name, "") for row in ROWS for name in row],
-    ]
+    return panels.values(found, link)
 
 
 def pictures_behind(services: Services, wish: Wish, name: str, event: Any, owner: str | None) -> str:
-    """The pairs of a clicked mark. What the browser sends names a mark; anything else names nothing."""
+    """The pictures of a clicked mark. What the browser sends names a mark; anything else names nothing."""
     study = services.store.get_study(wish.study)
     if results_view.held_back(services, study, owner):
         return note("You are rating this study. Its pictures open when your sitting is done.")
     found = study_cache.material(services, study.id)
-    votes = study_cache.supposed(found, tuple(wish.lifted), tuple(wish.dropped))
+    votes = results_view.votes_of(found, study, wish)
     mark = str(getattr(event, "customdata", "") or "")[:200]
-    if name == "forest":
-        return behind.pairs_html(services, mark, behind.pairs_of_term(found.pairs, mark), votes, owner)
-    if name == "pareto":
-        return behind.pairs_html(services, mark, behind.pairs_of_setting(found.pairs, mark), votes, owner)
-    x, y = (str(getattr(event, axis, ""))[:100] for axis in ("x", "y"))
-    factor = wish.factor if wish.factor in FACTORS else "window"
-    return behind.pairs_html(
-        services, f"{factor} {y} against {x}", behind.pairs_of_levels(found.pairs, factor, y, x), votes, owner
-    )
+    if name == "flaws":
+        return behind.marked_html(services, mark, study.id, votes, owner)
+    return behind.pairs_html(services, mark, behind.PAIRS_OF_MARK[name](found.pairs, mark), votes, owner)

@@ -1,4 +1,5 @@
-"""From a mark in a plot to the pictures behind it: pairs side by side, with how they were answered. Safe HTML."""
+"""From a mark in a plot to the pictures behind it: pairs side by side, with how they were answered, and pictures with the
+flaws that were marked on them. Safe HTML."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,7 +10,8 @@ import pandas as pd
 
 from app.services import Services
 from app.study.design import setting_label
-from app.study.flaws import Marked
+from app.study.flaws import Marked, marked_in
+from app.study.tables import ALL_CONTRASTS, blocks_of
 from app.study.votes import FACTORS
 from model import guidance_weights
 from storage.records import Generation
@@ -22,18 +24,25 @@ def pairs_of_term(pairs: pd.DataFrame, term: str) -> pd.DataFrame:
     """Matched pairs that speak to a term such as "window=4" or "window=4 × resolution=512×512"."""
     chosen = pairs[pairs["kind"] == "matched"]
     for part in term.split(" × "):
-        factor, _, level = part.partition("=")
-        if factor in FACTORS and level:
-            chosen = chosen[(chosen[f"{factor}_a"].astype(str) == level) | (chosen[f"{factor}_b"].astype(str) == level)]
+        chosen = pairs_of_level(chosen, part)
     first = term.partition("=")[0]
-    return chosen[chosen["factor"] == first] if first in FACTORS and " × " not in term else chosen
+    return chosen[chosen["factor"] == first] if " × " not in term else chosen
 
 
-def pairs_of_levels(pairs: pd.DataFrame, factor: str, one: str, other: str) -> pd.DataFrame:
-    """Matched pairs of two levels of a factor."""
-    names = pairs[[f"{factor}_a", f"{factor}_b"]].astype(str)
-    both = (names == [one, other]).all(axis=1) | (names == [other, one]).all(axis=1)
-    return pairs[(pairs["kind"] == "matched") & (pairs["factor"] == factor) & both]
+def pairs_of_level(pairs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Matched pairs in which a level such as "window=4" takes part."""
+    factor, _, level = name.partition("=")
+    if factor not in FACTORS:
+        return pairs[:0]
+    with_it = (pairs[f"{factor}_a"].astype(str) == level) | (pairs[f"{factor}_b"].astype(str) == level)
+    return pairs[(pairs["kind"] == "matched") & with_it]
+
+
+def pairs_of_block(pairs: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Pairs of a contrast such as "window 1 | 4", of a kind of control such as "wrong prompt", or of all contrasts."""
+    if name == ALL_CONTRASTS:
+        return pairs[pairs["kind"] == "matched"]
+    return pairs[blocks_of(pairs) == name]
 
 
 def pairs_of_setting(pairs: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -44,6 +53,18 @@ def pairs_of_setting(pairs: pd.DataFrame, label: str) -> pd.DataFrame:
         return pd.Series([setting_label(*each) for each in levels], index=pairs.index, dtype=object)
 
     return pairs[(pairs["kind"] == "matched") & ((names("a") == label) | (names("b") == label))]
+
+
+PAIRS_OF_MARK = {  # figure -> (all pairs, custom data of a mark) -> the pairs behind it
+    "forest": pairs_of_term,
+    "wins": pairs_of_block,
+    "acceptability": pairs_of_level,
+    "pareto": pairs_of_setting,
+    "schedules": pairs_of_term,
+    "parallel": pairs_of_setting,
+    "conflicts": pairs_of_block,
+    "coverage": pairs_of_block,
+}
 
 
 def marked_pictures(services: Services, study_id: str, votes: pd.DataFrame) -> list[Marked]:
@@ -65,7 +86,7 @@ def marked_pictures(services: Services, study_id: str, votes: pd.DataFrame) -> l
     sample = [looks[i] for i in np.unique(np.linspace(0, len(looks) - 1, MAX_MARKED).astype(int))]
     known = services.store.generations_by_id(list({picture for _, picture in sample}))
     return [
-        Marked(known[picture].settings, step_weights(known[picture]), boxes.get((look, picture), ()))
+        Marked(known[picture].settings, step_weights(known[picture]), boxes.get((look, picture), ()), picture)
         for look, picture in sample
         if known[picture].source == "model"
     ]
@@ -87,6 +108,44 @@ def step_weights(generation: Generation) -> list[float]:
         return [1.0]
 
 
+def marked_html(services: Services, title: str, study_id: str, votes: pd.DataFrame, viewer: str | None) -> str:
+    """The pictures that raters marked in one bin, such as "window=2 place 0,1", with the marks on them."""
+    window, _, bin_name = title.partition(" ")
+    kind, _, bin_name = bin_name.partition(" ")
+    level = window.removeprefix("window=")
+    chosen = marked_in(
+        marked_pictures(services, study_id, votes), int(level) if level.isdecimal() else 0, kind, bin_name
+    )
+    if not chosen:
+        return f'<p class="empty">No marked pictures behind “{escape(title)}”.</p>'
+    known = services.store.generations_by_id([each.generation for each in chosen[:MAX_PAIRS]])
+    note_seen(services, viewer, list(known))
+    cards = "".join(marked_figure(services, known[each.generation], each) for each in chosen[:MAX_PAIRS])
+    more = f", {MAX_PAIRS} are shown" if len(chosen) > MAX_PAIRS else ""
+    head = f"<b>{escape(title)}</b>: {len(chosen)} marked pictures{more}. You will not be asked to rate these any more."
+    return f'<p class="fine">{head}</p><div class="pairs marked">{cards}</div>'
+
+
+def marked_figure(services: Services, generation: Generation, marked: Marked) -> str:
+    if generation.image is None:
+        return '<div class="pair"><div>deleted</div></div>'
+    boxes = "".join(
+        f'<i style="left:{x0:.1%};top:{y0:.1%};width:{x1 - x0:.1%};height:{y1 - y0:.1%}"></i>'
+        for x0, y0, x1, y1 in marked.boxes
+    )
+    prompt = escape(generation.prompt_sent or "")
+    return (
+        f'<div class="pair"><a class="marks" href="{escape(services.picture_url(generation))}" target="_blank">'
+        f'<img loading="lazy" src="{escape(services.picture_url(generation, "thumb"))}" alt="{prompt}">{boxes}</a><p>{prompt}</p></div>'
+    )
+
+
+def note_seen(services: Services, viewer: str | None, ids: list[str]) -> None:
+    """Whoever sees pictures with their settings will not rate them."""
+    if viewer is not None:
+        services.store.note_sightings(viewer, ids)
+
+
 def pairs_html(services: Services, title: str, chosen: pd.DataFrame, votes: pd.DataFrame, viewer: str | None) -> str:
     """The most answered pairs. Whoever sees them here has seen them with their settings and will not rate them."""
     if chosen.empty:
@@ -97,8 +156,7 @@ def pairs_html(services: Services, title: str, chosen: pd.DataFrame, votes: pd.D
     rows = list(order.head(MAX_PAIRS).itertuples())
     ids = list(dict.fromkeys(each for row in rows for each in (row.generation_a, row.generation_b)))
     known = services.store.generations_by_id(ids)
-    if viewer is not None:
-        services.store.note_sightings(viewer, ids)
+    note_seen(services, viewer, ids)
     cards = "".join(pair_html(services, row, known, kept[kept["comparison"] == row.comparison]) for row in rows)
     more = f", the {len(rows)} most answered are shown" if len(chosen) > len(rows) else ""
     head = f"<b>{escape(title)}</b>: {len(chosen)} pairs{more}. You will not be asked to rate these any more."
@@ -107,20 +165,26 @@ def pairs_html(services: Services, title: str, chosen: pd.DataFrame, votes: pd.D
 
 def pair_html(services: Services, row, known: dict[str, Generation], votes: pd.DataFrame) -> str:
     sides = "".join(
-        figure_html(services, known[getattr(row, f"generation_{side}")], getattr(row, f"{row.factor}_{side}"))
-        for side in "ab"
+        figure_html(services, known[getattr(row, f"generation_{side}")], caption(row, side)) for side in "ab"
     )
     return f'<div class="pair"><div class="both">{sides}</div><p>{escape(row.prompt or "")}</p><small>{escape(tally(votes))}</small></div>'
 
 
-def figure_html(services: Services, generation: Generation, level: object) -> str:
+def caption(row, side: str) -> str:
+    """The level in which the pair differs; of a control the whole setting."""
+    names = [row.factor] if row.factor in FACTORS else FACTORS
+    levels = [getattr(row, f"{name}_{side}") for name in names]
+    return str(levels[0]) if len(levels) == 1 else setting_label(*levels)
+
+
+def figure_html(services: Services, generation: Generation, level: str) -> str:
     if generation.image is None:
         return "<figure><div>deleted</div></figure>"
     link = services.picture_url(generation)
     thumb = services.picture_url(generation, "thumb")
     return (
-        f'<figure><a href="{escape(link)}" target="_blank"><img loading="lazy" src="{escape(thumb)}" alt="{escape(str(level))}"></a>'
-        f"<figcaption>{escape(str(level))}</figcaption></figure>"
+        f'<figure><a href="{escape(link)}" target="_blank"><img loading="lazy" src="{escape(thumb)}" alt="{escape(level)}"></a>'
+        f"<figcaption>{escape(level)}</figcaption></figure>"
     )
 
 

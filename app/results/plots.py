@@ -1,8 +1,11 @@
-"""Data frame -> plotly figure, nothing else. Colours of text and grid come from the page (app/components/plotly_html.py)."""
+"""Data frame -> plotly figure, nothing else. Colours of text and grid come from the page (app/components/plotly_html.py).
+
+The custom data of a mark names the pictures behind it (app/results/pictures.py)."""
+
+from collections.abc import Sequence
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from app.study.design import setting_label
 from app.study.votes import FACTORS
@@ -12,6 +15,7 @@ NAMES = {"alignment": "Text alignment", "appearance": "Visual appearance", "flaw
 # White text can be read on all of it, and all of it on dark.
 WORSE_TO_BETTER = [[0, "#b45309"], [0.5, "#64748b"], [1, "#4f46e5"]]
 MUTED = "rgba(128, 138, 158, .55)"
+LEGEND_ABOVE = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
 
 
 def effect_forest(effects: pd.DataFrame) -> go.Figure:
@@ -30,17 +34,17 @@ def effect_forest(effects: pd.DataFrame) -> go.Figure:
     labels = [
         term if " × " in term else f"{term} against {ref.partition('=')[2]}" for term, ref in _references(effects)
     ]
-    _label_rows(figure, labels, [len(terms) - 1 - i for i in range(len(terms))])
+    label_rows(figure, labels, [len(terms) - 1 - i for i in range(len(terms))])
     figure.update_layout(
         height=90 + 84 * max(len(terms), 1),
         margin={"l": 16, "r": 16, "t": 40, "b": 50},
         xaxis={"title": {"text": "log-odds of being preferred"}, "zeroline": False},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
     )
     return figure
 
 
-def _label_rows(figure: go.Figure, labels, positions) -> None:
+def label_rows(figure: go.Figure, labels, positions) -> None:
     """Names above their rows instead of beside them, so that phones keep the width for the data."""
     shared = {
         "xref": "paper",
@@ -50,6 +54,7 @@ def _label_rows(figure: go.Figure, labels, positions) -> None:
         "yanchor": "middle",
         "showarrow": False,
         "font": {"size": 12},
+        "bgcolor": "white",  # lines run behind the words; a page puts its own colour
     }
     figure.update_layout(annotations=[{"text": label, "y": y + 0.42, **shared} for label, y in zip(labels, positions)])
     low, high = min(positions, default=0), max(positions, default=0)
@@ -91,7 +96,7 @@ def _points(rows: pd.DataFrame, y, criterion: str) -> go.Scatter:
 
 
 def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
-    """Row against column: share of votes won, with interval and n in every cell; the diagonal is empty."""
+    """Row against column: share of votes won, with interval and n in every cell; the diagonal is empty. levels: in order."""
     wins = wins.assign(text=[f"{r.share:.0%}<br>[{r.low:.0%}, {r.high:.0%}]<br>n = {r.n}" for r in wins.itertuples()])
     share, text = (
         wins.pivot(index="row", columns="column", values=name).reindex(index=levels, columns=levels)
@@ -105,6 +110,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
             x=names,
             y=names,
             text=text,
+            customdata=[[block_name(factor, levels, row, column) for column in levels] for row in levels],
             texttemplate="%{text}",
             zmin=0,
             zmax=1,
@@ -114,6 +120,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
             showscale=False,
             textfont={"color": "white"},
             hovertemplate="%{y} against %{x}: %{text}<extra></extra>",
+            hoverongaps=False,
         )
     )
     figure.update_layout(
@@ -125,125 +132,171 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
     return figure
 
 
-def pareto(costs: pd.DataFrame, cost: str, unit: str, criterion: str) -> go.Figure:
-    """Rating with interval against a measured cost; the front is coloured and joined, predictions are hollow."""
-    figure = go.Figure()
+def block_name(factor: str, levels: list, one, other) -> str:
+    """The contrast of two levels as studies name it: "window 1 | 4"."""
+    first, second = sorted((one, other), key=levels.index)
+    return f"{factor} {first} | {second}"
+
+
+def intervals(
+    rows: pd.DataFrame,
+    value: str,
+    x: Sequence,
+    y: Sequence,
+    *,
+    along: str,
+    name: str,
+    colour: str,
+    text: Sequence[str],
+    marks: Sequence[str] | None = None,
+    symbol: Sequence[str] | str = "circle",
+) -> go.Scatter:
+    """Marks at x, y with bars from `low` to `high` around `value`, along "x" or "y"."""
+    bar = {
+        "type": "data",
+        "array": rows["high"] - rows[value],
+        "arrayminus": rows[value] - rows["low"],
+        "thickness": 1.4,
+        "width": 3,
+        "color": colour,
+    }
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="markers",
+        name=name,
+        text=text,
+        hoverinfo="text",
+        customdata=marks,
+        marker={"size": 9, "color": colour, "symbol": symbol},
+        **{f"error_{along}": bar},
+    )
+
+
+def pareto(costs: pd.DataFrame, cost: str, unit: str, source: str, criterion: str) -> go.Figure:
+    """Rating with interval against a cost; the front is coloured and joined, predictions are hollow. source: whether the
+    cost is measured."""
     front = costs[costs["front"]]
-    figure.add_trace(
-        go.Scatter(
-            x=front[cost],
-            y=front["rating"],
-            mode="lines",
-            line={"color": MUTED, "dash": "dot", "shape": "hv"},
-            hoverinfo="skip",
-            showlegend=False,
-        )
+    line = {"color": MUTED, "dash": "dot", "shape": "hv"}
+    figure = go.Figure(
+        go.Scatter(x=front[cost], y=front["rating"], mode="lines", line=line, hoverinfo="skip", showlegend=False)
     )
     for on_front, rows in costs.groupby("front"):
-        label = [setting_label(*levels) for levels in zip(*(rows[factor] for factor in FACTORS))]
-        hover = [
-            f"{name}<br>{r.rating:+.2f} [{r.low:+.2f}, {r.high:+.2f}]<br>{getattr(r, cost):.3g} {unit} (median of {r.pictures})"
-            f"<br>{f'n = {r.n} votes' if r.n else 'predicted: n = 0 votes'}"
-            for name, r in zip(label, rows.itertuples())
-        ]
+        labels = labels_of(rows)
         figure.add_trace(
-            go.Scatter(
-                x=rows[cost],
-                y=rows["rating"],
-                mode="markers",
-                text=hover,
-                hoverinfo="text",
-                customdata=label,
+            intervals(
+                rows,
+                "rating",
+                rows[cost],
+                rows["rating"],
+                along="y",
                 name="on the front" if on_front else "beaten in both",
-                error_y={
-                    "type": "data",
-                    "array": rows["high"] - rows["rating"],
-                    "arrayminus": rows["rating"] - rows["low"],
-                    "thickness": 1.2,
-                    "width": 3,
-                    "color": COLOURS[criterion] if on_front else MUTED,
-                },
-                marker={
-                    "size": 10,
-                    "color": COLOURS[criterion] if on_front else MUTED,
-                    "symbol": ["circle" if n else "circle-open" for n in rows["n"]],
-                },
+                colour=COLOURS[criterion] if on_front else MUTED,
+                text=[setting_text(label, r, cost, unit) for label, r in zip(labels, rows.itertuples())],
+                marks=labels,
+                symbol=["circle" if n else "circle-open" for n in rows["n"]],
             )
         )
     figure.update_layout(
         height=360,
         margin={"l": 64, "r": 16, "t": 40, "b": 50},
-        xaxis={"title": {"text": f"{cost} ({unit}, measured)"}, "rangemode": "tozero"},
+        xaxis={"title": {"text": f"{cost} ({unit}, {source})"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "rating against the reference"}},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
     )
     return figure
+
+
+def labels_of(costs: pd.DataFrame) -> list[str]:
+    return [setting_label(*levels) for levels in zip(*(costs[factor] for factor in FACTORS))]
+
+
+def setting_text(label: str, row, cost: str, unit: str) -> str:
+    """What a mark of a setting says: its rating with interval, its cost, its n."""
+    votes = f"n = {row.n} votes" if row.n else "predicted: n = 0 votes"
+    return (
+        f"{label}<br>{row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}]<br>"
+        f"{getattr(row, cost):.3g} {unit} (median of {row.pictures} pictures)<br>{votes}"
+    )
 
 
 def coverage(table: pd.DataFrame) -> go.Figure:
     """Ratings of every contrast and control, with rated and all pairs."""
     rows = list(range(len(table)))[::-1]
-    labels = [f"{r.block}: {r.ratings} ratings, {r.rated} of {r.pairs} pairs" for r in table.itertuples()]
-    colour = ["#6366f1" if matched else MUTED for matched in table["matched"]]
+    text = [f"{r.ratings} ratings, {r.rated}/{r.pairs} pairs" for r in table.itertuples()]
     figure = go.Figure(
         go.Bar(
-            x=table["ratings"],
+            x=table["ratings"].clip(lower=0.001),  # a bar of no length would have no text and no click
             y=rows,
             orientation="h",
-            text=labels,
-            textposition="none",
+            text=text,
+            textposition="auto",
+            textangle=0,
+            insidetextanchor="start",
+            insidetextfont={"color": "white", "size": 12},
+            outsidetextfont={"size": 12},
+            cliponaxis=False,
             hoverinfo="text",
-            width=0.34,
-            marker={"color": colour, "line": {"width": 0}},
+            hovertext=[f"{block}: {each}" for block, each in zip(table["block"], text)],
+            customdata=table["block"],
+            width=0.44,
+            marker={"color": ["#6366f1" if each else "#64748b" for each in table["matched"]], "line": {"width": 0}},
         )
     )
-    _label_rows(figure, labels, rows)
+    label_rows(figure, table["block"], rows)
     figure.update_layout(
-        height=70 + 44 * len(table),
+        height=70 + 48 * len(table),
         margin={"l": 16, "r": 16, "t": 8, "b": 44},
-        xaxis={"title": {"text": "ratings"}},
+        xaxis={"title": {"text": "ratings"}, "range": [0, max(int(table["ratings"].max()), 1) * 1.02]},
     )
     return figure
 
 
 def reliability(table: pd.DataFrame) -> go.Figure:
-    """Agreement measures with bootstrap intervals; alpha and AC1 are 0 at chance, all are 1 at best."""
-    rows = list(range(len(table)))[::-1]
-    labels = [f"{r.measure}: {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in table.itertuples()]
-    figure = go.Figure(
-        go.Scatter(
-            x=table["value"],
-            y=rows,
-            mode="markers",
-            marker={"size": 10, "color": "#6366f1"},
-            error_x={
-                "type": "data",
-                "array": table["high"] - table["value"],
-                "arrayminus": table["value"] - table["low"],
-                "thickness": 1.6,
-                "color": "#6366f1",
-            },
-            text=[f"{label}<br>{r.units} units, {r.ratings} ratings" for label, r in zip(labels, table.itertuples())],
-            hoverinfo="text",
+    """One row a measure, one colour a criterion, with bootstrap intervals; alpha and AC1 are 0 at chance, all are 1 at best."""
+    measures = list(dict.fromkeys(table["measure"]))
+    figure = go.Figure()
+    for number, (criterion, rows) in enumerate(table.groupby("criterion", sort=False)):
+        text = [
+            f"{NAMES[criterion]}<br>{r.measure}: {r.value:.2f} [{r.low:.2f}, {r.high:.2f}]<br>"
+            f"n = {r.units} pairs, {r.ratings} ratings"
+            for r in rows.itertuples()
+        ]
+        figure.add_trace(
+            intervals(
+                rows,
+                "value",
+                rows["value"],
+                beside(rows["measure"], measures, number, table["criterion"].nunique()),
+                along="x",
+                name=NAMES[criterion],
+                colour=COLOURS[criterion],
+                text=text,
+            )
         )
-    )
-    _label_rows(figure, labels, rows)
+    label_rows(figure, measures, list(range(len(measures)))[::-1])
     figure.add_vline(x=0, line={"color": MUTED, "width": 1, "dash": "dot"})
     figure.update_layout(
-        height=70 + 50 * len(table),
-        margin={"l": 16, "r": 16, "t": 8, "b": 44},
+        height=110 + 66 * len(measures),
+        margin={"l": 16, "r": 16, "t": 40, "b": 44},
         xaxis={
             "range": [min(-0.1, float(table["low"].min()) - 0.05), 1.02],
             "title": {"text": "agreement (alpha and AC1: 0 is chance)"},
         },
+        legend=LEGEND_ABOVE,
     )
     return figure
+
+
+def beside(names: Sequence[str], rows: Sequence[str], number: int, count: int) -> list[float]:
+    """Heights of the marks of series `number` of `count` in their rows, the first row on top, under its label."""
+    return [len(rows) - 1 - rows.index(name) - 0.05 - (number - (count - 1) / 2) * 0.18 for name in names]
 
 
 def timeline(table: pd.DataFrame) -> go.Figure:
     """Votes a day, stacked by criterion."""
     figure = go.Figure()
-    for criterion, rows in table.groupby("criterion"):
+    for criterion, rows in table.groupby("criterion", sort=False):
         marker = {"color": COLOURS[criterion], "line": {"width": 0}}
         figure.add_trace(
             go.Bar(x=rows["day"].dt.strftime("%Y-%m-%d"), y=rows["votes"], name=NAMES[criterion], marker=marker)
@@ -254,7 +307,7 @@ def timeline(table: pd.DataFrame) -> go.Figure:
         margin={"l": 56, "r": 16, "t": 40, "b": 40},
         xaxis={"type": "category"},
         yaxis={"title": {"text": "votes a day"}},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
     )
     return figure
 
@@ -262,40 +315,31 @@ def timeline(table: pd.DataFrame) -> go.Figure:
 def acceptability(table: pd.DataFrame, factor: str) -> go.Figure:
     """Share of "both good" among the ties of each level, with Wilson interval and n: absolute, where wins are relative."""
     figure = go.Figure()
+    alone = table["criterion"].nunique() == 1
     for criterion, rows in table.groupby("criterion", sort=False):
-        text = [
-            f"{factor} {r.level}: {r.share:.0%} [{r.low:.0%}, {r.high:.0%}]<br>n = {r.n} ties"
-            for r in rows.itertuples()
-        ]
         figure.add_trace(
-            go.Scatter(
-                x=[
-                    f"{level}<br>n = {n}" if table["criterion"].nunique() == 1 else str(level)
-                    for level, n in zip(rows["level"], rows["n"])
-                ],
-                y=rows["share"],
-                mode="markers",
+            intervals(
+                rows,
+                "share",
+                [f"{r.level}<br>n = {r.n}" if alone else str(r.level) for r in rows.itertuples()],
+                rows["share"],
+                along="y",
                 name=NAMES[criterion],
-                text=text,
-                hoverinfo="text",
-                marker={"size": 10, "color": COLOURS[criterion]},
-                error_y={
-                    "type": "data",
-                    "array": rows["high"] - rows["share"],
-                    "arrayminus": rows["share"] - rows["low"],
-                    "thickness": 1.4,
-                    "width": 4,
-                    "color": COLOURS[criterion],
-                },
+                colour=COLOURS[criterion],
+                text=[
+                    f"{factor} {r.level}: {r.share:.0%} [{r.low:.0%}, {r.high:.0%}]<br>n = {r.n} ties"
+                    for r in rows.itertuples()
+                ],
+                marks=[f"{factor}={level}" for level in rows["level"]],
             )
         )
     figure.update_layout(
-        height=320,
+        height=360,
         scattermode="group",
         margin={"l": 56, "r": 16, "t": 40, "b": 50},
         xaxis={"type": "category", "title": {"text": factor}},
         yaxis={"range": [-0.03, 1.03], "tickformat": ".0%", "title": {"text": "both good among ties"}},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
     )
     return figure
 
@@ -303,118 +347,32 @@ def acceptability(table: pd.DataFrame, factor: str) -> go.Figure:
 def conflicts(table: pd.DataFrame) -> go.Figure:
     """One row a contrast, one mark a pair of criteria: share of looks that disagree, with Wilson interval and n."""
     blocks = list(dict.fromkeys(table["block"]))
-    pairs = list(dict.fromkeys(zip(table["first"], table["second"])))
+    pairs = list(table.groupby(["first", "second"], sort=False))
     figure = go.Figure()
-    for number, (first, second) in enumerate(pairs):
-        rows = table[(table["first"] == first) & (table["second"] == second)]
-        name, colour = f"{NAMES[first]} / {NAMES[second].lower()}", list(COLOURS.values())[number % 3]
+    for number, ((first, second), rows) in enumerate(pairs):
+        name = f"{NAMES[first]} / {NAMES[second].lower()}"
         figure.add_trace(
-            go.Scatter(
-                x=rows["share"],
-                y=[
-                    len(blocks) - 1 - blocks.index(b) - 0.05 - (number - (len(pairs) - 1) / 2) * 0.18
-                    for b in rows["block"]
-                ],
-                mode="markers",
+            intervals(
+                rows,
+                "share",
+                rows["share"],
+                beside(rows["block"], blocks, number, len(pairs)),
+                along="x",
                 name=name,
-                marker={"size": 8, "color": colour},
-                hoverinfo="text",
+                colour=list(COLOURS.values())[number % 3],
                 text=[
                     f"{r.block}<br>{name}: {r.share:.0%} [{r.low:.0%}, {r.high:.0%}]<br>n = {r.n} looks"
                     for r in rows.itertuples()
                 ],
-                error_x={
-                    "type": "data",
-                    "array": rows["high"] - rows["share"],
-                    "arrayminus": rows["share"] - rows["low"],
-                    "thickness": 1.4,
-                    "color": colour,
-                },
+                marks=rows["block"],
             )
         )
     most = table.groupby("block")["n"].max()
-    _label_rows(
-        figure,
-        [f"{block} (n up to {most[block]:,})" for block in blocks],
-        [len(blocks) - 1 - i for i in range(len(blocks))],
-    )
+    label_rows(figure, [f"{block} (n up to {most[block]:,})" for block in blocks], list(range(len(blocks)))[::-1])
     figure.update_layout(
-        height=110 + 66 * len(blocks),
-        margin={"l": 16, "r": 16, "t": 60, "b": 44},
+        height=130 + 66 * len(blocks),
+        margin={"l": 16, "r": 16, "t": 80, "b": 44},
         xaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": {"text": "looks that disagree"}},
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-    )
-    return figure
-
-
-def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
-    """Every rated setting as a line through its factors, its cost and its rating; drag along an axis to filter."""
-    dimensions = []
-    for factor in [name for name in FACTORS if name != "checkpoint" or costs[name].nunique() > 1]:
-        names = list(dict.fromkeys(costs[factor].astype(str)))
-        at = [names.index(str(level)) for level in costs[factor]]
-        dimensions.append({"label": factor, "values": at, "tickvals": list(range(len(names))), "ticktext": names})
-    dimensions.append({"label": f"{cost} ({unit})", "values": costs[cost].astype(float), "tickformat": ".3~g"})
-    for label, values in (("rating", costs["rating"]), ("± (half interval)", (costs["high"] - costs["low"]) / 2)):
-        dimensions.append({"label": label, "values": values, "tickformat": ".2~f"})
-    most = int(costs["pictures"].max())
-    dimensions.append(
-        {
-            "label": "pictures (n)",
-            "values": costs["pictures"],
-            "range": [0, most],
-            "tickvals": sorted({int(costs["pictures"].min()), most}),
-        }
-    )
-    figure = go.Figure(
-        go.Parcoords(dimensions=dimensions, line={"color": costs["rating"], "colorscale": WORSE_TO_BETTER})
-    )
-    figure.update_layout(height=340, margin={"l": 70, "r": 50, "t": 50, "b": 20})
-    return figure
-
-
-def flaws(table: pd.DataFrame) -> go.Figure:
-    """Share of codes that raters marked, by place inside the window, height in the picture, guidance weight."""
-    titles = {
-        "place": "place in the window (row,column)",
-        "height": "height (from the top)",
-        "weight": "guidance weight from",
-    }
-    figure = make_subplots(rows=3, cols=1, subplot_titles=list(titles.values()), vertical_spacing=0.16)
-    for place, kind in enumerate(titles, 1):
-        for number, (window, rows) in enumerate(table[table["kind"] == kind].groupby("window")):
-            text = [
-                f"s = {window}, {r.bin}: {r.rate:.2%} [{r.low:.2%}, {r.high:.2%}]<br>{r.marked:,} of {r.shown:,} codes, "
-                f"{r.marks} marks, n = {r.pictures} pictures"
-                for r in rows.itertuples()
-            ]
-            figure.add_trace(
-                go.Bar(
-                    x=rows["bin"],
-                    y=rows["rate"],
-                    text=text,
-                    textposition="none",
-                    hoverinfo="text",
-                    name=f"s = {window}",
-                    legendgroup=str(window),
-                    showlegend=place == 1,
-                    error_y={
-                        "type": "data",
-                        "array": rows["high"] - rows["rate"],
-                        "arrayminus": rows["rate"] - rows["low"],
-                        "thickness": 1.2,
-                        "width": 3,
-                    },
-                    marker={"color": list(COLOURS.values())[number % 3], "line": {"width": 0}},
-                ),
-                row=place,
-                col=1,
-            )
-    figure.update_xaxes(type="category")
-    figure.update_yaxes(tickformat=".1%", rangemode="tozero")
-    figure.update_layout(
-        height=620,
-        margin={"l": 56, "r": 16, "t": 60, "b": 40},
-        legend={"orientation": "h", "y": 1.06, "yanchor": "bottom", "x": 0},
+        legend=LEGEND_ABOVE,
     )
     return figure

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from app.components.plotly_html import PLOTLY_SCRIPT
-from app.pages.results import FIGURES
+from app.pages.results import FIGURES, SECTIONS
 from app.results import plots
 from app.results import view as results_view
 from app.results.view import Wish
@@ -39,20 +39,29 @@ def write_report(services: Services, study: Study, folder: Path) -> Path:
     tables = [table for table in exports.study_tables(services.store, study.id) if table.name in ("long", "arena")]
     exports.write(tables, folder, "parquet")
     parts = []
-    for name, (heading, _) in FIGURES.items():
-        figure = view.figures.get(name)
-        drawn = figure.to_html(full_html=False, include_plotlyjs=False) if figure is not None else ""
-        title, _, words = heading.partition("\n")
-        parts.append(f"<h2>{escape(title)}</h2><p>{escape(words)}</p>{drawn}{view.notes.get(name, '')}")
+    for title, rows in SECTIONS.items():
+        drawn = "".join(figure_html(name, view) for row in rows for name in row)
+        floor = view.floor if drawn and title != list(SECTIONS)[-1] else ""
+        parts += [f"<h2>{escape(title)}</h2>{drawn}{floor}"] if drawn else []
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(study.name)}</title>'
         f"<style>{STYLE}{style('results.css')}</style><script>{PLOTLY_SCRIPT.read_text(encoding='utf-8')}</script><h1>{escape(study.name)}</h1>"
-        f"{view.summary}{''.join(parts)}<h2>In numbers</h2>{view.verdicts}{view.quality}<h2>Votes that were set aside</h2>{view.audit}"
+        f"{view.summary}{''.join(parts)}{view.missing}<h2>In numbers</h2>{view.verdicts}{view.quality}<h2>Votes that were set aside</h2>{view.audit}"
         f"<h2>Methods</h2><pre>{escape(methods)}</pre></html>"
     )
     target = folder / "report.html"
     target.write_text(page, encoding="utf-8")
     return target
+
+
+def figure_html(name: str, view: results_view.View) -> str:
+    """A figure with its heading; "" where there is nothing to draw."""
+    figure = view.figures.get(name)
+    if figure is None:
+        return ""
+    title, _, words = FIGURES[name][0].partition("\n")
+    drawn = figure.update_layout(template="plotly_white").to_html(full_html=False, include_plotlyjs=False)
+    return f"<h3>{escape(title)}</h3><p>{escape(words)}</p>{drawn}{view.power if name == 'forest' else ''}"
 
 
 def methods_card(services: Services, study: Study) -> str:

@@ -12,42 +12,37 @@ from model import guidance_weights
 STEPS = 100
 
 
-def schedule_curves(costs: pd.DataFrame) -> go.Figure:
-    """costs: rated settings with their `schedule` (a level such as "half-linear 7.5"); one curve a schedule.
-
-    Its rating is the mean over its settings, and so are its bounds: the interval of a mean is no wider than that.
-    """
-    mean = costs.groupby("schedule", sort=False).agg(
-        rating=("rating", "mean"),
-        low=("low", "mean"),
-        high=("high", "mean"),
-        settings=("rating", "size"),
-        pictures=("pictures", "sum"),
-    )
-    low, high = float(mean["rating"].min()), float(mean["rating"].max())
+def schedule_curves(table: pd.DataFrame) -> go.Figure:
+    """The table of `tables.schedule_ratings` -> one curve a schedule, dashed where nobody rated it."""
+    low, high = float(table["rating"].min()), float(table["rating"].max())
     figure = go.Figure()
-    for row in mean.itertuples():
+    for row in table.itertuples():
         share = (row.rating - low) / (high - low) if high > low else 0.5
-        said = f"{row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
-        text = f"{row.Index}<br>{said}<br>mean over {row.settings} settings, n = {row.pictures} pictures"
+        said = f"{row.schedule}: {row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}], n = {row.n}"
+        text = f"{said} votes<br>mean over {row.settings} settings{'' if row.n else ', predicted'}"
         figure.add_trace(
             go.Scatter(
                 x=np.linspace(0, 1, STEPS),
-                y=weights_of(str(row.Index)),
+                y=weights_of(row.schedule),
                 mode="lines",
-                name=f"{row.Index}: {said}, n = {row.pictures}",
-                line={"width": 3, "color": sample_colorscale(WORSE_TO_BETTER, [share])[0]},
+                name=said,
+                line={
+                    "width": 3,
+                    "dash": "solid" if row.n else "dash",
+                    "color": sample_colorscale(WORSE_TO_BETTER, [share])[0],
+                },
                 text=[text] * STEPS,
                 hoverinfo="text",
+                customdata=[f"schedule={row.schedule}"] * STEPS,
             )
         )
     figure.update_layout(
-        height=330 + 20 * len(mean),
+        height=330 + 20 * len(table),
         margin={"l": 56, "r": 16, "t": 16, "b": 50},
         xaxis={"title": {"text": "share of the steps"}},
         yaxis={"title": {"text": "guidance weight"}, "rangemode": "tozero"},
         legend={
-            "title": {"text": "rating (indigo: best, brown: worst), n pictures"},
+            "title": {"text": "rating (indigo best, brown worst), n votes"},
             "orientation": "v",
             "x": 0,
             "xanchor": "left",

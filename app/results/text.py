@@ -1,6 +1,6 @@
 """The words and numbers of the results page: summary, verdicts, quality of the votes. Frames -> safe HTML."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -12,6 +12,7 @@ from app.study import tables
 from app.study.power import Power
 from app.study.ratings import side_effect
 from app.study.stopping import LOOKS
+from model.settings import covers
 from storage.records import Flaw, Study
 
 MIN_VOTES = 10
@@ -142,9 +143,11 @@ def power_text(votes: pd.DataFrame) -> str:
     )
 
 
-def trained_text(cells: Any, term: str, reference: str) -> str:
-    """How many pictures each window of a window effect was trained on, by every checkpoint of the study; "" for effects
-    without a window."""
+def trained_text(
+    cells: Sequence[Mapping[str, Any]] | None, resolutions: Sequence[str], term: str, reference: str
+) -> str:
+    """How many pictures of the study's sizes (such as "512×512") each window of a window effect was trained on, by every
+    checkpoint of the study; "" for effects without a window."""
     windows = [
         part.partition("=")[2] for part in (*term.split(" × "), *reference.split(", ")) if part.startswith("window=")
     ]
@@ -152,12 +155,16 @@ def trained_text(cells: Any, term: str, reference: str) -> str:
         return ""
     if cells is None:
         return "not recorded"
+    sizes = [tuple(map(int, resolution.split("×"))) for resolution in resolutions]
+    used = [(cell, window) for cell in cells for window in windows if any(covers(cell, *s, int(window)) for s in sizes)]
     texts = []
     for checkpoint in dict.fromkeys(cell.get("checkpoint") for cell in cells) or (None,):
-        own = [cell for cell in cells if cell.get("checkpoint") == checkpoint]
-        samples = [sum(cell.get("samples", 0) for cell in own if str(cell["window"]) == window) for window in windows]
+        counts = [
+            sum(cell.get("samples", 0) for cell, of in used if of == window and cell.get("checkpoint") == checkpoint)
+            for window in windows
+        ]
         texts.append(
-            (f"{checkpoint}: " if checkpoint else "") + " against ".join(f"{n:,}" for n in samples) + " pictures"
+            (f"{checkpoint}: " if checkpoint else "") + " against ".join(f"{n:,}" for n in counts) + " pictures"
         )
     return "; ".join(texts)
 
@@ -175,6 +182,12 @@ def audit_html(exclusions: list[Mapping[str, Any]], flaws: Sequence[Flaw]) -> st
         for r in grouped.itertuples()
     )
     return f'<div class="scroll"><table class="numbers"><tr><th>Rule<th>Reason<th>Votes<th>State</tr>{rows}</table></div>{reports}'
+
+
+def missing_html(reasons: Iterable[str]) -> str:
+    """What is not shown and why, once."""
+    said = " ".join(reasons)
+    return f'<p class="fine">Not shown: {escape(said)}</p>' if said else ""
 
 
 def note(text: str) -> str:

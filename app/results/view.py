@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -12,10 +11,13 @@ import plotly.graph_objects as go
 from app.arena import arena
 from app.compare.plan import is_grid
 from app.results import plots
+from app.results.flaw_plot import flaws
+from app.results.parallel_plot import parallel
 from app.results.pictures import marked_pictures
 from app.results.schedule_plot import schedule_curves
 from app.results.text import (
     audit_html,
+    missing_html,
     noise_text,
     note,
     power_text,
@@ -34,8 +36,12 @@ from app.study.votes import CRITERIA, FACTORS, level_order
 from storage.errors import WrongState
 from storage.records import Study
 
-COSTS = {"seconds": "s", "steps": "fused tokens", "flops": "TFLOP", "memory": "GiB"}
-PREFERENCES = ("wins", "pareto", "schedules", "parallel", "conflicts")  # figures of who was preferred
+COSTS = {  # name -> unit, where it comes from
+    "seconds": ("s", "measured"),
+    "steps": ("fused tokens", "counted"),
+    "flops": ("TFLOP", "computed"),
+    "memory": ("GiB", "measured"),
+}
 ALL_CRITERIA = [(plots.NAMES[name], name) for name in CRITERIA]
 
 
@@ -59,14 +65,16 @@ class Wish:
 
 @dataclass(frozen=True)
 class View:
-    """Everything on the page; None stands for an empty plot, whose reason is in `notes` under the same name."""
+    """Everything on the page; None stands for a figure that there is nothing for, `missing` says why."""
 
     summary: str = ""
+    power: str = ""
+    floor: str = ""
     verdicts: str = ""
     quality: str = ""
     audit: str = ""
+    missing: str = ""
     figures: Mapping[str, go.Figure | None] = field(default_factory=dict)
-    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def studies(services: Services, linked: str | None = None) -> list[tuple[str, str]]:
@@ -88,37 +96,52 @@ def held_back(services: Services, study: Study, owner: str | None) -> bool:
 
 
 def view(services: Services, wish: Wish, owner: str | None) -> View:
-    """Read the votes once, fit once a criterion, draw."""
+    """Read the votes once, filter them once, fit once a criterion, draw."""
     study = services.store.get_study(wish.study)
     if held_back(services, study, owner):
         return View(summary=note("You are rating this study. Its results open when your sitting is done."))
     found = cache.material(services, study.id)
-    lifted, dropped = tuple(wish.lifted), tuple(wish.dropped)
-    votes = cache.supposed(found, lifted, dropped)
+    votes = votes_of(found, study, wish)
     figures = {"coverage": plots.coverage(tables.coverage_table(found.pairs, votes)) if len(found.pairs) else None}
     if votes.empty:
         return View(note("No votes yet. The design below shows what will be compared."), figures=figures)
     words = led(services, study, owner)
-    chosen = [name for name in study.criteria if name in wish.criteria] or list(study.criteria)
-    ratings = {name: cache.fitted(found, name, lifted, dropped) for name in chosen}
-    judged = pd.concat([judge(services, study, rating, real=not (lifted or dropped)) for rating in ratings.values()])
+    supposition = (tuple(wish.lifted), tuple(wish.dropped))
+    ratings = {name: cache.fitted(found, name, *supposition) for name in criteria_of(study, wish)}
+    judged = pd.concat([judge(services, study, rating, real=not any(supposition)) for rating in ratings.values()])
     judged["capacity"] = judged["term"].map(tables.capacity(found.coding, found.pairs, study.raters_per_pair))
-    judged["trained"] = trained_column(services, study, judged)
+    judged["trained"] = trained_column(study, found, judged)
     flops = cache.flops_of(services, found) if wish.cost == "flops" else None
-    figures |= draw(
-        found.pairs, votes, ratings[chosen[0]], judged, wish, flops, cache.agreement(found, lifted, dropped)
-    )
+    figures |= draw(found.pairs, votes, next(iter(ratings.values())), wish, flops)
+    agreement = pd.concat([cache.agreement(found, name, *supposition) for name in ratings])
     marked = marked_pictures(services, study.id, votes)
-    figures["flaws"] = plots.flaws(flaw_rates(marked)) if marked else None
-    supposed = note("This is a supposition: some exclusions are switched.") if lifted or dropped else ""
+    figures |= {
+        "forest": plots.effect_forest(judged) if len(judged) else None,
+        "reliability": plots.reliability(agreement) if len(agreement) else None,
+        "flaws": flaws(flaw_rates(marked)) if marked else None,
+    }
+    supposed = note("This is a supposition: some exclusions are switched.") if any(supposition) else ""
     return View(
         words + supposed + summarise(study, votes),
+        power_html(votes, judged),
+        f'<p class="fine">{escape(noise_text(votes))}</p>',
         verdict_table(judged),
         quality(votes, ratings),
         audit_html(services.store.exclusions(study.id), services.store.flaws(study.id)),
+        missing_html(reason for name, reason in reasons(wish).items() if figures.get(name) is None),
         figures,
-        notes_of(figures, votes, judged, wish),
     )
+
+
+def criteria_of(study: Study, wish: Wish) -> list[str]:
+    """The chosen criteria of the study; all of them where none is chosen."""
+    return [name for name in study.criteria if name in wish.criteria] or list(study.criteria)
+
+
+def votes_of(found: cache.Material, study: Study, wish: Wish) -> pd.DataFrame:
+    """The votes that the filter bar lets through: everything on the page is derived from them."""
+    votes = cache.supposed(found, tuple(wish.lifted), tuple(wish.dropped))
+    return cache.of_criteria(votes, criteria_of(study, wish))
 
 
 def led(services: Services, study: Study, owner: str | None) -> str:
@@ -126,66 +149,58 @@ def led(services: Services, study: Study, owner: str | None) -> str:
     if owner is None or study.state == "closed":
         return ""
     services.store.note_reading(study.id, arena.rater_of(services, owner).id)
-    return note(
-        "You have seen results of this study now. Answers that you give to it from here on are kept, but set aside."
-    )
+    said = "You have seen results of this study now. Answers that you give to it from here on are kept, but set aside."
+    return f'<p class="fine">{said}</p>'
 
 
 def draw(
-    pairs: pd.DataFrame,
-    votes: pd.DataFrame,
-    rating: Rating,
-    judged: pd.DataFrame,
-    wish: Wish,
-    flops: Mapping[tuple, float] | None,
-    agreement: pd.DataFrame,
+    pairs: pd.DataFrame, votes: pd.DataFrame, rating: Rating, wish: Wish, flops: Mapping[tuple, float] | None
 ) -> dict[str, go.Figure | None]:
-    """Figures of the first chosen criterion, and those of all."""
+    """Figures of the first chosen criterion, and those of all that need no fit."""
     wins = tables.win_table(votes, rating.criterion, wish.factor)
     levels = level_order([*wins["row"], *wins["column"]])
     costs = tables.rated_costs(rating, pairs, votes, wish.cost, flops)
+    unit, source = COSTS[wish.cost]
+    by_schedule = costs["schedule"].nunique() > 1
     accepted, disagreement = agree.acceptability(votes, wish.factor), tables.conflicts(votes)
+    days = tables.timeline(votes)
     return {
-        "forest": plots.effect_forest(judged) if len(judged) else None,
         "wins": plots.win_matrix(wins, levels, wish.factor) if len(wins) else None,
-        "pareto": plots.pareto(costs, wish.cost, COSTS[wish.cost], rating.criterion) if len(costs) else None,
+        "pareto": plots.pareto(costs, wish.cost, unit, source, rating.criterion) if len(costs) else None,
         "acceptability": plots.acceptability(accepted, wish.factor) if len(accepted) else None,
-        "schedules": schedule_curves(costs) if len(costs) and costs["schedule"].nunique() > 1 else None,
-        "parallel": plots.parallel(costs, wish.cost, COSTS[wish.cost]) if len(costs) > 1 else None,
-        "reliability": plots.reliability(agreement) if len(agreement) else None,
+        "schedules": schedule_curves(tables.schedule_ratings(costs, votes, rating.criterion)) if by_schedule else None,
+        "parallel": parallel(costs, wish.cost, unit) if len(costs) > 1 else None,
         "conflicts": plots.conflicts(disagreement) if len(disagreement) else None,
-        "timeline": plots.timeline(tables.timeline(votes)),
+        "timeline": plots.timeline(days) if len(days) else None,
     }
 
 
-def notes_of(figures: Mapping[str, Any], votes: pd.DataFrame, judged: pd.DataFrame, wish: Wish) -> dict[str, str]:
-    """Why a plot is empty, what the forest plot has the power for, and the noise floor under every preference."""
-    empty = {
+def reasons(wish: Wish) -> dict[str, str]:
+    """Why there is no such figure."""
+    return {
         "forest": "Nothing varies between the rated pictures, so there is no effect to show.",
         "wins": f"No votes on pairs that differ in {wish.factor}.",
         "pareto": f"The {wish.cost} of these settings are not known here.",
         "acceptability": "No ties yet: nobody said both good or both bad.",
         "flaws": "No flaw was marked yet; raters mark them with the brush of the arena.",
-        "conflicts": "No look chose a picture under two criteria yet.",
+        "conflicts": "No look chose a picture under two criteria.",
         "schedules": "Only one schedule was rated.",
         "parallel": "One rated setting has nothing to stand beside.",
         "reliability": "Agreement needs two pairs with two raters, and a fifth of all assignments on pairs of others.",
-    }
-    shown = {name: note(text) for name, text in empty.items() if figures.get(name) is None}
-    trained = "; ".join(dict.fromkeys(f"training of {r.term}: {r.trained}" for r in judged.itertuples() if r.trained))
-    floor = f'<p class="fine">{escape(noise_text(votes))}</p>'
-    below = {name: shown.get(name, "") + floor for name in PREFERENCES if figures.get(name) is not None}
-    return {
-        **shown,
-        **below,
-        "forest": shown.get("forest", "") + f'<p class="fine">{power_text(votes)} {trained}</p>{floor}',
+        "timeline": "Every vote was set aside.",
     }
 
 
-def trained_column(services: Services, study: Study, judged: pd.DataFrame) -> list[str]:
-    """Beside every window effect: how much each of its windows was trained."""
-    cells = study.plan.get("trained_cells")
-    return [trained_text(cells, row.term, row.reference) for row in judged.itertuples()]
+def power_html(votes: pd.DataFrame, judged: pd.DataFrame) -> str:
+    """What the forest plot has the power for, and how much each window was trained."""
+    trained = dict.fromkeys(f"Training of {r.term}: {r.trained}." for r in judged.itertuples() if r.trained)
+    return f'<p class="fine">{escape(" ".join([power_text(votes), *trained]))}</p>'
+
+
+def trained_column(study: Study, found: cache.Material, judged: pd.DataFrame) -> list[str]:
+    """Beside every window effect: how much each of its windows was trained, at the sizes of the study."""
+    cells, sizes = study.plan.get("trained_cells"), found.coding.levels["resolution"]
+    return [trained_text(cells, sizes, row.term, row.reference) for row in judged.itertuples()]
 
 
 def judge(services: Services, study: Study, rating: Rating, real: bool = True) -> pd.DataFrame:

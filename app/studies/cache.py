@@ -79,6 +79,12 @@ def supposed(found: Material, lifted: tuple[str, ...], dropped: tuple[str, ...])
     return what_if(found.votes, found.rules, lifted, dropped) if lifted or dropped else found.votes
 
 
+def of_criteria(votes: pd.DataFrame, criteria: Sequence[str]) -> pd.DataFrame:
+    """The votes on some of the criteria."""
+    chosen = votes["criterion"].isin(criteria)
+    return votes if chosen.all() else votes[chosen]
+
+
 @lru_cache(maxsize=24)
 def fitted(found: Material, criterion: str, lifted: tuple[str, ...] = (), dropped: tuple[str, ...] = ()) -> Rating:
     return rate(supposed(found, lifted, dropped), criterion, coding=found.coding)
@@ -106,8 +112,11 @@ def flops_of(services: Services, found: Material) -> dict[tuple, float]:
     return known
 
 
-@lru_cache(maxsize=8)
-def agreement(found: Material, lifted: tuple[str, ...], dropped: tuple[str, ...]) -> pd.DataFrame:
-    """The reliability table; empty while too few assignments repeat another rater's pair."""
-    votes = supposed(found, lifted, dropped)
-    return reliability(votes) if overlap_share(votes) >= OVERLAP_NEEDED else pd.DataFrame()
+@lru_cache(maxsize=24)
+def agreement(
+    found: Material, criterion: str, lifted: tuple[str, ...] = (), dropped: tuple[str, ...] = ()
+) -> pd.DataFrame:
+    """The reliability table of one criterion; empty while too few assignments repeat another rater's pair."""
+    votes = of_criteria(supposed(found, lifted, dropped), [criterion])
+    table = reliability(votes) if overlap_share(votes) >= OVERLAP_NEEDED else pd.DataFrame()
+    return table.assign(criterion=criterion)

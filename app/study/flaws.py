@@ -21,11 +21,13 @@ BANDS = 8  # of height, and of the guidance weight
 
 @dataclass(frozen=True)
 class Marked:
-    """One picture in one look of one rater: settings, guidance weight of every step, and the boxes (x0, y0, x1, y1) marked on it then."""
+    """One picture (`generation`) in one look of one rater: settings, guidance weight of every step, and the boxes
+    (x0, y0, x1, y1) marked on it then."""
 
     settings: Mapping[str, Any]
     weights: Sequence[float]
     boxes: Sequence[tuple[float, float, float, float]]
+    generation: str = ""
 
 
 def code_mask(rows: int, columns: int, boxes: Sequence[tuple[float, float, float, float]]) -> np.ndarray:
@@ -47,13 +49,16 @@ def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
     """One row a window, kind ("place", "height", "weight") and bin: `marked` codes, `shown` codes, `marks`, `pictures`
     (one counts once a look), `rate` and its 95 % interval `low`, `high`.
 
-    place: row and column inside the window, such as "0,1". height: band from the top. weight: lower end of a band. A mark
-    covers many codes at once, so the interval counts pictures, not codes: that of a ratio of sums over pictures.
+    place: row and column inside the window, such as "0,1". height: band from the top. weight: lower end of one of BANDS
+    equal bands over the weights that occur. A mark covers many codes at once, so the interval counts pictures, not codes:
+    that of a ratio of sums over pictures.
     """
     if not pictures:
         return pd.DataFrame(columns=[*KEYS, "marked", "shown", "marks", "pictures", "rate", "low", "high"])
+    edges = weight_edges(pictures)
     each = pd.DataFrame(
-        [row for picture in pictures for row in _of_picture(picture)], columns=[*KEYS, "marked", "shown", "marks"]
+        [row for picture in pictures for row in _of_picture(picture, edges)],
+        columns=[*KEYS, "marked", "shown", "marks"],
     )
     grouped = each.groupby(KEYS, sort=False)
     table = grouped[["marked", "shown", "marks"]].sum().assign(pictures=grouped.size()).reset_index()
@@ -66,19 +71,35 @@ def flaw_rates(pictures: Sequence[Marked]) -> pd.DataFrame:
     return table.assign(low=np.clip(low, 0, 1), high=np.clip(high, 0, 1))
 
 
-def _of_picture(picture: Marked) -> list[tuple]:
+def marked_in(pictures: Sequence[Marked], window: int, kind: str, name: str) -> list[Marked]:
+    """The pictures with marked codes in one bin of `flaw_rates`."""
+    edges = weight_edges(pictures) if pictures else np.zeros(1)
+    return [
+        picture
+        for picture in pictures
+        if picture.boxes and any(row[:3] == (window, kind, name) and row[3] for row in _of_picture(picture, edges))
+    ]
+
+
+def weight_edges(pictures: Sequence[Marked]) -> np.ndarray:
+    """(bands,) lower ends of equal bands over all guidance weights of the pictures; one where all are equal."""
+    weights = np.concatenate([np.asarray(picture.weights, dtype=float) for picture in pictures])
+    return np.unique(np.linspace(weights.min(), weights.max(), BANDS, endpoint=False))
+
+
+def _of_picture(picture: Marked, edges: np.ndarray) -> list[tuple]:
     """(window, kind, bin, marked codes, shown codes, marks) for every bin that the picture has."""
     window = picture.settings["window"]
     rows, columns = picture.settings["height"] // CODE_PX, picture.settings["width"] // CODE_PX
     mask = code_mask(rows, columns, picture.boxes).ravel()
     row, column = (index.ravel() for index in np.mgrid[:rows, :columns])
     step = (row // window) * (columns // window) + column // window
-    weight = np.floor(np.asarray(picture.weights, dtype=float)[np.minimum(step, len(picture.weights) - 1)])
+    weight = np.asarray(picture.weights, dtype=float)[np.minimum(step, len(picture.weights) - 1)]
     found = []
     for kind, code, name in (
         ("place", row % window * window + column % window, lambda i: f"{i // window},{i % window}"),
         ("height", row * BANDS // rows, lambda i: f"{i + 1}/{BANDS}"),
-        ("weight", weight.astype(int), str),
+        ("weight", np.searchsorted(edges, weight, side="right") - 1, lambda i: f"{edges[i]:.4g}"),
     ):
         shown, marked = np.bincount(code), np.bincount(code, weights=mask)
         found += [

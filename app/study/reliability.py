@@ -151,7 +151,7 @@ def acceptability(votes: pd.DataFrame, factor: str) -> pd.DataFrame:
 
 def _shares(frame: pd.DataFrame, by) -> pd.DataFrame:
     """Group, then share of `hit` with Wilson interval and n."""
-    grouped = frame.groupby(by)["hit"].agg(hits="sum", n="count").reset_index()
+    grouped = frame.groupby(by, observed=True)["hit"].agg(hits="sum", n="count").reset_index()
     bounds = [share_interval(hits, n) for hits, n in zip(grouped["hits"], grouped["n"])]
     return grouped.assign(
         share=grouped["hits"] / grouped["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds]

@@ -95,6 +95,18 @@ def rated_costs(
     return table.assign(front=table["rating"] > best)
 
 
+def schedule_ratings(costs: pd.DataFrame, votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """`rated_costs` -> one row a schedule: mean `rating`, `low`, `high` over its `settings`, and `n` votes on pairs that show
+    it. The interval of a mean is no wider than the mean of the bounds."""
+    used = ratable(votes, criterion)
+    first, second = (used[f"schedule_{side}"].astype(object) for side in "ab")
+    counts = pd.concat([first, second[first != second]]).value_counts()
+    mean = costs.groupby("schedule", sort=False, observed=True).agg(
+        rating=("rating", "mean"), low=("low", "mean"), high=("high", "mean"), settings=("rating", "size")
+    )
+    return mean.reset_index().assign(n=lambda table: [int(counts.get(level, 0)) for level in table["schedule"]])
+
+
 def capacity(coding: Coding, pairs: pd.DataFrame, raters_per_pair: int) -> dict[str, int]:
     """Term -> votes a criterion that speak to it once every pair has all its raters."""
     matched = pairs[pairs["kind"] == "matched"]
@@ -102,15 +114,20 @@ def capacity(coding: Coding, pairs: pd.DataFrame, raters_per_pair: int) -> dict[
     return {term.name: int(count) * raters_per_pair for term, count in zip(coding.terms, (contrast != 0).sum(axis=0))}
 
 
+def blocks_of(pairs: pd.DataFrame) -> pd.Series:
+    """The contrast of every pair, such as "window 1 | 4"; of a control its kind, such as "wrong prompt"."""
+    named = (pairs["kind"] == "matched") & pairs["block"].notna()
+    return pairs["block"].astype(object).where(named, pairs["kind"].str.replace("_", " "))
+
+
 def coverage_table(pairs: pd.DataFrame, votes: pd.DataFrame) -> pd.DataFrame:
     """Contrast -> pairs, pairs with a rating, ratings (raters who answered); controls under their kind."""
     kept = votes[votes["excluded"].isna() & votes["repeat_of"].isna()]
     raters = kept.drop_duplicates(["comparison", "rater"]).groupby("comparison").size()
-    matched = pairs["kind"] == "matched"
     frame = pd.DataFrame(
         {
-            "block": np.where(matched & pairs["block"].notna(), pairs["block"], pairs["kind"].str.replace("_", " ")),
-            "matched": matched,
+            "block": blocks_of(pairs),
+            "matched": pairs["kind"] == "matched",
             "raters": pairs["comparison"].map(raters).fillna(0).astype(int),
         }
     )
@@ -178,9 +195,10 @@ def what_if(
 
 
 def timeline(votes: pd.DataFrame) -> pd.DataFrame:
-    """Votes a day and criterion."""
-    day = pd.to_datetime(votes["answered_at"], utc=True).dt.floor("D")
-    return votes.assign(day=day).groupby(["day", "criterion"]).size().rename("votes").reset_index()
+    """Kept votes a day and criterion."""
+    kept = votes[votes["excluded"].isna()]
+    day = pd.to_datetime(kept["answered_at"], utc=True).dt.floor("D")
+    return kept.assign(day=day).groupby(["day", "criterion"], observed=True).size().rename("votes").reset_index()
 
 
 def conflicts(votes: pd.DataFrame) -> pd.DataFrame:

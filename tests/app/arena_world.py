@@ -73,6 +73,7 @@ def add_picture(
     seed: int,
     owner: str | None,
     token_hash: str | None = None,
+    scale: float = 4.0,
 ):
     image = store.images.put(png(seed, px))
     return store.record_generation(
@@ -93,7 +94,7 @@ def add_picture(
             "height": px,
             "window": window,
             "schedule": "linear",
-            "scale": 4.0,
+            "scale": scale,
             "checkpoint": "test",
         },
     )

@@ -157,7 +157,7 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     assert arena.next_pair(services, study, "ann") is None
     vote_for(services, arena.study_for(services, study.invite), "rater", a)
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
-    assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet
+    assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet and "votes as independent" in sheet
     listed = results_view.studies(services)
     assert grid.id not in [study_id for _, study_id in listed] and results_view.wish_from(services, {}).study != grid.id
     assert grid.id in [study_id for _, study_id in results_view.studies(services, grid.id)]

@@ -3,23 +3,28 @@
 from types import SimpleNamespace
 from urllib.parse import parse_qsl
 
+import gradio as gr
 import numpy as np
 import pandas as pd
 import pytest
-from arena_world import make_study
+from arena_world import add_picture, make_study
 from rows import set_plan
 
 from app.arena import arena
-from app.pages.results import FIGURES, pictures_behind
+from app.pages.results import FIGURES, SECTION_OF, build_panels, pictures_behind
 from app.results import view as results_view
-from app.results.pictures import marked_pictures
+from app.results.parallel_plot import parallel
+from app.results.pictures import PAIRS_OF_MARK, marked_pictures
 from app.results.schedule_plot import schedule_curves
 from app.results.text import trained_text
 from app.results.view import Wish, wish_from
 from app.studies import admin as study_admin
 from app.studies.cache import material
+from app.study.design import generation_frame, matched_pairs
 from app.study.ratings import rate
+from app.study.tables import schedule_ratings
 from app.study.votes import CRITERIA
+from storage.records import NewComparison
 
 ALL = list(CRITERIA)
 
@@ -48,9 +53,8 @@ def test_every_figure_is_drawn_and_every_number_has_its_n(services):
     shown = view(services, study)
     assert set(shown.figures) == set(FIGURES)
     assert [name for name, figure in shown.figures.items() if figure is None] == ["schedules", "flaws"]
-    assert "Only one schedule" in shown.notes["schedules"] and "underpowered" in shown.notes["forest"]
-    drawn = [name for name in ("forest", *results_view.PREFERENCES) if shown.figures[name] is not None]
-    assert len(drawn) == 5 and all("Noise floor" in shown.notes[name] for name in drawn)
+    assert "Only one schedule" in shown.missing and "brush" in shown.missing and shown.missing.count("Not shown") == 1
+    assert "underpowered" in shown.power and "Noise floor" in shown.floor
     assert all("[" in text and "n = " in text for row in shown.figures["wins"].data[0].text for text in row if text)
     assert f"<b>{4 * 12 * 3}</b>" in shown.summary
     assert "window=4" in shown.verdicts and "n = " in shown.quality
@@ -58,10 +62,33 @@ def test_every_figure_is_drawn_and_every_number_has_its_n(services):
     assert {"window=2", "window=4", "resolution=128×128"} <= terms
 
 
-def test_an_unrated_study_says_so_and_shows_its_design(services):
+def test_an_unrated_study_says_so_once_and_shows_its_design_alone(services):
     shown = view(services, make_study(services.store))
-    assert "No votes yet" in shown.summary and shown.figures["coverage"] is not None
-    assert "forest" not in shown.figures
+    assert "No votes yet" in shown.summary and shown.figures["coverage"].layout.xaxis.range[0] == 0
+    with gr.Blocks():
+        panels = build_panels()
+    values = panels.values(shown)
+    visible = [name for name, part in {**panels.columns, **panels.sections}.items() if values[part]["visible"]]
+    assert visible == ["coverage", SECTION_OF["coverage"]] and shown.missing == ""
+
+
+def test_one_filter_reaches_every_number(services):
+    study = make_study(services.store)
+    for number in range(4):
+        sit(services, study, f"visitor {number}", 12, number)
+    whole, one = view(services, study), view(services, study, criteria=("flaws",))
+    assert "<b>144</b><span>votes" in whole.summary and "<b>48</b><span>votes" in one.summary
+    for name in ("forest", "acceptability", "reliability", "timeline"):
+        assert {trace.name for trace in one.figures[name].data if "naive" not in trace.name} <= {"Fewer flaws", "flaws"}
+    assert len(whole.figures["reliability"].data) == 3  # a criterion each
+    assert one.figures["conflicts"] is None and "two criteria" in one.missing
+    assert "fewer flaws" in one.floor and "alignment" not in one.floor + one.quality
+    for owner in range(4):
+        dropped = tuple(arena.rater_of(services, f"visitor {number}").id for number in range(owner + 1))
+        counts = [
+            int(text.split()[0]) for text in view(services, study, dropped=dropped).figures["coverage"].data[0].text
+        ]
+        assert sum(counts) == 12 * (3 - owner)
 
 
 def test_few_votes_are_called_few_and_one_rater_has_no_interval(services):
@@ -158,10 +185,33 @@ def test_a_mark_leads_to_its_pictures_and_whoever_saw_them_rates_them_no_more(se
     html = pictures_behind(services, Wish(study.id), "forest", click, "reader")
     assert html.count("<figure") == 24 and "12 pairs" in html  # 3 prompts x 2 sizes x windows 1|4 and 2|4
     assert len(services.store.seen_generations("reader")) == 18
-    click = SimpleNamespace(customdata=None, x="1", y="2")
-    assert "6 pairs" in pictures_behind(services, Wish(study.id), "wins", click, None)
-    assert "No pairs" in pictures_behind(services, Wish(study.id), "pareto", SimpleNamespace(customdata="<b>"), None)
     assert "when your sitting is done" in pictures_behind(services, Wish(study.id), "forest", click, "rater")
+
+
+@pytest.mark.parametrize("name", [*PAIRS_OF_MARK, "flaws"])
+def test_every_mark_of_a_figure_leads_to_pictures_and_nonsense_to_none(services, name):
+    study = make_study(services.store)
+    for px, window in ((64, 1), (128, 4)):
+        add_picture(services.store, study.id, "a red apple on a table", px, window, 99, None, scale=7.0)
+    for owner in ("x", "y"):
+        services.store.record_consent(arena.rater_of(services, owner).id)
+        pair = arena.next_pair(services, study, owner)
+        arena.mark_flaw(services, owner, {"assignment": pair.id, "side": "left", "box": [0, 0, 0.5, 0.5]})
+        sit(services, study, owner, 12)
+    frame = generation_frame(services.store.study_generations(study.id))
+    new = [p for p in matched_pairs(frame).itertuples() if p.factor == "schedule"]
+    services.store.add_comparisons(study.id, [NewComparison(p.a, p.b, factor=p.factor, block=p.block) for p in new])
+    figure = view(services, study).figures[name]
+    marks = {str(mark) for trace in figure.data if trace.customdata is not None for mark in np.ravel(trace.customdata)}
+    behind = {
+        mark: pictures_behind(services, Wish(study.id), name, SimpleNamespace(customdata=mark), None) for mark in marks
+    }
+    assert marks and any("<img" in html for html in behind.values())
+    if name not in ("forest", "wins", "flaws"):  # which have terms, cells and bins without anything in them
+        assert all("<img" in html for html in behind.values())
+    for nonsense in ("<b>", "window=", "os=1", "window=x place 0,0", None):
+        html = pictures_behind(services, Wish(study.id), name, SimpleNamespace(customdata=nonsense), None)
+        assert "behind “" in html and "<b>" not in html
 
 
 def test_marked_flaws_are_drawn_by_place(services):
@@ -190,11 +240,17 @@ def test_marks_count_once_a_look_and_not_from_raters_who_are_set_aside(services)
     assert len(marked) == len({(row["assignment"], row[f"generation_{side}"]) for row in kept for side in "ab"})
 
 
-def test_training_is_printed_beside_window_effects():
-    cells = [{"window": 2, "samples": 464}, {"window": 4, "samples": 6576}, {"window": 4, "samples": 24}]
-    assert trained_text(cells, "window=4", "window=2") == "6,600 against 464 pictures"
-    assert trained_text(None, "window=4", "window=2") == "not recorded"
-    assert trained_text(cells, "resolution=512×512", "resolution=256×256") == ""
+def test_training_at_the_sizes_of_the_study_is_printed_beside_window_effects():
+    def cell(window, px, samples):
+        return {"window": window, "min_pixels": px * px, "max_pixels": px * px, "samples": samples}
+
+    cells, sizes = (
+        [cell(2, 512, 464), cell(4, 512, 6576), cell(4, 256, 24), cell(4, 1024, 10**6)],
+        ["256×256", "512×512"],
+    )
+    assert trained_text(cells, sizes, "window=4", "window=2") == "6,600 against 464 pictures"
+    assert trained_text(None, sizes, "window=4", "window=2") == "not recorded"
+    assert trained_text(cells, sizes, "resolution=512×512", "resolution=256×256") == ""
 
 
 def test_a_due_look_at_a_primary_contrast_is_written_once(services):
@@ -230,16 +286,39 @@ def test_a_due_look_at_a_primary_contrast_is_written_once(services):
     assert services.store.looks(study.id) == looks  # nothing new was learnt: no second look
 
 
-def test_every_schedule_names_its_interval_and_n():
+def test_every_schedule_names_its_interval_and_its_votes_and_an_unrated_one_is_dashed():
     costs = pd.DataFrame(
         {
-            "schedule": ["constant 4", "constant 4", "half-linear 7.5"],
-            "rating": [0.0, 0.2, 0.9],
-            "low": [-0.2, 0.0, 0.5],
-            "high": [0.2, 0.4, 1.3],
-            "pictures": [3, 4, 5],
+            "schedule": ["constant 4", "constant 4", "half-linear 7.5", "linear 3"],
+            "rating": [0.0, 0.2, 0.9, 0.5],
+            "low": [-0.2, 0.0, 0.5, -2],
+            "high": [0.2, 0.4, 1.3, 2],
         }
     )
-    names = {trace.name: trace.text[0] for trace in schedule_curves(costs).data}
-    assert list(names) == ["constant 4: +0.10 [-0.10, +0.30], n = 7", "half-linear 7.5: +0.90 [+0.50, +1.30], n = 5"]
-    assert all("[" in hover and "n = " in hover for hover in names.values())
+    seen = {"schedule_a": ["constant 4"] * 3, "schedule_b": ["constant 4", "constant 4", "half-linear 7.5"]}
+    votes = pd.DataFrame(seen).assign(criterion="flaws", kind="matched", answer="a", excluded=None, repeat_of=None)
+    curves = schedule_curves(schedule_ratings(costs, votes, "flaws")).data
+    assert [curve.name for curve in curves] == [
+        "constant 4: +0.10 [-0.10, +0.30], n = 3",
+        "half-linear 7.5: +0.90 [+0.50, +1.30], n = 1",
+        "linear 3: +0.50 [-2.00, +2.00], n = 0",
+    ]
+    assert [curve.line.dash for curve in curves] == ["solid", "solid", "dash"] and "predicted" in curves[2].text[0]
+
+
+def test_a_setting_without_votes_is_a_dashed_line_and_levels_that_do_not_vary_take_no_row():
+    costs = pd.DataFrame({"window": [1, 2], "schedule": "constant 4", "resolution": "64×64", "checkpoint": "default"})
+    costs = costs.assign(seconds=[2.0, 1.0], rating=[0.0, -0.4], low=[0.0, -1], high=[0.0, 0.2], n=[7, 0], pictures=3)
+    figure = parallel(costs, "seconds", "s")
+    assert [line.line.dash for line in figure.data] == ["solid", "dash"] and "n = 0" in figure.data[1].text[0]
+    words = [each.text for each in figure.layout.annotations]
+    assert "window" in words and "schedule" not in words and figure.data[0].x[0] == 0 and figure.data[1].x[0] == 1
+
+
+@pytest.mark.parametrize("cost", results_view.COSTS)
+def test_an_axis_says_what_is_measured_and_what_is_computed(services, cost):
+    study = make_study(services.store)
+    sit(services, study, "x", 3)
+    figure = view(services, study, cost=cost).figures["pareto"]
+    if figure is not None:  # no weights here, no FLOPs
+        assert ("measured" in figure.layout.xaxis.title.text) == (cost in ("seconds", "memory"))

@@ -18,8 +18,15 @@ def test_marks_on_one_place_of_the_window_stand_out_there_only():
     boxes = [((2 * c) / 4, (2 * r) / 4, (2 * c + 1) / 4, (2 * r + 1) / 4) for r in range(2) for c in range(2)]
     table = flaw_rates([Marked(SETTINGS, [1, 2, 3, 4], boxes)]).set_index(["kind", "bin"])
     assert table.loc[("place", "0,0"), "rate"] == 1 and table.loc[("place", "1,1"), "rate"] == 0
-    assert set(table.loc["weight"].index) == {"1", "2", "3", "4"}
-    assert table.loc["weight", "rate"].tolist() == [0.25] * 4
+    assert table.loc["weight", "rate"].to_dict() == {"1": 0.25, "1.75": 0.25, "2.875": 0.25, "3.625": 0.25}
+
+
+def test_weights_of_a_small_scale_fall_into_equal_bands():
+    ramp = flaw_rates([Marked({**SETTINGS, "window": 1}, list(np.linspace(1, 1.5, 16)), [])])
+    assert ramp[ramp["kind"] == "weight"]["bin"].tolist() == [f"{1 + i / 16:.4g}" for i in range(8)]
+    assert ramp[ramp["kind"] == "weight"]["shown"].tolist() == [2] * 8
+    level = flaw_rates([Marked(SETTINGS, [1.5], [])])
+    assert level[level["kind"] == "weight"]["bin"].tolist() == ["1.5"]
 
 
 def test_pictures_without_marks_count_as_shown():

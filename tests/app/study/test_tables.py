@@ -71,7 +71,7 @@ def test_what_nobody_rated_is_predicted_and_says_so(votes):
     coding = make_coding(pd.concat([levels(pairs, FACTORS, side) for side in "ab"]), FACTORS)
     table = rated_costs(rate(votes, "alignment", coding=coding), pairs, votes)
     assert table.groupby("schedule")["n"].sum().to_dict() == {"constant 9": 0, votes["schedule_a"].iloc[0]: 800}
-    figure = pareto(table, "seconds", "s", "alignment")
+    figure = pareto(table, "seconds", "s", "measured", "alignment")
     symbols = [symbol for trace in figure.data for symbol in trace.marker.symbol or ()]
     assert sorted(symbols) == ["circle"] * 2 + ["circle-open"] * 2
     assert sum("predicted" in text for trace in figure.data for text in trace.text or ()) == 2
