@@ -64,7 +64,7 @@ watch('value', () => { place(); element.querySelectorAll('.sheet-scroll').forEac
 
 CSS = """
 .sheet-tools { display: flex; flex-wrap: wrap; gap: 8px 16px; align-items: center; margin-bottom: 8px; font-size: 13px; color: var(--body-text-color-subdued); }
-.sheet-tools input { width: 130px; accent-color: var(--color-accent); vertical-align: middle; }
+.sheet-tools input { width: 130px; margin: 0 0 0 8px; vertical-align: middle; }
 .sheet-title { margin: 14px 0 6px; font-size: 14px; font-weight: 600; }
 .sheet-scroll { overflow: auto; max-height: 82vh; border: 1px solid var(--border-color-primary); border-radius: 14px; background: var(--block-background-fill); }
 .sheet { border-collapse: separate; border-spacing: 0; border: 0 !important; width: auto; } .sheet th, .sheet td, .sheet tr { border: 0 !important; }

@@ -117,7 +117,7 @@ def input_panel(services: Services) -> list[Any]:
                         info=hint(services, name),
                         max_length=4000,
                     )
-                axis.input(
+                axis.change(  # leaving a dropdown with the keyboard is input too
                     lambda chosen: gr.update(value="", info=hint(services, chosen)),
                     axis,
                     levels,

@@ -39,6 +39,7 @@ def theme() -> gr.themes.Base:
         body_background_fill_dark="#0d1017",
         body_text_color_subdued="#596980",  # contrast 5.3 on the page; WCAG asks for 4.5, Base has 2.6
         input_placeholder_color="#596980",
+        input_placeholder_color_dark="#8b9ab0",
         block_background_fill="white",
         block_background_fill_dark="#151a23",
         block_border_color_dark="#252c39",

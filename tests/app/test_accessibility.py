@@ -53,6 +53,30 @@ def test_control_points_tell_their_values(ann):
     page.close()
 
 
+def test_keys_show_where_they_are(ann):
+    page = ann.open()
+    page.get_by_role("button", name="Sampling, seed").click()
+    page.keyboard.press("Tab")
+    for control in ("#prompt textarea", "#scale input[type=range]", "#random-seed input", "#go"):
+        page.locator(control).focus()
+        assert page.locator(control).evaluate("each => getComputedStyle(each).outlineStyle") != "none", control
+    page.close()
+
+
+def test_walking_through_a_grid_s_axes_keeps_their_levels(ann):
+    page = ann.open("/compare")
+    levels = page.locator("#levels-columns textarea, #levels-columns input")
+    before = levels.input_value()
+    page.locator("#axis-columns input").focus()
+    page.keyboard.press("Tab")
+    expect(levels).to_be_focused()
+    page.keyboard.press("End")
+    page.keyboard.type(", 5")
+    expect(page.locator("#grid-plan")).to_contain_text("4 scale")
+    assert before and before in levels.input_value()
+    page.close()
+
+
 def test_a_picture_opens_and_closes_with_keys(ann):
     page = ann.open("/gallery")
     page.locator("#cards .card").focus()
