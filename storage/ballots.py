@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, exists, select
 from sqlalchemy.orm import Session
 
 from storage import schema
@@ -27,8 +27,8 @@ def owned(session: Session, assignment_id: str, rater_id: str, *, lock: bool = F
     return row
 
 
-def check_opening(session: Session, row: schema.Assignment) -> None:
-    """Study, rater, pair and criteria fit together, and both pictures may be shown."""
+def check_opening(session: Session, row: schema.Assignment) -> schema.Comparison:
+    """Study, rater, pair and criteria fit together, and both pictures may be shown; the pair."""
     study = must_find(session, schema.Study, row.study_id)
     rater = must_find(session, schema.Rater, row.rater_id)
     comparison = must_find(session, schema.Comparison, row.comparison_id)
@@ -44,6 +44,7 @@ def check_opening(session: Session, row: schema.Assignment) -> None:
         check_showable(must_find(session, schema.Generation, generation_id), study.id)
     if row.repeat_of is not None and owned(session, row.repeat_of, row.rater_id).comparison_id != comparison.id:
         raise ValueError("a repeat shows the pair of the assignment that it repeats")
+    return comparison
 
 
 def prolong(session: Session, row: schema.Assignment, expires_at: datetime) -> None:
@@ -68,12 +69,12 @@ def is_broken(session: Session, row: schema.Assignment) -> bool:
 
 def why_aside(session: Session, row: schema.Assignment) -> dict[str, str]:
     """Rule -> reason for which an answer that is given now does not count."""
-    found = {}
-    if has_read(session, row.study_id, row.rater_id):
-        found[SAW_RESULTS] = "the rater had seen the results of the study"
-    if is_broken(session, row):
-        found[BROKEN] = BROKEN_REASON
-    return found
+    table = schema.Reading
+    read = exists().where(table.study_id == row.study_id, table.rater_id == row.rater_id)
+    broken = broken_pairs(row.study_id).where(schema.Assignment.comparison_id == row.comparison_id).exists()
+    reasons = {SAW_RESULTS: "the rater had seen the results of the study", BROKEN: BROKEN_REASON}
+    holds = session.execute(select(read, broken)).one()  # one question: every vote asks it
+    return {rule: reason for (rule, reason), true in zip(reasons.items(), holds) if true}
 
 
 def check_open(session: Session, row: schema.Assignment) -> None:
@@ -86,7 +87,7 @@ def check_open(session: Session, row: schema.Assignment) -> None:
 
 
 def check_study_takes_votes(session: Session, row: schema.Assignment) -> None:
-    state = must_find(session, schema.Study, row.study_id).state
+    state = session.scalar(select(schema.Study.state).where(schema.Study.id == row.study_id))
     if state not in VOTING_STATES:
         raise WrongState(f"the study is {state}; it takes no answers now")
 
@@ -163,6 +164,10 @@ def to_assignments(session: Session, rows: Sequence[schema.Assignment]) -> list[
     comparisons = session.scalars(select(schema.Comparison).where(schema.Comparison.id.in_(wanted)))
     by_id = {comparison.id: comparison for comparison in comparisons}
     return [_to_assignment(row, by_id[row.comparison_id], answered[row.id]) for row in rows]
+
+
+def to_new_assignment(row: schema.Assignment, comparison: schema.Comparison) -> Assignment:
+    return _to_assignment(row, comparison, {})
 
 
 def to_assignment(session: Session, row: schema.Assignment) -> Assignment:

@@ -51,10 +51,11 @@ class Votes(Part):
             expires_at=expires_at,
         )
         with self.database.write() as session:
-            ballots.check_opening(session, row)
+            comparison = ballots.check_opening(session, row)
             kept, new = insert_or_get(session, row, ballots.same_assignment(row))
-            if not new:
-                ballots.prolong(session, kept, expires_at)
+            if new:
+                return ballots.to_new_assignment(kept, comparison)
+            ballots.prolong(session, kept, expires_at)
             return ballots.to_assignment(session, kept)
 
     def get_assignment(self, assignment_id: str, rater_id: str) -> Assignment:

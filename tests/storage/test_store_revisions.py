@@ -4,12 +4,12 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from storage import revisions
 from storage.database import Database
 from storage.errors import UnknownRevision
-from storage.schema import Base
+from storage.schema import Base, Flaw
 from storage.store import open_store
 
 
@@ -56,13 +56,17 @@ def test_upgrade_from_every_revision_equals_the_fresh_schema(database, revision)
 
 
 def test_votes_outlive_the_migrations(arena):
-    arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
+    given = arena.assign()
+    arena.store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    arena.store.record_flaw(given.id, arena.rater.id, "left", kind="broken", reporter="an address")
     before = arena.store.votes_frame(arena.study.id)
     with arena.store.database.writer.begin() as connection:
         command.downgrade(revisions.config(connection), revisions.all_revisions()[0])
         assert "practice" in {column["name"] for column in inspect(connection).get_columns("assignment")}
         revisions.upgrade(connection)
     assert arena.store.votes_frame(arena.study.id) == before != []
+    with arena.store.database.read() as session:  # old databases knew the rater alone
+        assert list(session.scalars(select(Flaw.reporter))) == [arena.rater.id]
 
 
 def test_the_description_sees_check_constraints(database):

@@ -1,9 +1,11 @@
 """Planted effects come back, intervals cover, null effects are found at the nominal rate."""
 
+import os
+
 import pandas as pd
 import pytest
 
-from app.study.__main__ import DatabaseLedger
+from app.study.__main__ import FEWEST_STUDIES, DatabaseLedger, simulate, table_text
 from app.study.planted import Truth, marginal
 from app.study.reliability import overlap_share
 from app.study.simulate import Plan, pair_table, recovery, simulate_study, summary
@@ -89,6 +91,23 @@ def test_the_real_database_tells_the_same_story_as_memory(store):
     pd.testing.assert_frame_equal(memory.reset_index(drop=True), database.reset_index(drop=True), check_dtype=False)
     assert store.votes_frame(told[0].study, simulated=False) == [] and store.list_studies() == []
     assert {row["simulated"] for row in store.votes_frame(simulated=True)} == {True}
+
+
+def test_a_handful_of_studies_prints_no_rates():
+    row = dict.fromkeys(("estimate", "target", "low", "high", "naive_low", "naive_high", "p_value"), 0.5)
+    study, agreement = pd.DataFrame([row | {"term": "window=4"}]), pd.DataFrame({"measure": ["x"]})
+    few, enough = (table_text([study] * number, agreement) for number in (FEWEST_STUDIES - 1, FEWEST_STUDIES))
+    assert few.startswith("4 studies") and "naive_coverage" not in few and "need 5 studies" in few
+    assert enough.startswith("5 studies") and "all intervals: coverage 1.000" in enough
+
+
+@pytest.mark.timeout(300)
+def test_studies_run_side_by_side_until_the_time_is_up():
+    plan = Plan(windows=(1, 4), schedules=("constant 4",), prompts=4, raters=3, assignments=6)
+    recovered, agreement = simulate(5, seed=1, until=0.0, plan=plan)  # over already: one round, one study a processor
+    assert len(recovered) == min(os.cpu_count() or 1, 5) and "overlap" in agreement
+    again, _ = simulate(1, seed=1, plan=plan)
+    pd.testing.assert_frame_equal(recovered[0], again[0])
 
 
 def test_unknown_planted_effect_is_refused():
