@@ -79,7 +79,17 @@ def tables(session: Session, study_id: str, simulated: bool) -> StudyTables:
         Comparison.generation_a,
         Comparison.generation_b,
     ).where(Comparison.study_id == study_id)
-    pictures = _columns(session, _picture_query(study_id))
+    pictures = _columns(
+        session,
+        _picture_query(study_id).with_only_columns(
+            Generation.id.label("generation"),
+            Generation.prompt_sent.label("prompt"),
+            Generation.setting_id.label("setting"),
+            Generation.steps,
+            Generation.seconds,
+            Generation.peak_memory_bytes,
+        ),
+    )
     used = select(Setting).where(Setting.id.in_(set(pictures["setting"])))
     return StudyTables(
         votes=_columns(session, votes),

@@ -205,7 +205,7 @@ class StudyTables:
     votes: Mapping[str, Sequence[Any]]  # current ones: vote, assignment, criterion, answer, decision_ms, answered_at
     assignments: Mapping[str, Sequence[Any]]  # assignment, comparison, rater, left_side, repeat_of, propensity
     comparisons: Mapping[str, Sequence[Any]]  # comparison, kind, factor, block, expected, generation_a, generation_b
-    pictures: Mapping[str, Sequence[Any]]  # generation, prompt, setting, seed, steps, seconds, peak_memory_bytes, ...
+    pictures: Mapping[str, Sequence[Any]]  # generation, prompt, setting, steps, seconds, peak_memory_bytes
     settings: Mapping[str, Mapping[str, Any]]  # setting -> its values
     rules: Mapping[str, Sequence[str]]  # vote -> rules that exclude it
 

@@ -20,41 +20,44 @@ def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
     rows = list(range(len(axes)))[::-1]
     scaled, ticks = zip(*(placed(values) for values in axes.values()))
     share = placed(costs["rating"])[0]
-    figure = go.Figure()
-    for row in rows:
-        figure.add_hline(y=row, line={"color": MUTED, "width": 1}, layer="below")
-    for number, (label, setting) in enumerate(zip(labels_of(costs), costs.itertuples())):
-        figure.add_trace(
-            go.Scatter(
-                x=[each[number] for each in scaled],
-                y=rows,
-                mode="lines+markers",
-                line={
-                    "width": 2,
-                    "dash": "solid" if setting.n else "dash",
-                    "color": sample_colorscale(WORSE_TO_BETTER, [float(share[number])])[0],
-                },
-                marker={"size": 7},
-                text=[setting_text(label, setting, cost, unit)] * len(rows),
-                hoverinfo="text",
-                customdata=[label] * len(rows),
-                name=label,
-                showlegend=False,
-            )
+    lines = [
+        go.Scatter(
+            x=[each[number] for each in scaled],
+            y=rows,
+            mode="lines+markers",
+            line={
+                "width": 2,
+                "dash": "solid" if setting.n else "dash",
+                "color": sample_colorscale(WORSE_TO_BETTER, [float(share[number])])[0],
+            },
+            marker={"size": 7},
+            text=[setting_text(label, setting, cost, unit)] * len(rows),
+            hoverinfo="text",
+            customdata=[label] * len(rows),
+            name=label,
+            showlegend=False,
         )
+        for number, (label, setting) in enumerate(zip(labels_of(costs), costs.itertuples()))
+    ]
+    figure = go.Figure(lines)
     label_rows(figure, list(axes), rows)
-    for row, marks in zip(rows, ticks):
-        for at, text in marks.items():
-            anchor = {0.0: "left", 1.0: "right"}.get(at, "center")  # inside the plot, whatever its width
-            figure.add_annotation(
-                x=at, y=row, yshift=-12, text=text, xanchor=anchor, showarrow=False, font={"size": 11}, bgcolor="white"
-            )
+    words = [tick(at, row, text) for row, marks in zip(rows, ticks) for at, text in marks.items()]
+    rule = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": {"color": MUTED, "width": 1}, "layer": "below"}
     figure.update_layout(
+        annotations=[*figure.layout.annotations, *words],
+        shapes=[{**rule, "y0": row, "y1": row} for row in rows],
         height=40 + 66 * len(axes),
         margin={"l": 16, "r": 16, "t": 8, "b": 20},
         xaxis={"range": [-0.03, 1.03], "showgrid": False, "zeroline": False, "showticklabels": False},
     )
     return figure
+
+
+def tick(at: float, row: int, text: str) -> dict[str, object]:
+    """A word under its place on an axis, inside the plot at both ends, whatever its width."""
+    anchor = {0.0: "left", 1.0: "right"}.get(at, "center")
+    look = {"showarrow": False, "font": {"size": 11}, "bgcolor": "white"}
+    return {"x": at, "y": row, "yshift": -12, "text": text, "xanchor": anchor, **look}
 
 
 def placed(values: pd.Series) -> tuple[np.ndarray, dict[float, str]]:

@@ -10,13 +10,13 @@ import pandas as pd
 
 from app.services import Services
 from app.study.choice import Pool
-from app.study.coding import Coding
+from app.study.coding import Coding, make_coding
 from app.study.design import setting_levels
 from app.study.ratings import Rating, rate
 from app.study.records import pair_frame, pool_of, study_coding, vote_frame
 from app.study.reliability import OVERLAP_NEEDED, overlap_share, reliability
 from app.study.tables import what_if
-from app.study.votes import FACTORS
+from app.study.votes import FACTORS, levels
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,15 +38,10 @@ def material(services: Services, study_id: str) -> Material:
 def _material(services: Services, study_id: str, version: tuple) -> Material:
     """`version` says when an older reading is out of date."""
     tables = services.store.study_tables(study_id)
-    pictures, settings = services.store.study_settings(study_id)
     pairs = pair_frame(tables)
-    return Material(
-        vote_frame(tables, pairs),
-        pairs,
-        tables.rules,
-        list(settings.values()),
-        study_coding(pictures, settings)[1],
-    )
+    matched = pairs[pairs["kind"] == "matched"]
+    coding = make_coding(pd.concat([levels(matched, FACTORS, side) for side in "ab"]).drop_duplicates(), FACTORS)
+    return Material(vote_frame(tables, pairs), pairs, tables.rules, list(tables.settings.values()), coding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +60,12 @@ def design(services: Services, study_id: str) -> Design:
 
 @lru_cache(maxsize=4)
 def _design(services: Services, study_id: str, version: tuple) -> Design:
-    levels, coding = study_coding(*services.store.study_settings(study_id))
+    known, coding = study_coding(*services.store.study_settings(study_id))
     pairs = services.store.pairs_on_offer(study_id)
     pictures = np.array([(pair.generation_a, pair.generation_b) for pair in pairs], dtype=object).reshape(-1, 2)
     hashes = services.store.tokens_of_pairs(study_id)
     tokens = np.array([hashes[each] for each in pictures.flat], dtype=object).reshape(-1, 2)
-    return Design(pool_of(pairs, levels, coding), pictures, tokens)
+    return Design(pool_of(pairs, known, coding), pictures, tokens)
 
 
 @lru_cache(maxsize=8)
@@ -98,7 +93,7 @@ def flops_of(services: Services, found: Material) -> dict[tuple, float]:
             pipeline = services.checkpoints.get(services.checkpoints.with_weights(values["checkpoint"]))
         except ValueError:
             continue
-        levels, schedule = setting_levels(values), values.get("schedule") or {}
+        named, schedule = setting_levels(values), values.get("schedule") or {}
         points = schedule.get("points")
         cost = pipeline.plan(
             width=values["width"],
@@ -108,7 +103,7 @@ def flops_of(services: Services, found: Material) -> dict[tuple, float]:
             guidance_scale=values.get("scale"),
             guidance_points=[tuple(point) for point in points] if points else None,
         )
-        known[tuple(levels[factor] for factor in FACTORS)] = cost["flops"] / 1e12
+        known[tuple(named[factor] for factor in FACTORS)] = cost["flops"] / 1e12
     return known
 
 

@@ -52,7 +52,7 @@ def rate(votes: pd.DataFrame, criterion: str, factors=FACTORS, coding: Coding | 
 def _fit(used: pd.DataFrame, criterion: str, coding: Coding, contrast: np.ndarray) -> Rating:
     design = np.column_stack([contrast, np.where(used["left_side"] == "a", 1.0, -1.0)])
     result = outcome(used)
-    rows, row = np.unique(design, axis=0, return_inverse=True)  # few settings meet in many votes
+    rows, row = distinct_rows(design)  # few settings meet in many votes
     counts = np.zeros((len(rows), 3))
     np.add.at(counts, (row, result), 1)
     weight, precision = counts.sum(axis=1), ridge(coding)
@@ -75,6 +75,16 @@ def _fit(used: pd.DataFrame, criterion: str, coding: Coding, contrast: np.ndarra
         n_prompts=_distinct(prompt),
         n_raters=_distinct(rater),
     )
+
+
+def distinct_rows(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, p) -> the different rows and, (n,), which of them each row is. `np.unique` sorts whole rows: ten times slower."""
+    code = np.zeros(len(matrix), dtype=int)
+    for column in matrix.T:
+        values = pd.factorize(column)[0]
+        code = pd.factorize(code * (values.max(initial=0) + 1) + values)[0]
+    first = np.unique(code, return_index=True)[1]
+    return matrix[first], code
 
 
 def ridge(coding: Coding) -> np.ndarray:

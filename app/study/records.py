@@ -74,9 +74,9 @@ def pair_frame(tables: StudyTables) -> pd.DataFrame:
     """The study's comparisons with what is known of both pictures: the columns of a vote frame that all votes of a pair
     share. The schedule level carries its scale."""
     pictures = pd.DataFrame(tables.pictures)
-    known = pd.DataFrame([setting_levels(values) for values in tables.settings.values()], columns=[*FACTORS, "rest"])
-    known = known.drop(columns="rest").assign(setting=list(tables.settings))
-    pictures = _spread(pictures, known, "setting")
+    known = pd.DataFrame([setting_levels(values) for values in tables.settings.values()], columns=FACTORS, dtype=object)
+    # of objects: pictures of other systems have no window, and 1 beside nothing would become 1.0
+    pictures = _spread(pictures, known.assign(setting=list(tables.settings)), "setting")
     pairs = pd.DataFrame(tables.comparisons)
     for side in ("a", "b"):
         pairs = _spread(pairs, pictures.add_suffix(f"_{side}"), f"generation_{side}")

@@ -24,8 +24,7 @@ BOOTSTRAP_DRAWS = 200
 def unit_counts(votes: pd.DataFrame) -> np.ndarray:
     """(units, 4) how many raters gave each answer, over matched pairs with at least two raters. On controls everybody
     agrees, and they would pass for agreement about the settings."""
-    used = answered(votes)
-    used = used[used["kind"] == "matched"]
+    used = answered(votes[votes["kind"] == "matched"])
     pair, criterion = (pd.factorize(used[name])[0] for name in ("comparison", "criterion"))
     unit = np.unique(pair * (criterion.max(initial=0) + 1) + criterion, return_inverse=True)[1]
     answer = pd.Categorical(used["answer"], categories=list(CATEGORIES)).codes
@@ -116,14 +115,13 @@ def overlap_share(votes: pd.DataFrame) -> float:
 
 def noise_floor(votes: pd.DataFrame) -> pd.DataFrame:
     """How often raters prefer one of two identical pictures, a criterion a row, with interval and n."""
-    used = answered(votes)
-    used = used[used["kind"] == "identical"]
+    used = answered(votes[votes["kind"] == "identical"])
     return _shares(used.assign(hit=used["answer"].isin(["a", "b"])), "criterion")
 
 
 def controls(votes: pd.DataFrame) -> pd.DataFrame:
     """Share of controls answered as expected, by kind and criterion; identical pairs expect a tie."""
-    used = answered(votes)
+    used = answered(votes[votes["kind"] != "matched"])
     tie_expected = used["kind"] == "identical"
     used = used[is_check(used) | tie_expected]
     passed = (used["answer"] == used["expected"]) | (tie_expected & ~used["answer"].isin(["a", "b"]))
@@ -141,8 +139,7 @@ def self_agreement(votes: pd.DataFrame) -> pd.DataFrame:
 
 def acceptability(votes: pd.DataFrame, factor: str) -> pd.DataFrame:
     """Share of "both good" among the ties in which a level took part: absolute, where wins are relative."""
-    ties = answered(votes)
-    ties = ties[(ties["kind"] == "matched") & ties["answer"].isin(["both_good", "both_bad"])]
+    ties = answered(votes[(votes["kind"] == "matched") & votes["answer"].isin(["both_good", "both_bad"])])
     long = pd.concat(
         [ties.assign(level=ties[f"{factor}_{side}"], hit=ties["answer"] == "both_good") for side in ("a", "b")]
     ).drop_duplicates(["assignment", "criterion", "level"])

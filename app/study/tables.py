@@ -37,8 +37,7 @@ def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
 
 def rival_table(votes: pd.DataFrame) -> pd.DataFrame:
     """Rival system x criterion -> share of answers that the study's own picture won (ties half), Wilson interval, n."""
-    used = answered(votes)
-    used = used[(used["kind"] == "free") & (used["factor"] == "system")]
+    used = answered(votes[(votes["kind"] == "free") & (votes["factor"] == "system")])
     score = used["answer"].map({"a": 1.0, "b": 0.0}).fillna(0.5)
     names = used["block"].str.removeprefix("system ")
     table = (

@@ -82,7 +82,7 @@ def test_one_filter_reaches_every_number(services):
         assert {trace.name for trace in one.figures[name].data if "naive" not in trace.name} <= {"Fewer flaws", "flaws"}
     assert len(whole.figures["reliability"].data) == 3  # a criterion each
     assert one.figures["conflicts"] is None and "two criteria" in one.missing
-    assert "fewer flaws" in one.floor and "alignment" not in one.floor + one.quality
+    assert "fewer flaws" in one.quality and "alignment" not in one.floor + one.quality
     for owner in range(4):
         dropped = tuple(arena.rater_of(services, f"visitor {number}").id for number in range(owner + 1))
         counts = [

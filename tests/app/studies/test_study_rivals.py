@@ -41,6 +41,13 @@ def test_every_setting_of_the_prompt_meets_the_rival_once(services, study, folde
     assert len(rivals) == 2 and {g.settings["checkpoint"] for g in rivals} == {"Other"} and rivals[0].window is None
 
 
+def test_a_rival_without_a_window_leaves_the_names_of_windows_alone(services, study, folder):
+    bring_in(services, study, "Other", folder)
+    found = study_cache.material(services, study.id)
+    assert {str(level) for level in found.pairs["window_a"].dropna()} == {"1", "2", "4"}
+    assert found.coding.levels["window"] == [1, 2, 4] and "Other" not in found.coding.levels["checkpoint"]
+
+
 def test_rival_votes_count_for_the_rival_and_not_for_the_ratings(services, study, folder):
     bring_in(services, study, "<b>Other</b>", folder)
     services.store.record_consent(arena.rater_of(services, "x").id)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from app.study import davidson
-from app.study.ratings import effects, predict, rate, side_effect
+from app.study.ratings import distinct_rows, effects, predict, rate, side_effect
 from app.study.votes import level_order, ratable
 
 
@@ -153,3 +153,10 @@ def test_a_hundred_thousand_votes_fit_in_five_seconds():
     start = time.perf_counter()
     rate(votes, "alignment")
     assert time.perf_counter() - start < 5
+
+
+def test_distinct_rows_put_the_matrix_together_again():
+    matrix = np.random.default_rng(0).choice([-0.5, 0.0, 0.25], (200, 3))
+    rows, row = distinct_rows(matrix)
+    assert len(rows) == len(np.unique(matrix, axis=0)) and (rows[row] == matrix).all()
+    assert [len(part) for part in distinct_rows(matrix[:0])] == [0, 0]
