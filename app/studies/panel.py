@@ -12,6 +12,7 @@ from app.components.stage import seconds_text
 from app.services import Services
 from app.studies import admin as study_admin
 from app.studies.admin import BUILT_IN, StudyForm
+from app.studies.download import votes_link
 from app.studies.sweep import sweep
 from app.study.power import Power
 from app.study.votes import CRITERIA
@@ -233,9 +234,10 @@ def listing_html(services: Services, studies: list[Study], root: str) -> str:
         rows.append(
             "<tr>"
             + "".join(f"<td>{escape(cell)}" for cell in cells)
-            + f'<td><a class="chip" data-copy href="{escape(link)}">Copy invite link</a></tr>'
+            + f'<td><a class="chip" data-copy href="{escape(link)}">Copy invite link</a>'
+            + f'<td><a class="chip" download href="{escape(votes_link(services, study.id))}">Download votes</a></tr>'
         )
-    head = "<tr><th>Study<th>Compared<th>State<th>Contrasts frozen<th>Invite</tr>"
+    head = "<tr><th>Study<th>Compared<th>State<th>Contrasts frozen<th>Invite<th>Votes</tr>"
     return f'<div class="scroll"><table class="numbers">{head}{"".join(rows)}</table></div>'
 
 
