@@ -12,6 +12,7 @@ from app.playground.estimate import cost_text
 from app.services import Services
 from app.studies import admin as study_admin
 from app.studies.admin import BUILT_IN, StudyForm
+from app.studies.download import votes_link
 from app.studies.sweep import sweep
 from app.study.power import Power
 from app.study.votes import CRITERIA
@@ -236,13 +237,13 @@ def listing_html(services: Services, studies: list[Study], root: str) -> str:
     for study in studies:
         frozen = f"{study.frozen_at:%Y-%m-%d %H:%M} UTC" if study.frozen_at else "not yet"
         link = study_admin.invite_link(study, root)
-        cells = [study.name, study_admin.crossing_text(study), study_admin.status_text(services, study), frozen]
-        rows.append(
-            "<tr>"
-            + "".join(f"<td>{escape(cell)}" for cell in cells)
-            + f'<td><a class="chip" data-copy href="{escape(link)}">Copy invite link</a></tr>'
+        chips = (
+            f'<a class="chip" data-copy href="{escape(link)}">Copy invite link</a> '
+            f'<a class="chip" download href="{escape(votes_link(services, study.id))}">Download votes</a>'
         )
-    head = "<tr><th>Study<th>Compared<th>State<th>Contrasts frozen<th>Invite</tr>"
+        cells = [study_admin.crossing_text(study), study_admin.status_text(services, study), frozen]
+        rows.append(f"<tr><td>{escape(study.name)}<td>{chips}{''.join(f'<td>{escape(cell)}' for cell in cells)}</tr>")
+    head = "<tr><th>Study<th>Links<th>Compared<th>State<th>Contrasts frozen</tr>"
     return f'<div class="scroll"><table class="numbers">{head}{"".join(rows)}</table></div>'
 
 

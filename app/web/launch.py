@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from app.arena import routes as arena_routes
 from app.services import Services
+from app.studies import download
 from app.web.identity import VisitorCookie
 from app.web.media import routes
 from app.web.security import SecurityHeaders
@@ -78,7 +79,10 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "theme": theme(),
         "css": style("studio.css", "results.css"),
         "head": head(),
-        "app_kwargs": {"routes": [*routes(services), *arena_routes.routes(services)], "middleware": around},
+        "app_kwargs": {
+            "routes": [*routes(services), *arena_routes.routes(services), *download.routes(services)],
+            "middleware": around,
+        },
         "server_name": services.settings.host,
         "server_port": services.settings.port,
         "footer_links": ["api"],
