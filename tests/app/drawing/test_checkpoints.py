@@ -213,7 +213,7 @@ def test_a_study_has_the_checkpoint_as_a_factor_and_the_results_name_it(services
     for rater in ("one", "two"):
         vote_for(services, study, rater, None)
     shown = results_view.view(services, Wish(study.id, factor="checkpoint"), None)
-    assert "checkpoint=other" in shown.verdicts and "other: 1,000 against 1,000 pictures" in shown.notes["forest"]
+    assert "checkpoint=other" in shown.verdicts and "other: 1,000 against 1,000 pictures" in shown.power
     assert list(shown.figures["wins"].data[0].x) == ["default", "other"]
     assert any("· other" in str(trace.customdata) for trace in shown.figures["pareto"].data)
     assert "checkpoint" in results_view.factors_of(services, study.id)
