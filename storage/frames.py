@@ -102,7 +102,8 @@ def tables(session: Session, study_id: str, simulated: bool) -> StudyTables:
 
 
 def _columns(session: Session, query: Select[Any]) -> dict[str, list[Any]]:
-    found = session.execute(query, execution_options={"yield_per": CHUNK})
+    """Name -> values of a query for single columns, past the object loader, which has nothing to load here."""
+    found = session.connection().execute(query, execution_options={"yield_per": CHUNK})
     by_name: dict[str, list[Any]] = {name: [] for name in found.keys()}  # noqa: SIM118, a result is no mapping
     for rows in found.partitions():
         for values, more in zip(by_name.values(), zip(*rows, strict=True), strict=True):
