@@ -3,9 +3,9 @@
 Only units (comparison x criterion) with at least two raters speak to agreement. Krippendorff's alpha is
 the main figure; Gwet's AC1 (2008) guards it where one answer dominates and alpha collapses.
 
-A measure takes patterns of answers, (patterns, answers) counts of raters, and how many units show each: there are few
-patterns, so that a bootstrap of any number of units is quick. The `krippendorff` package cannot weigh units; a test
-holds our alpha against it.
+A measure takes patterns of answers, (patterns, answers) counts of raters, and how many units show each, (..., patterns);
+it returns (...). There are few patterns, so that a bootstrap of any number of units is quick, all resamples at once. The
+`krippendorff` package cannot weigh units; a test holds our alpha against it.
 """
 
 from __future__ import annotations
@@ -33,44 +33,52 @@ def unit_counts(votes: pd.DataFrame) -> np.ndarray:
     return counts[counts.sum(axis=1) >= 2]
 
 
-def alpha_nominal(counts: np.ndarray, times: np.ndarray) -> float:
+def alpha_nominal(counts: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Krippendorff's alpha over the four answers as they are; nan where only one answer ever occurs."""
     return _alpha(_coincidences(counts, times), 1 - np.eye(counts.shape[1]))
 
 
-def alpha_ordinal(counts: np.ndarray, times: np.ndarray) -> float:
+def alpha_ordinal(counts: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Krippendorff's alpha over b < tie < a."""
     ordered = np.stack([counts[:, 0], counts[:, 1] + counts[:, 2], counts[:, 3]], axis=1)
     together = _coincidences(ordered, times)
-    values = together.sum(axis=0)
-    rank = values.cumsum() - values / 2
-    return _alpha(together, (rank[:, None] - rank) ** 2)
+    values = together.sum(axis=-2)
+    rank = values.cumsum(axis=-1) - values / 2
+    return _alpha(together, (rank[..., :, None] - rank[..., None, :]) ** 2)
 
 
 def _coincidences(counts: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """How often two raters of a unit gave each pair of answers; a unit of m raters weighs m."""
-    weighted = counts * (times / (counts.sum(axis=1) - 1))[:, None]
-    return weighted.T @ counts - np.diag(weighted.sum(axis=0))
+    """How often two raters of a unit gave each pair of answers, (..., answers, answers); a unit of m raters weighs m."""
+    weighted = counts * (times / (counts.sum(axis=1) - 1))[..., None]
+    together = np.swapaxes(weighted, -1, -2) @ counts
+    return together - weighted.sum(axis=-2)[..., None] * np.eye(counts.shape[1])
 
 
-def _alpha(together: np.ndarray, distance: np.ndarray) -> float:
-    """Krippendorff (2011): one minus observed over expected distance."""
-    values = together.sum(axis=0)
-    expected = ((np.outer(values, values) - np.diag(values)) * distance).sum() / (values.sum() - 1)
-    return float(1 - (together * distance).sum() / expected) if expected > 0 else float("nan")
+def _alpha(together: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Krippendorff (2011): one minus observed over expected distance; distances within an answer are zero."""
+    values = together.sum(axis=-2)
+    apart = (values[..., :, None] * values[..., None, :] * distance).sum(axis=(-2, -1))
+    expected = apart / (values.sum(axis=-1) - 1)
+    return 1 - (together * distance).sum(axis=(-2, -1)) / np.where(expected > 0, expected, np.nan)
 
 
-def exact_agreement(counts: np.ndarray, times: np.ndarray) -> float:
+def exact_agreement(counts: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Share of rater pairs inside a unit that gave the same answer, averaged over units."""
     raters = counts.sum(axis=1)
-    return float(np.average((counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1)), weights=times))
+    return _mean((counts * (counts - 1)).sum(axis=1) / (raters * (raters - 1)), times)
 
 
-def gwet_ac1(counts: np.ndarray, times: np.ndarray) -> float:
+def gwet_ac1(counts: np.ndarray, times: np.ndarray) -> np.ndarray:
     """Gwet's AC1: agreement beyond the chance that AC1 assumes."""
-    prevalence = np.average(counts / counts.sum(axis=1, keepdims=True), axis=0, weights=times)
-    chance = (prevalence * (1 - prevalence)).sum() / (counts.shape[1] - 1)
-    return float((exact_agreement(counts, times) - chance) / (1 - chance))
+    prevalence = _mean(counts / counts.sum(axis=1, keepdims=True), times)
+    chance = (prevalence * (1 - prevalence)).sum(axis=-1) / (counts.shape[1] - 1)
+    return (exact_agreement(counts, times) - chance) / (1 - chance)
+
+
+def _mean(values: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Over units: values (patterns,) or (patterns, answers), times (..., patterns)."""
+    total = times.sum(axis=-1)
+    return times @ values / (total if values.ndim == 1 else total[..., None])
 
 
 MEASURES = {
@@ -88,7 +96,7 @@ def reliability(votes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
         return pd.DataFrame(columns=["measure", "value", "low", "high", "units", "ratings"])
     patterns, times = np.unique(counts, axis=0, return_counts=True)
     rows = [
-        (name, measure(patterns, times), *bootstrap(measure, patterns, times, seed))
+        (name, float(measure(patterns, times)), *bootstrap(measure, patterns, times, seed))
         for name, measure in MEASURES.items()
     ]
     frame = pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
@@ -100,7 +108,7 @@ def bootstrap(
 ) -> tuple[float, float]:
     """Percentile interval of a measure over resampled units; nan while it is undefined in most resamples."""
     often = np.random.default_rng(seed).multinomial(times.sum(), times / times.sum(), size=draws)
-    values = np.array([measure(patterns, each) for each in often])
+    values = measure(patterns, often)
     if np.isnan(values).mean() > 0.5:
         return float("nan"), float("nan")
     low, high = np.nanquantile(values, [0.025, 0.975])
