@@ -98,8 +98,11 @@ class Votes(Part):
         decision_ms: int | None = None,
         display: Mapping[str, Any] | None = None,
     ) -> Vote:
-        """Commit one answer (schema.ANSWERS, in terms of a and b). decision_ms: by the rater's clock. Committed, and journalled where configured, before
-        it returns. Raises NotFound, AssignmentExpired, DuplicateVote, WrongState, or ValueError for a bad answer."""
+        """Commit one answer (schema.ANSWERS, in terms of a and b); it is committed, and journalled where configured, before
+        this returns. decision_ms: by the rater's clock; kept is no more than passed here since the pair was shown.
+
+        Raises NotFound, AssignmentExpired, DuplicateVote, WrongState, or ValueError for a bad answer.
+        """
         _check_answer(answer)
         try:
             with self.database.write() as session:

@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from html import escape
 
+KEYS = (
+    "Pictures A and B at one zoom. Plus and minus zoom, 0 shows all of them, arrows move them, or the cut at full size."
+)
 JS_ON_LOAD = """
 let scale = 1, x = 0, y = 0;
 const fingers = new Map();   /* pointer -> where it is down on the box, px */
@@ -61,11 +64,6 @@ element.addEventListener('keydown', e => {
 });
 watch('value', () => { scale = 1; x = y = 0; fingers.clear(); });
 """
-
-
-KEYS = (
-    "Pictures A and B at one zoom. Plus and minus zoom, 0 shows all of them, arrows move them, or the cut at full size."
-)
 
 
 @dataclass(frozen=True)

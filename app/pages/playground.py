@@ -52,9 +52,8 @@ def build(services: Services) -> gr.Blocks:
         prompt, go, stop, resume = prompt_row(services)
         ideas = idea_row(handlers)
         with gr.Row(elem_id="studio", equal_height=False):
-            with gr.Column(
-                scale=4, min_width=320, elem_id="controls"
-            ):  # first for keys and phones; the style puts it right
+            # first for keys and phones; the style puts it at the right of wide screens
+            with gr.Column(scale=4, min_width=320, elem_id="controls"):
                 inputs, shown = control_panel(handlers, defaults)
                 shown |= ideas | {"go": go}
             with gr.Column(scale=7, min_width=320, elem_id="canvas"):
