@@ -1,4 +1,4 @@
-"""Davidson's tie model (1970) as a likelihood: values, slopes, curvature, and its ridge maximum.
+"""Davidson's tie model (1970) as a likelihood: values, slopes, curvature, and its penalised maximum.
 
 With d the difference of pictures a and b on the log-odds scale (the side effect included)
 P(a) : P(b) : P(tie) = exp(d / 2) : exp(-d / 2) : exp(theta).
@@ -36,19 +36,46 @@ def information(design: np.ndarray, weight: np.ndarray, parameters: np.ndarray) 
     return matrix
 
 
-def fit(design: np.ndarray, observed: np.ndarray, weight: np.ndarray, precision: np.ndarray) -> np.ndarray:
-    """(p + 1,) maximum of the log-likelihood minus half the ridge (`precision` is its diagonal)."""
+def pull_of_skew(design: np.ndarray, weight: np.ndarray, parameters: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """(p + 1,) slope of half the log-determinant of the information, whose inverse is `covariance`.
+
+    Third cumulants of the answers, weighed by how uncertain each row's difference and tie weight are.
+    """
+    chance = probabilities(design @ parameters[:-1], parameters[-1])
+    statistics = np.array([[0.5, 0], [-0.5, 0], [0, 1]])  # what a, b and a tie add to the slope of (difference, log_tie)
+    apart = statistics - (chance @ statistics)[:, None]
+    shared = design @ covariance[:-1, -1]
+    own = np.einsum("np,pq,nq->n", design, covariance[:-1, :-1], design)
+    uncertain = np.stack([own, shared, shared, np.full_like(own, covariance[-1, -1])], axis=1).reshape(-1, 2, 2)
+    spread = np.einsum("nka,nab,nkb->nk", apart, uncertain, apart)
+    pull = np.einsum("nk,nk,nka->na", chance, spread, apart) * weight[:, None] / 2
+    return np.append(design.T @ pull[:, 0], pull[:, 1].sum())
+
+
+def fit(
+    design: np.ndarray, observed: np.ndarray, weight: np.ndarray, precision: np.ndarray, endless: bool = False
+) -> np.ndarray:
+    """(p + 1,) maximum of the log-likelihood minus half the ridge (`precision` is its diagonal), plus Firth's penalty.
+
+    Few votes make plain maximum likelihood lean away from zero; half the log-determinant of the information (Firth 1993,
+    the Jeffreys prior) takes that lean out to first order. `endless`: the shares are those of endless votes; no penalty.
+    """
+    ridge = np.diag(precision)
 
     def loss(parameters):
         chance = probabilities(design @ parameters[:-1], parameters[-1])
         likelihood = (weight * (observed * np.log(chance + 1e-300)).sum(axis=1)).sum()
-        return precision @ parameters**2 / 2 - likelihood
+        firth = 0 if endless else np.linalg.slogdet(curvature(parameters)).logabsdet / 2
+        return precision @ parameters**2 / 2 - likelihood - firth
 
     def slope(parameters):
-        return precision * parameters - weight @ scores(design, observed, parameters)
+        plain = precision * parameters - weight @ scores(design, observed, parameters)
+        if endless:
+            return plain
+        return plain - pull_of_skew(design, weight, parameters, np.linalg.inv(curvature(parameters)))
 
     def curvature(parameters):
-        return information(design, weight, parameters) + np.diag(precision)
+        return information(design, weight, parameters) + ridge
 
     start = np.zeros(design.shape[1] + 1)
     found = optimize.minimize(loss, start, jac=slope, hess=curvature, method="trust-exact", options={"gtol": 1e-6})

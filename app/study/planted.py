@@ -70,4 +70,4 @@ def marginal(truth: Truth, coding: Coding, contrasts: np.ndarray) -> np.ndarray:
         for node, weight in zip(nodes, weights / weights.sum())
     )
     tiny = np.full(design.shape[1] + 1, 1e-9)
-    return davidson.fit(design, expected, np.ones(len(design)), tiny)
+    return davidson.fit(design, expected, np.ones(len(design)), tiny, endless=True)

@@ -1,8 +1,8 @@
 """The rating model: factors of the setting as coefficients on one log-odds scale, one fit a criterion.
 
 Difference of pictures a and b = sum of the effects of window, schedule, resolution, checkpoint and their interactions
-+ or - the advantage of the left side; ties by Davidson. A weak ridge keeps the estimate finite while some
-setting has won or lost everything (arXiv 1411.1168).
++ or - the advantage of the left side; ties by Davidson. Firth's penalty takes the lean of small studies out, and a weak
+ridge keeps combinations that nobody rated finite (arXiv 1411.1168).
 """
 
 from __future__ import annotations

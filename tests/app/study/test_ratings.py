@@ -69,6 +69,32 @@ def test_gradient_and_information_are_the_derivatives_of_the_likelihood():
     np.testing.assert_allclose(davidson.information(design, np.ones(50), at), -np.array(total), atol=1e-6)
 
 
+def test_the_pull_of_the_skew_is_the_derivative_of_half_the_log_determinant():
+    random = np.random.default_rng(4)
+    design, weight = random.normal(size=(9, 3)), random.integers(1, 9, 9).astype(float)
+    at, step = np.array([0.3, -0.2, 0.5, -0.4]), 1e-5 * np.eye(4)
+
+    def half_log_determinant(p):
+        return np.linalg.slogdet(davidson.information(design, weight, p)).logabsdet / 2
+
+    slope = [(half_log_determinant(at + h) - half_log_determinant(at - h)) / 2e-5 for h in step]
+    covariance = np.linalg.inv(davidson.information(design, weight, at))
+    np.testing.assert_allclose(davidson.pull_of_skew(design, weight, at, covariance), slope, atol=1e-6)
+
+
+@pytest.mark.parametrize("counts", [(7, 2, 3), (5, 0, 0), (0, 4, 1)])
+def test_few_votes_count_half_a_vote_more_on_every_answer(counts):
+    """One pair of settings: Firth's penalty has a closed form there, the Jeffreys prior of three shares."""
+    counts = np.array(counts, dtype=float)
+    design, weight = np.ones((1, 1)), counts[None].sum(axis=1)
+    found = davidson.fit(design, counts[None] / weight[:, None], weight, np.full(2, 1e-9))
+    chance = davidson.probabilities(found[:1], found[1])[0]
+    np.testing.assert_allclose(chance, (counts + 0.5) / (counts.sum() + 1.5), atol=1e-5)
+    endless = davidson.fit(design, (counts[None] + 1) / (weight[:, None] + 3), weight, np.full(2, 1e-9), endless=True)
+    chance = davidson.probabilities(endless[:1], endless[1])[0]
+    np.testing.assert_allclose(chance, (counts + 1) / (counts.sum() + 3), atol=1e-5)
+
+
 def test_a_setting_that_always_wins_gets_a_finite_rating():
     votes = make_votes(60).assign(answer="b")
     row = effects(rate(votes, "alignment")).iloc[0]

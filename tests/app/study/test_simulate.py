@@ -120,6 +120,7 @@ def test_unknown_planted_effect_is_refused():
 @pytest.mark.timeout(3600)
 def test_four_hundred_studies():
     table = summary(run(SMALL, Truth(EFFECTS), 400)).set_index("term")
+    print(table.round(4).to_string())
     assert table["coverage"].between(0.90, 0.99).all()
     assert (table["bias"].abs() < 0.03).all()
     null = [term for term in table.index if abs(table.loc[term, "target"]) < 1e-9 or term == "schedule=linear 4"]
