@@ -40,7 +40,10 @@ class Database:
             self.writer = _sqlite_engine(self.url, connections=1, begin="BEGIN IMMEDIATE", read_only=False)
             self.reader = _sqlite_engine(self.url, connections=READERS, begin="BEGIN", read_only=True)
         else:
-            self.writer = create_engine(self.url, pool_pre_ping=True, pool_size=READERS, max_overflow=READERS)
+            utc = {"options": "-c timezone=utc"}  # days begin at midnight there, as on SQLite
+            self.writer = create_engine(
+                self.url, connect_args=utc, pool_pre_ping=True, pool_size=READERS, max_overflow=READERS
+            )
             self.reader = self.writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self.write_sessions = sessionmaker(self.writer, expire_on_commit=False)
         self._read_sessions = sessionmaker(self.reader, expire_on_commit=False, autoflush=False)

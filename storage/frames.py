@@ -19,14 +19,14 @@ from collections import defaultdict
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, String, cast, select
+from sqlalchemy import Select, String, cast, func, select
 from sqlalchemy.orm import Session
 
 from storage import ballots
 from storage.coverage import current_votes
 from storage.records import Flaw as FlawRecord
 from storage.records import StudyTables
-from storage.schema import Assignment, Comparison, Exclusion, Flaw, Generation, Rater, Setting, Vote
+from storage.schema import Assignment, Comparison, Exclusion, Flaw, Generation, Rater, Setting, Study, Vote
 
 Row = dict[str, Any]
 
@@ -54,13 +54,14 @@ CHUNK = 500  # rows that live at a time; more than 700 objects would wake Python
 
 def tables(session: Session, study_id: str, simulated: bool) -> StudyTables:
     """The same for readers of 100k votes: nothing is repeated, and the reader joins by ids."""
-    votes = _vote_query(study_id, simulated).with_only_columns(
+    of_study = current_votes().join(Assignment, Assignment.id == Vote.assignment_id).join(Study)
+    votes = of_study.where(Study.id == study_id, Study.simulated == simulated).with_only_columns(
         Vote.id.label("vote"),
         Vote.assignment_id.label("assignment"),
         Vote.criterion,
         Vote.answer,
         Vote.decision_ms,
-        cast(Vote.created_at, String).label("answered_at"),
+        cast(func.date(Vote.created_at), String).label("day"),
     )
     assignments = select(
         Assignment.id.label("assignment"),

@@ -200,9 +200,9 @@ class Coverage:
 
 @dataclass(frozen=True)
 class StudyTables:
-    """What the ratings of a study are computed from, as columns that join by ids. Times are text."""
+    """What the ratings of a study are computed from, as columns that join by ids."""
 
-    votes: Mapping[str, Sequence[Any]]  # current ones: vote, assignment, criterion, answer, decision_ms, answered_at
+    votes: Mapping[str, Sequence[Any]]  # current ones: vote, assignment, criterion, answer, decision_ms, day (UTC)
     assignments: Mapping[str, Sequence[Any]]  # assignment, comparison, rater, left_side, repeat_of, propensity
     comparisons: Mapping[str, Sequence[Any]]  # comparison, kind, factor, block, expected, generation_a, generation_b
     pictures: Mapping[str, Sequence[Any]]  # generation, prompt, setting, steps, seconds, peak_memory_bytes

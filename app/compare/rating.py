@@ -61,7 +61,7 @@ def pair_of(first: Generation, second: Generation) -> NewComparison:
 
 def win_shares(votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
     """Generation -> `share` of its votes won (ties half), `low`, `high` (Wilson, votes as independent), `n`."""
-    used = answered(votes[(votes["criterion"] == criterion) & votes["kind"].isin(["matched", "free"])])
+    used = answered(votes, (votes["criterion"] == criterion) & votes["kind"].isin(["matched", "free"]))
     score = used["answer"].map({"a": 1.0, "b": 0.0}).fillna(0.5)
     sides = [
         pd.DataFrame({"generation": used["generation_a"], "score": score}),

@@ -14,6 +14,7 @@ from app.results.view import ALL_CRITERIA, COSTS, View, Wish
 from app.services import Services
 from app.studies import cache as study_cache
 from app.studies import panel as study_panel
+from app.studies.cache import Material
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 FIGURES = {  # name -> heading, description for screen readers
@@ -178,18 +179,24 @@ def wire(services: Services, page: gr.Blocks, token: Any, filters: list[Any], pa
     outputs = panels.components()
 
     def arrive(request: gr.Request, visitor: str) -> dict[Any, Any]:
-        wish = results_view.wish_from(services, dict(request.query_params))
-        return {**dict(zip(filters, filter_updates(services, wish))), **shown(services, request, visitor, wish, panels)}
+        query = dict(request.query_params)
+        study = results_view.study_from(services, query)
+        found = material(services, study)
+        wish = results_view.wish_from(study, found, query)
+        updates = dict(zip(filters, filter_updates(services, wish, found)))
+        return {**updates, **shown(services, request, visitor, wish, found, panels)}
 
     def other_study(
         request: gr.Request, visitor: str, study: str, criteria: list[str], factor: str, cost: str, *_: Any
     ) -> dict[Any, Any]:
-        wish = Wish(study, criteria, factor if factor in results_view.factors_of(services, study) else "window", cost)
-        updates = dict(list(zip(filters, filter_updates(services, wish)))[2:])
-        return {**updates, **shown(services, request, visitor, wish, panels)}
+        found = material(services, study)
+        wish = Wish(study, criteria, factor if factor in results_view.factors_of(found) else "window", cost)
+        updates = dict(list(zip(filters, filter_updates(services, wish, found)))[2:])
+        return {**updates, **shown(services, request, visitor, wish, found, panels)}
 
     def refresh(request: gr.Request, visitor: str, *values: Any) -> dict[Any, Any]:
-        return shown(services, request, visitor, Wish(*values), panels)
+        wish = Wish(*values)
+        return shown(services, request, visitor, wish, material(services, wish.study), panels)
 
     def show_pictures(name: str) -> Any:
         def show(event: gr.EventData, request: gr.Request, visitor: str, *values: Any) -> str:
@@ -215,25 +222,31 @@ def scroll_to(element: str) -> str:
     return f"() => {{ setTimeout(() => {look}, 100); }}"
 
 
-def filter_updates(services: Services, wish: Wish) -> list[Any]:
-    rules, raters = results_view.suppositions(services, wish.study) if wish.study else ([], [])
+def material(services: Services, study_id: str | None) -> Material | None:
+    return study_cache.material(services, study_id) if study_id else None
+
+
+def filter_updates(services: Services, wish: Wish, found: Material | None) -> list[Any]:
+    rules, raters = results_view.suppositions(found)
     return [
         gr.update(choices=results_view.studies(services, wish.study), value=wish.study),
         wish.criteria,
-        gr.update(choices=results_view.factors_of(services, wish.study), value=wish.factor),
+        gr.update(choices=results_view.factors_of(found), value=wish.factor),
         wish.cost,
         gr.update(choices=rules, value=list(wish.lifted)),
         gr.update(choices=raters, value=list(wish.dropped)),
     ]
 
 
-def shown(services: Services, request: gr.Request, visitor: str, wish: Wish, panels: Panels) -> dict[Any, Any]:
+def shown(
+    services: Services, request: gr.Request, visitor: str, wish: Wish, found: Material | None, panels: Panels
+) -> dict[Any, Any]:
     """Values of all outputs; without a study an empty state."""
-    if not wish.study:
+    if found is None:
         return panels.values(View(note("No study yet. Its results will be drawn here, with their intervals.")))
-    found = results_view.view(services, wish, services.identity.owner(request, visitor))
+    view = results_view.view(services, wish, found, services.identity.owner(request, visitor))
     link = f'<p class="links"><a class="chip" data-copy href="{wish.link()}">Copy link to this view</a></p>'
-    return panels.values(found, link)
+    return panels.values(view, link)
 
 
 def pictures_behind(services: Services, wish: Wish, name: str, event: Any, owner: str | None) -> str:

@@ -298,9 +298,7 @@ def timeline(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     for criterion, rows in table.groupby("criterion", sort=False):
         marker = {"color": COLOURS[criterion], "line": {"width": 0}}
-        figure.add_trace(
-            go.Bar(x=rows["day"].dt.strftime("%Y-%m-%d"), y=rows["votes"], name=NAMES[criterion], marker=marker)
-        )
+        figure.add_trace(go.Bar(x=rows["day"], y=rows["votes"], name=NAMES[criterion], marker=marker))
     figure.update_layout(
         height=240,
         barmode="stack",

@@ -33,7 +33,7 @@ body { max-width: 1080px; margin: 24px auto; padding: 0 16px; font: 15px/1.5 sys
 def write_report(services: Services, study: Study, folder: Path) -> Path:
     """Write the report into a folder; returns the page. The page needs nothing from anywhere else."""
     folder.mkdir(parents=True, exist_ok=True)
-    view = results_view.view(services, Wish(study.id), None)
+    view = results_view.view(services, Wish(study.id), study_cache.material(services, study.id), None)
     methods = methods_card(services, study)
     (folder / "methods.md").write_text(methods, encoding="utf-8")
     tables = [table for table in exports.study_tables(services.store, study.id) if table.name in ("long", "arena")]

@@ -84,9 +84,9 @@ def studies(services: Services, linked: str | None = None) -> list[tuple[str, st
     return [(f"{study.name} ({study.state})", study.id) for study in shown]
 
 
-def factors_of(services: Services, study_id: str | None) -> list[str]:
+def factors_of(found: cache.Material | None) -> list[str]:
     """What wins are shown by; the checkpoint only where the study varies it."""
-    levels = cache.material(services, study_id).coding.levels if study_id else {}
+    levels = found.coding.levels if found else {}
     return [factor for factor in FACTORS if factor != "checkpoint" or len(levels.get(factor, ())) > 1]
 
 
@@ -95,12 +95,11 @@ def held_back(services: Services, study: Study, owner: str | None) -> bool:
     return owner is not None and arena.in_sitting(services, study, owner)
 
 
-def view(services: Services, wish: Wish, owner: str | None) -> View:
-    """Read the votes once, filter them once, fit once a criterion, draw."""
+def view(services: Services, wish: Wish, found: cache.Material, owner: str | None) -> View:
+    """Read the votes once (`found`), filter them once, fit once a criterion, draw."""
     study = services.store.get_study(wish.study)
     if held_back(services, study, owner):
         return View(summary=note("You are rating this study. Its results open when your sitting is done."))
-    found = cache.material(services, study.id)
     votes = votes_of(found, study, wish)
     figures = {"coverage": plots.coverage(tables.coverage_table(found.pairs, votes)) if len(found.pairs) else None}
     if votes.empty:
@@ -223,23 +222,27 @@ def judge(services: Services, study: Study, rating: Rating, real: bool = True) -
     return table
 
 
-def suppositions(services: Services, study_id: str) -> tuple[list[str], list[tuple[str, str]]]:
+def suppositions(found: cache.Material | None) -> tuple[list[str], list[tuple[str, str]]]:
     """What may be switched: the rules in force, and the raters as (name with n, id), most votes first."""
-    found = cache.material(services, study_id)
+    if found is None:
+        return [], []
     counts = found.votes.groupby("rater").size().sort_values(ascending=False, kind="stable")
     rules = sorted({rule for names in found.rules.values() for rule in names})
     return rules, [(f"rater {i + 1} (n = {n})", rater) for i, (rater, n) in enumerate(counts.head(200).items())]
 
 
-def wish_from(services: Services, query: Mapping[str, str]) -> Wish:
-    """The address, as far as it makes sense."""
+def study_from(services: Services, query: Mapping[str, str]) -> str | None:
+    """The study of the address, or the newest one."""
     known = [study_id for _, study_id in studies(services, query.get("study"))]
-    study = query.get("study") if query.get("study") in known else next(iter(known), None)
+    return query.get("study") if query.get("study") in known else next(iter(known), None)
+
+
+def wish_from(study: str | None, found: cache.Material | None, query: Mapping[str, str]) -> Wish:
+    """The address of a view of this study, as far as it makes sense."""
     criteria = [name for name in query.get("criteria", "").split(",") if name in CRITERIA] or list(CRITERIA)
-    factor = query.get("factor") if query.get("factor") in factors_of(services, study) else "window"
+    factor = query.get("factor") if query.get("factor") in factors_of(found) else "window"
     cost = query.get("cost") if query.get("cost") in COSTS else "seconds"
-    supposes = study and (query.get("lifted") or query.get("dropped"))
-    rules, raters = suppositions(services, study) if supposes else ([], [])
+    rules, raters = suppositions(found)
     lifted = [rule for rule in query.get("lifted", "").split(",") if rule in rules]
     ids = {rater for _, rater in raters}
     return Wish(

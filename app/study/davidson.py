@@ -42,7 +42,9 @@ def pull_of_skew(design: np.ndarray, weight: np.ndarray, parameters: np.ndarray,
     Third cumulants of the answers, weighed by how uncertain each row's difference and tie weight are.
     """
     chance = probabilities(design @ parameters[:-1], parameters[-1])
-    statistics = np.array([[0.5, 0], [-0.5, 0], [0, 1]])  # what a, b and a tie add to the slope of (difference, log_tie)
+    statistics = np.array(
+        [[0.5, 0], [-0.5, 0], [0, 1]]
+    )  # what a, b and a tie add to the slope of (difference, log_tie)
     apart = statistics - (chance @ statistics)[:, None]
     shared = design @ covariance[:-1, -1]
     own = np.einsum("np,pq,nq->n", design, covariance[:-1, :-1], design)

@@ -30,7 +30,7 @@ COLUMNS = (
     "answer",
     "left_side",
     "excluded",
-    "answered_at",
+    "day",
     "propensity",
     "decision_ms",
     "generation_a",
@@ -50,6 +50,7 @@ WORDS = (
     "block",
     "prompt",
     "generation",
+    "window",
     "schedule",
     "resolution",
     "checkpoint",
@@ -63,9 +64,11 @@ def vote_frame(tables: StudyTables, pairs: pd.DataFrame) -> pd.DataFrame:
     assignments["comparison"] = assignments["comparison"].astype("category")
     assignments["rater"] = assignments["rater"].astype("category")
     votes = pd.DataFrame(tables.votes).sort_values("vote", kind="stable", ignore_index=True)
-    votes["answered_at"] = pd.to_datetime(votes["answered_at"], format="ISO8601", utc=True)
+    votes["day"] = votes["day"].astype("category")
     votes["criterion"] = votes["criterion"].astype("category")
-    votes["excluded"] = votes["vote"].map({vote: rules[0] for vote, rules in tables.rules.items()}).astype(object)
+    votes["excluded"] = pd.Series(None, votes.index, dtype=object)
+    aside = votes["vote"].isin(tables.rules)
+    votes.loc[aside, "excluded"] = [tables.rules[vote][0] for vote in votes.loc[aside, "vote"]]
     votes = _spread(votes, assignments, "assignment")
     return _spread(votes, pairs, "comparison")[list(COLUMNS)].astype(dict.fromkeys(WITH_GAPS, object))
 
@@ -88,8 +91,10 @@ def pair_frame(tables: StudyTables) -> pd.DataFrame:
 
 
 def _spread(many: pd.DataFrame, few: pd.DataFrame, key: str) -> pd.DataFrame:
-    """`many` with the columns of the row of `few` that has the same key."""
-    where = pd.Index(few[key]).get_indexer(many[key])
+    """`many` with the columns of the row of `few` that has the same key, which becomes a category."""
+    keys = pd.Index(few[key])
+    where = keys.get_indexer(many[key])
+    many = many.assign(**{key: pd.Categorical.from_codes(where, keys)})
     return pd.concat([many, few.drop(columns=key).take(where).set_axis(many.index)], axis=1)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from app.study.intervals import share_interval
-from app.study.votes import answered, is_check
+from app.study.votes import TIES, answered, is_check
 
 OVERLAP_NEEDED = 0.20  # of the assignments; below, agreement stays empty
 CATEGORIES = ("b", "both_bad", "both_good", "a")
@@ -24,7 +24,7 @@ BOOTSTRAP_DRAWS = 200
 def unit_counts(votes: pd.DataFrame) -> np.ndarray:
     """(units, 4) how many raters gave each answer, over matched pairs with at least two raters. On controls everybody
     agrees, and they would pass for agreement about the settings."""
-    used = answered(votes[votes["kind"] == "matched"])
+    used = answered(votes, votes["kind"] == "matched")
     pair, criterion = (pd.factorize(used[name])[0] for name in ("comparison", "criterion"))
     unit = np.unique(pair * (criterion.max(initial=0) + 1) + criterion, return_inverse=True)[1]
     answer = pd.Categorical(used["answer"], categories=list(CATEGORIES)).codes
@@ -95,20 +95,21 @@ def reliability(votes: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     if len(counts) < 2:
         return pd.DataFrame(columns=["measure", "value", "low", "high", "units", "ratings"])
     patterns, times = np.unique(counts, axis=0, return_counts=True)
+    often = resamples(times, seed)
     rows = [
-        (name, float(measure(patterns, times)), *bootstrap(measure, patterns, times, seed))
-        for name, measure in MEASURES.items()
+        (name, float(measure(patterns, times)), *bounds(measure(patterns, often))) for name, measure in MEASURES.items()
     ]
     frame = pd.DataFrame(rows, columns=["measure", "value", "low", "high"])
     return frame.assign(units=len(counts), ratings=int(counts.sum()))
 
 
-def bootstrap(
-    measure, patterns: np.ndarray, times: np.ndarray, seed: int, draws: int = BOOTSTRAP_DRAWS
-) -> tuple[float, float]:
-    """Percentile interval of a measure over resampled units; nan while it is undefined in most resamples."""
-    often = np.random.default_rng(seed).multinomial(times.sum(), times / times.sum(), size=draws)
-    values = measure(patterns, often)
+def resamples(times: np.ndarray, seed: int) -> np.ndarray:
+    """(draws, patterns): how often units drawn with replacement show each pattern."""
+    return np.random.default_rng(seed).multinomial(times.sum(), times / times.sum(), size=BOOTSTRAP_DRAWS)
+
+
+def bounds(values: np.ndarray) -> tuple[float, float]:
+    """Percentile interval of a measure over resamples of the units; nan while it is undefined in most of them."""
     if np.isnan(values).mean() > 0.5:
         return float("nan"), float("nan")
     low, high = np.nanquantile(values, [0.025, 0.975])
@@ -123,13 +124,13 @@ def overlap_share(votes: pd.DataFrame) -> float:
 
 def noise_floor(votes: pd.DataFrame) -> pd.DataFrame:
     """How often raters prefer one of two identical pictures, a criterion a row, with interval and n."""
-    used = answered(votes[votes["kind"] == "identical"])
+    used = answered(votes, votes["kind"] == "identical")
     return _shares(used.assign(hit=used["answer"].isin(["a", "b"])), "criterion")
 
 
 def controls(votes: pd.DataFrame) -> pd.DataFrame:
     """Share of controls answered as expected, by kind and criterion; identical pairs expect a tie."""
-    used = answered(votes[votes["kind"] != "matched"])
+    used = answered(votes, votes["kind"] != "matched")
     tie_expected = used["kind"] == "identical"
     used = used[is_check(used) | tie_expected]
     passed = (used["answer"] == used["expected"]) | (tie_expected & ~used["answer"].isin(["a", "b"]))
@@ -147,10 +148,14 @@ def self_agreement(votes: pd.DataFrame) -> pd.DataFrame:
 
 def acceptability(votes: pd.DataFrame, factor: str) -> pd.DataFrame:
     """Share of "both good" among the ties in which a level took part: absolute, where wins are relative."""
-    ties = answered(votes[(votes["kind"] == "matched") & votes["answer"].isin(["both_good", "both_bad"])])
-    long = pd.concat(
-        [ties.assign(level=ties[f"{factor}_{side}"], hit=ties["answer"] == "both_good") for side in ("a", "b")]
-    ).drop_duplicates(["assignment", "criterion", "level"])
+    ties = answered(votes, (votes["kind"] == "matched") & votes["answer"].isin(TIES))
+    first, second = (
+        pd.DataFrame(
+            {"criterion": ties["criterion"], "level": ties[f"{factor}_{side}"], "hit": ties["answer"] == "both_good"}
+        )
+        for side in ("a", "b")
+    )
+    long = pd.concat([first, second[second["level"].astype(object) != first["level"].astype(object)]])
     return _shares(long, ["criterion", "level"])
 
 

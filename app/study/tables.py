@@ -37,7 +37,7 @@ def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
 
 def rival_table(votes: pd.DataFrame) -> pd.DataFrame:
     """Rival system x criterion -> share of answers that the study's own picture won (ties half), Wilson interval, n."""
-    used = answered(votes[(votes["kind"] == "free") & (votes["factor"] == "system")])
+    used = answered(votes, (votes["kind"] == "free") & (votes["factor"] == "system"))
     score = used["answer"].map({"a": 1.0, "b": 0.0}).fillna(0.5)
     names = used["block"].str.removeprefix("system ")
     table = (
@@ -195,21 +195,20 @@ def what_if(
 
 def timeline(votes: pd.DataFrame) -> pd.DataFrame:
     """Kept votes a day and criterion."""
-    kept = votes[votes["excluded"].isna()]
-    day = pd.to_datetime(kept["answered_at"], utc=True).dt.floor("D")
-    return kept.assign(day=day).groupby(["day", "criterion"], observed=True).size().rename("votes").reset_index()
+    kept = votes.loc[votes["excluded"].isna(), ["day", "criterion"]]
+    return kept.groupby(["day", "criterion"], observed=True).size().rename("votes").reset_index()
 
 
 def conflicts(votes: pd.DataFrame) -> pd.DataFrame:
     """Where criteria disagree: pair of criteria x contrast -> share of first looks that chose different pictures, among
     those that chose one under both, with Wilson interval and n. Row "all contrasts" comes first."""
-    kept = answered(votes[votes["kind"] == "matched"])
-    chosen = kept[kept["answer"].isin(["a", "b"])].drop_duplicates(["assignment", "criterion"])
-    wide = chosen.pivot(index=["assignment", "block"], columns="criterion", values="answer").reset_index()
+    chosen = answered(votes, (votes["kind"] == "matched") & votes["answer"].isin(["a", "b"]))
+    chosen = chosen[["assignment", "block", "criterion", "answer"]]
     rows = []
-    for first, second in combinations([name for name in CRITERIA if name in wide], 2):
-        both = wide.dropna(subset=[first, second])
-        differ = (both[first] != both[second]).groupby(both["block"]).agg(["sum", "size"])
+    for first, second in combinations([name for name in CRITERIA if (chosen["criterion"] == name).any()], 2):
+        one, other = (chosen[chosen["criterion"] == name] for name in (first, second))
+        both = one.merge(other[["assignment", "answer"]], on="assignment", suffixes=("", "_other"))
+        differ = (both["answer"] != both["answer_other"]).groupby(both["block"]).agg(["sum", "size"])
         groups = [(ALL_CONTRASTS, *differ.sum()), *differ.loc[level_order(differ.index)].itertuples()]
         rows += [(first, second, block, hits / n, *share_interval(hits, n), n) for block, hits, n in groups if n]
     return pd.DataFrame(rows, columns=["first", "second", "block", "share", "low", "high", "n"])

@@ -31,12 +31,12 @@ def ratable(votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
     """
     if criterion not in CRITERIA:
         raise ValueError(f"criterion {criterion!r} is not one of {', '.join(CRITERIA)}")
-    return answered(votes[(votes["criterion"] == criterion) & (votes["kind"] == "matched")])
+    return answered(votes, (votes["criterion"] == criterion) & (votes["kind"] == "matched"))
 
 
-def answered(votes: pd.DataFrame) -> pd.DataFrame:
-    """Votes that say something, were not excluded, and are a rater's first look at the pair."""
-    keep = votes["answer"].isin(ANSWERS[:4]) & votes["excluded"].isna() & votes["repeat_of"].isna()
+def answered(votes: pd.DataFrame, among: pd.Series) -> pd.DataFrame:
+    """Those of the votes `among` (n,) that say something, were not excluded, and are a rater's first look at the pair."""
+    keep = among & votes["answer"].isin(ANSWERS[:4]) & votes["excluded"].isna() & votes["repeat_of"].isna()
     return votes[keep].reset_index(drop=True)
 
 

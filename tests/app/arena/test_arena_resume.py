@@ -9,6 +9,7 @@ from sqlalchemy import update
 from app.arena import arena
 from app.results import view as results_view
 from app.results.view import Wish
+from app.studies import cache as study_cache
 from app.study.records import history_of
 from storage import schema
 
@@ -96,7 +97,10 @@ def test_results_and_arena_outlive_deleted_pictures(services):
     for picture in services.store.study_generations(study.id):
         if picture.settings["window"] == 4:
             services.store.delete_generation(picture.id, "maker")
-    assert "window=4" in results_view.view(services, Wish(study.id), None).verdicts
+    assert (
+        "window=4"
+        in results_view.view(services, Wish(study.id), study_cache.material(services, study.id), None).verdicts
+    )
     assert arena._fitted(services, study.id, "alignment", 0, 0).n_votes
     left = {pair.id for pair in services.store.pairs_on_offer(study.id)}
     assert begin(services, study).comparison.id in left and len(left) < len(services.store.coverage(study.id))

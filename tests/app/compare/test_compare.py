@@ -159,9 +159,9 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
     assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet and "votes as independent" in sheet
     listed = results_view.studies(services)
-    assert grid.id not in [study_id for _, study_id in listed] and results_view.wish_from(services, {}).study != grid.id
+    assert grid.id not in [study_id for _, study_id in listed] and results_view.study_from(services, {}) != grid.id
     assert grid.id in [study_id for _, study_id in results_view.studies(services, grid.id)]
-    assert results_view.wish_from(services, {"study": grid.id}).study == grid.id
+    assert results_view.study_from(services, {"study": grid.id}) == grid.id
 
 
 def test_the_owner_stops_and_resumes_the_rating_and_reads_who_sees_the_pictures(services, handlers):

@@ -212,11 +212,11 @@ def test_a_study_has_the_checkpoint_as_a_factor_and_the_results_name_it(services
     assert {cell["checkpoint"] for cell in study.plan["trained_cells"]} == {"default", "other"}
     for rater in ("one", "two"):
         vote_for(services, study, rater, None)
-    shown = results_view.view(services, Wish(study.id, factor="checkpoint"), None)
+    shown = results_view.view(services, Wish(study.id, factor="checkpoint"), material(services, study.id), None)
     assert "checkpoint=other" in shown.verdicts and "other: 1,000 against 1,000 pictures" in shown.power
     assert list(shown.figures["wins"].data[0].x) == ["default", "other"]
     assert any("· other" in str(trace.customdata) for trace in shown.figures["pareto"].data)
-    assert "checkpoint" in results_view.factors_of(services, study.id)
+    assert "checkpoint" in results_view.factors_of(material(services, study.id))
     assert len(flops_of(services, material(services, study.id))) == 4
 
 
@@ -224,4 +224,4 @@ def test_a_study_of_one_checkpoint_offers_no_such_factor(services):
     form = replace(FORM, name="plain", prompts=("a red apple", "two ducks"), schedules="constant 3")
     made = study_admin.create(services, form, "admin")
     wait_for(services, made)
-    assert results_view.factors_of(services, made.id) == ["window", "schedule", "resolution"]
+    assert results_view.factors_of(material(services, made.id)) == ["window", "schedule", "resolution"]

@@ -17,7 +17,7 @@ from app.results.parallel_plot import parallel
 from app.results.pictures import PAIRS_OF_MARK, marked_pictures
 from app.results.schedule_plot import schedule_curves
 from app.results.text import trained_text
-from app.results.view import Wish, wish_from
+from app.results.view import Wish
 from app.studies import admin as study_admin
 from app.studies.cache import material
 from app.study.design import generation_frame, matched_pairs
@@ -43,7 +43,12 @@ def sit(services, study, owner, pairs, seed=0):
 
 
 def view(services, study, owner=None, **changes):
-    return results_view.view(services, Wish(study.id, **changes), owner)
+    return results_view.view(services, Wish(study.id, **changes), material(services, study.id), owner)
+
+
+def addressed(services, query):
+    study = results_view.study_from(services, query)
+    return results_view.wish_from(study, material(services, study), query)
 
 
 def test_every_figure_is_drawn_and_every_number_has_its_n(services):
@@ -155,8 +160,8 @@ def test_the_address_restores_the_view_and_nonsense_is_ignored(services):
     rater = arena.rater_of(services, "x").id
     wish = Wish(first.id, ["flaws"], "resolution", "steps", [], [rater])
     query = dict(parse_qsl(wish.link().partition("?")[2]))
-    assert wish_from(services, query) == wish
-    assert wish_from(services, {"study": "../etc", "factor": "os", "dropped": "x", "lifted": "y"}) == Wish(
+    assert addressed(services, query) == wish
+    assert addressed(services, {"study": "../etc", "factor": "os", "dropped": "x", "lifted": "y"}) == Wish(
         second.id, ALL, lifted=[], dropped=[]
     )
 

@@ -21,9 +21,9 @@ def test_a_large_study_opens_and_is_rated_again_in_seconds(tmp_path):
     gc.collect()
     gc.freeze()  # as app.py does
     start = os.times().user
-    shown = results_view.view(services, results_view.wish_from(services, {}), "a visitor")
+    found = study_cache.material(services, results_view.study_from(services, {}))
+    shown = results_view.view(services, results_view.wish_from(study.id, found, {}), found, "a visitor")
     opened = os.times().user
-    found = study_cache.material(services, study.id)
     ratings = [rate(found.votes, criterion, coding=found.coding) for criterion in study.criteria]
     refitted = os.times().user
     gc.unfreeze()

@@ -68,7 +68,7 @@ def test_rival_votes_count_for_the_rival_and_not_for_the_ratings(services, study
     assert (row.system, row.criterion, row.n, row.share) == ("<b>Other</b>", "flaws", 8, 7 / 8)
     assert row.low < row.share < row.high
     assert rate(found.votes, "flaws", coding=found.coding).n_votes == 0
-    shown = results_view.view(services, Wish(study.id), None)
+    shown = results_view.view(services, Wish(study.id), found, None)
     battles = preferences.arena(services.store.votes_frame(study.id)).rows
     assert {(each["model_b"], "window=" in each["model_a"]) for each in battles} == {("<b>Other</b>", True)}
     assert "our picture won 88%" in shown.quality and "<b>Other" not in shown.quality
