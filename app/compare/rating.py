@@ -6,7 +6,7 @@ from app.compare.plan import is_grid
 from app.services import Services
 from app.study.design import differences, generation_frame, matched_pairs
 from app.study.intervals import share_interval
-from app.study.votes import answered
+from app.study.votes import answered, points
 from storage.errors import NotFound, WrongState
 from storage.records import Generation, NewComparison, Study
 
@@ -62,7 +62,7 @@ def pair_of(first: Generation, second: Generation) -> NewComparison:
 def win_shares(votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
     """Generation -> `share` of its votes won (ties half), `low`, `high` (Wilson, votes as independent), `n`."""
     used = answered(votes, (votes["criterion"] == criterion) & votes["kind"].isin(["matched", "free"]))
-    score = used["answer"].map({"a": 1.0, "b": 0.0}).fillna(0.5)
+    score = points(used)
     sides = [
         pd.DataFrame({"generation": used["generation_a"], "score": score}),
         pd.DataFrame({"generation": used["generation_b"], "score": 1 - score}),

@@ -40,11 +40,10 @@ def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
         for number, (label, setting) in enumerate(zip(labels_of(costs), costs.itertuples()))
     ]
     figure = go.Figure(lines)
-    label_rows(figure, list(axes), rows)
     words = [tick(at, row, text) for row, marks in zip(rows, ticks) for at, text in marks.items()]
+    label_rows(figure, list(axes), rows, words)
     rule = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": {"color": MUTED, "width": 1}, "layer": "below"}
     figure.update_layout(
-        annotations=[*figure.layout.annotations, *words],
         shapes=[{**rule, "y0": row, "y1": row} for row in rows],
         height=40 + 66 * len(axes),
         margin={"l": 16, "r": 16, "t": 8, "b": 20},

@@ -44,8 +44,8 @@ def effect_forest(effects: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def label_rows(figure: go.Figure, labels, positions) -> None:
-    """Names above their rows instead of beside them, so that phones keep the width for the data."""
+def label_rows(figure: go.Figure, labels, positions, words=()) -> None:
+    """Names above their rows instead of beside them, so that phones keep the width for the data. words: other annotations."""
     shared = {
         "xref": "paper",
         "x": 0,
@@ -56,7 +56,8 @@ def label_rows(figure: go.Figure, labels, positions) -> None:
         "font": {"size": 12},
         "bgcolor": "white",  # lines run behind the words; a page puts its own colour
     }
-    figure.update_layout(annotations=[{"text": label, "y": y + 0.42, **shared} for label, y in zip(labels, positions)])
+    names = [{"text": label, "y": y + 0.42, **shared} for label, y in zip(labels, positions)]
+    figure.update_layout(annotations=[*names, *words])
     low, high = min(positions, default=0), max(positions, default=0)
     figure.update_yaxes(
         range=[low - 0.5, high + 0.65], showticklabels=False, showgrid=False, zeroline=False, type="linear"

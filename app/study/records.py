@@ -12,7 +12,7 @@ import pandas as pd
 from app.study.choice import Pool, Seen
 from app.study.coding import Coding, make_coding
 from app.study.design import setting_levels
-from app.study.votes import FACTORS
+from app.study.votes import ANSWERS, FACTORS
 from storage.records import StudyTables
 
 COLUMNS = (
@@ -54,23 +54,23 @@ WORDS = (
     "schedule",
     "resolution",
     "checkpoint",
-)  # repeated
-WITH_GAPS = ("answer", "excluded", "expected", "repeat_of")  # compared with each other or with None
+    "rater",
+    "criterion",
+    "day",
+)
+ANSWER = pd.CategoricalDtype(ANSWERS)  # one dtype for what is compared with answers
+TYPES = {"answer": ANSWER, "expected": ANSWER, "left_side": ANSWER, "repeat_of": "category", "propensity": float}
 
 
 def vote_frame(tables: StudyTables, pairs: pd.DataFrame) -> pd.DataFrame:
     """The store's tables and the `pair_frame` of them -> the vote frame (app/study/votes.py), oldest vote first."""
-    assignments = pd.DataFrame(tables.assignments)
-    assignments["comparison"] = assignments["comparison"].astype("category")
-    assignments["rater"] = assignments["rater"].astype("category")
-    votes = pd.DataFrame(tables.votes).sort_values("vote", kind="stable", ignore_index=True)
-    votes["day"] = votes["day"].astype("category")
-    votes["criterion"] = votes["criterion"].astype("category")
+    assignments = _typed(pd.DataFrame(tables.assignments, dtype=object))
+    votes = _typed(pd.DataFrame(tables.votes, dtype=object).sort_values("vote", kind="stable", ignore_index=True))
     votes["excluded"] = pd.Series(None, votes.index, dtype=object)
     aside = votes["vote"].isin(tables.rules)
     votes.loc[aside, "excluded"] = [tables.rules[vote][0] for vote in votes.loc[aside, "vote"]]
     votes = _spread(votes, assignments, "assignment")
-    return _spread(votes, pairs, "comparison")[list(COLUMNS)].astype(dict.fromkeys(WITH_GAPS, object))
+    return _spread(votes, pairs, "comparison")[list(COLUMNS)]
 
 
 def pair_frame(tables: StudyTables) -> pd.DataFrame:
@@ -86,8 +86,14 @@ def pair_frame(tables: StudyTables) -> pd.DataFrame:
     marks = [f"[deleted {block or key}]" for block, key in zip(pairs["block"], pairs["comparison"])]
     pairs["prompt"] = pairs["prompt_a"].where(pairs["prompt_a"].notna(), pd.Series(marks, dtype=object))
     pairs = pairs[[name for name in COLUMNS if name in pairs]]
-    words = [name for name in pairs if name.removesuffix("_a").removesuffix("_b") in WORDS]
-    return pairs.astype(dict.fromkeys(words, "category"))
+    return _typed(pairs)
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    """Repeated words as categories, which compare and group as numbers."""
+    words = [name for name in table if name.removesuffix("_a").removesuffix("_b") in WORDS]
+    types = dict.fromkeys(words, "category") | TYPES
+    return table.astype({name: kind for name, kind in types.items() if name in table})
 
 
 def _spread(many: pd.DataFrame, few: pd.DataFrame, key: str) -> pd.DataFrame:

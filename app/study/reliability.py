@@ -27,7 +27,7 @@ def unit_counts(votes: pd.DataFrame) -> np.ndarray:
     used = answered(votes, votes["kind"] == "matched")
     pair, criterion = (pd.factorize(used[name])[0] for name in ("comparison", "criterion"))
     unit = np.unique(pair * (criterion.max(initial=0) + 1) + criterion, return_inverse=True)[1]
-    answer = pd.Categorical(used["answer"], categories=list(CATEGORIES)).codes
+    answer = pd.Categorical(used["answer"].astype(object), categories=list(CATEGORIES)).codes
     size = len(CATEGORIES)
     counts = np.bincount(unit * size + answer, minlength=(unit.max(initial=-1) + 1) * size).reshape(-1, size)
     return counts[counts.sum(axis=1) >= 2]
@@ -141,7 +141,8 @@ def self_agreement(votes: pd.DataFrame) -> pd.DataFrame:
     """Share of swapped repeats with the same answer as the first look, a criterion a row."""
     kept = votes[votes["excluded"].isna() & votes["answer"].notna()]
     repeats = kept[kept["repeat_of"].notna()]
-    first = kept[["assignment", "criterion", "answer"]].rename(columns={"assignment": "repeat_of", "answer": "first"})
+    seen = kept[kept["assignment"].isin(repeats["repeat_of"])]
+    first = seen[["assignment", "criterion", "answer"]].rename(columns={"assignment": "repeat_of", "answer": "first"})
     both = repeats.merge(first, on=["repeat_of", "criterion"])
     return _shares(both.assign(hit=both["answer"] == both["first"]), "criterion")
 

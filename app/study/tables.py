@@ -15,7 +15,7 @@ from app.study.coding import Coding
 from app.study.intervals import share_interval
 from app.study.ratings import Rating, effects, predict
 from app.study.stopping import Verdict, review
-from app.study.votes import CRITERIA, FACTORS, answered, level_order, levels, ratable
+from app.study.votes import CRITERIA, FACTORS, answered, level_order, levels, points, ratable
 
 ALL_CONTRASTS = "all contrasts"
 
@@ -27,9 +27,8 @@ def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
     """
     used = ratable(votes, criterion)
     used = used[used["factor"] == factor]
-    score = np.select([used["answer"] == "a", used["answer"] == "b"], [1.0, 0.0], default=0.5)
-    forward = pd.DataFrame({"row": used[f"{factor}_a"], "column": used[f"{factor}_b"], "score": score})
-    both = pd.concat([forward, forward.set_axis(["column", "row", "score"], axis=1).assign(score=1 - score)])
+    forward = pd.DataFrame({"row": used[f"{factor}_a"], "column": used[f"{factor}_b"], "score": points(used)})
+    both = pd.concat([forward, forward.set_axis(["column", "row", "score"], axis=1).assign(score=1 - forward["score"])])
     table = both.groupby(["row", "column"])["score"].agg(wins="sum", n="count").reset_index()
     bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
     return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])
@@ -38,10 +37,9 @@ def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
 def rival_table(votes: pd.DataFrame) -> pd.DataFrame:
     """Rival system x criterion -> share of answers that the study's own picture won (ties half), Wilson interval, n."""
     used = answered(votes, (votes["kind"] == "free") & (votes["factor"] == "system"))
-    score = used["answer"].map({"a": 1.0, "b": 0.0}).fillna(0.5)
     names = used["block"].str.removeprefix("system ")
     table = (
-        used.assign(system=names, score=score)
+        used.assign(system=names, score=points(used))
         .groupby(["system", "criterion"])["score"]
         .agg(wins="sum", n="count")
         .reset_index()

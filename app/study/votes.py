@@ -52,6 +52,11 @@ def outcome(votes: pd.DataFrame) -> np.ndarray:
     return np.select([votes["answer"] == "a", votes["answer"] == "b"], [0, 1], default=2)
 
 
+def points(votes: pd.DataFrame) -> np.ndarray:
+    """(n,) 1 = a won, 0 = b won, a tie half."""
+    return np.array([1.0, 0.0, 0.5])[outcome(votes)]
+
+
 def levels(votes: pd.DataFrame, factors, picture: str) -> pd.DataFrame:
     """(n, factors) the levels of picture "a" or "b"."""
     return votes[[f"{factor}_{picture}" for factor in factors]].set_axis(list(factors), axis=1)
