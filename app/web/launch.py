@@ -61,10 +61,11 @@ def theme() -> gr.themes.Base:
 
 
 def head() -> str:
-    return f"<script>{style('studio.js')}</script><style>{style('nav.css')}</style>"
+    """What stands in every page before its components, whose scripts use it."""
+    return f"<script>{text_of('zoom.js', 'studio.js')}</script><style>{text_of('nav.css')}</style>"
 
 
-def style(*names: str) -> str:
+def text_of(*names: str) -> str:
     return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
 
 
@@ -77,7 +78,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
     ]
     return {
         "theme": theme(),
-        "css": style("studio.css", "results.css"),
+        "css": text_of("studio.css", "results.css"),
         "head": head(),
         "app_kwargs": {
             "routes": [*routes(services), *arena_routes.routes(services), *download.routes(services)],
