@@ -208,6 +208,21 @@ class Handlers:
             raise refuse(error) from error
         return self.controls_of(request)
 
+    def default_controls(self) -> Controls:
+        """The checkpoint's own tuned settings."""
+        tuned = self.services.tuned
+        return self.controls_of(
+            GenerationRequest(
+                prompt="",
+                typed="",
+                width=tuned.width,
+                height=tuned.height,
+                shuffle_window=tuned.shuffle_window,
+                guidance_points=tuned.guidance_points,
+                num_images=tuned.num_images,
+            )
+        )
+
     def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
         """Controls that add up to this request; the switches are on where it needs them."""
         same = rewrite(request.typed, self.services.vocabulary) == request.prompt

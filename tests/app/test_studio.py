@@ -14,7 +14,6 @@ from tiny import write_checkpoint
 
 from app.drawing.record import request_of
 from app.drawing.worker_name import WorkerName
-from app.pages.playground import default_controls
 from app.playground.handlers import Handlers
 from app.request import GenerationRequest
 from app.services import TooMany, build_services
@@ -176,7 +175,7 @@ def test_the_api_draws_and_its_links_are_signed(services, url):
 def test_the_api_leaves_to_the_checkpoint_what_is_left_out(services, url):
     answer = Client(url, verbose=False).predict("a red apple", seed=3, api_name="/generate")
     used = answer["pictures"][0]["settings"]
-    start = default_controls(Handlers(services))
+    start = Handlers(services).default_controls()
     assert (used["width"], used["height"]) == start.size() and used["window"] == start.window
     assert (used["schedule"]["kind"], used["scale"], used["temperature"]) == (
         start.schedule,
