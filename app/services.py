@@ -15,12 +15,12 @@ from typing import Any
 
 from app.drawing.checkpoints import Checkpoints
 from app.drawing.drawing import Drawing, Drive
+from app.drawing.estimate import Estimate, check_trained, estimate, named
 from app.drawing.live import LiveJobs
 from app.drawing.record import request_of
 from app.drawing.worker import Worker
 from app.drawing.worker_name import WorkerName
 from app.drawing.zerogpu import LentGenerator, check_seconds, drawing_seconds
-from app.playground.estimate import Estimate, check_trained, estimate, named
 from app.playground.words import load_vocabulary
 from app.request import GenerationRequest, check_request
 from app.settings import Settings

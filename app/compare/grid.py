@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from app.compare.axes import Axis
-from app.components.stage import seconds_text
+from app.components.amounts import seconds_text
 
 JS_ON_LOAD = """
 let scrolled = [];   /* [left, top] of each sheet, px */

@@ -1,13 +1,10 @@
 """Arena: blind pairs, three questions each. The page only asks; app/arena/arena.py decides."""
 
-from pathlib import Path
-
 import gradio as gr
 
+from app.assets import text_of
 from app.components.heading import heading
 from app.services import Services
-
-ASSETS = Path(__file__).parent.parent / "assets"
 
 
 def build(services: Services) -> gr.Blocks:
@@ -18,9 +15,9 @@ def build(services: Services) -> gr.Blocks:
         arena = gr.HTML(
             "",
             elem_id="arena",
-            html_template=_asset("arena.html"),
-            css_template=_asset("arena.css"),
-            js_on_load=_asset("arena.js"),
+            html_template=text_of("arena.html"),
+            css_template=text_of("arena.css"),
+            js_on_load=text_of("arena.js"),
         )
 
         def arrive(token: str, request: gr.Request):
@@ -32,7 +29,3 @@ def build(services: Services) -> gr.Blocks:
 
         page.load(arrive, token, [token, arena], api_visibility="private", show_progress="hidden", queue=False)
     return page
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")

@@ -7,7 +7,8 @@ import gradio as gr
 from app.pages.playground.inputs import LIMITED, input_updates, limited_updates
 from app.pages.playground.parts import QUIET, SHOW_STAGE_JS, Parts
 from app.playground.controls import CUSTOM_ASPECT, controls_from
-from app.playground.handlers import Handlers, View
+from app.playground.handlers import Handlers
+from app.playground.views import View
 from app.request import format_points
 
 LIGHT = {"queue": False, "trigger_mode": "always_last", **QUIET}

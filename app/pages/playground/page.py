@@ -4,8 +4,6 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.examples import JS_ON_LOAD as EXAMPLES_JS
-from app.components.examples import examples_html
 from app.components.heading import heading
 from app.components.sign_in import sign_in
 from app.components.stage import Stage, stage_html
@@ -13,7 +11,10 @@ from app.pages.playground import describing, running
 from app.pages.playground.inputs import input_panels
 from app.pages.playground.parts import Parts
 from app.playground.controls import CONTROL_NAMES, Controls
-from app.playground.handlers import Handlers, example_stage
+from app.playground.example_cards import JS_ON_LOAD as EXAMPLES_JS
+from app.playground.example_cards import examples_html
+from app.playground.handlers import Handlers
+from app.playground.views import example_stage
 from app.playground.words import EXAMPLE_PROMPTS
 from app.services import Services
 from app.web.api import add_api

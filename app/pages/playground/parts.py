@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from app.playground.handlers import View
+from app.playground.views import View
 
 QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 SHOW_STAGE_JS = """() => {
