@@ -15,8 +15,9 @@ from tiny import write_checkpoint
 from app.drawing.record import request_of
 from app.drawing.worker_name import WorkerName
 from app.playground.handlers import Handlers
+from app.quota import TooMany
 from app.request import GenerationRequest
-from app.services import TooMany, build_services
+from app.services import build_services
 from app.settings import Settings
 from app.ui import build_ui
 from app.web.health import health_report
@@ -146,15 +147,6 @@ def test_refused_starts_cost_no_quota_and_every_picture_counts(services, monkeyp
     for job in (waiting, two):
         services.stop(job.id, job.owner)
         finished(services, job, job.owner)
-
-
-def test_a_grid_spends_the_hourly_quota_of_its_address(services, monkeypatch):
-    monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=3))
-    services.spend_starts("198.51.100.1", 3)
-    for address, count, text in (("198.51.100.1", 1, "try again in"), ("198.51.100.2", 4, "ask for fewer")):
-        with pytest.raises(TooMany, match=text):
-            services.spend_starts(address, count)
-    services.spend_starts("198.51.100.2", 3)
 
 
 @pytest.mark.parametrize("forged", [7, ["x"], {"a": 1}, "", "x" * 1000, None])
