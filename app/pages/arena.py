@@ -4,13 +4,14 @@ import gradio as gr
 
 from app.assets import text_of
 from app.components.heading import heading
+from app.components.visitor import visitor_token
 from app.services import Services
 
 
 def build(services: Services) -> gr.Blocks:
     """The page. Its component talks to the plain routes of app/arena/routes.py, not to Gradio's queue."""
     with gr.Blocks(title="Arena") as page:
-        token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        token = visitor_token(services)
         heading("Arena")
         arena = gr.HTML(
             "",

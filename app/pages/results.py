@@ -7,6 +7,7 @@ import gradio as gr
 
 from app.components.heading import heading
 from app.components.plotly_html import PlotlyFigure
+from app.components.visitor import visitor_token
 from app.results import pictures as behind
 from app.results import view as results_view
 from app.results.figures import FIGURES, SECTION_OF, SECTIONS
@@ -15,8 +16,8 @@ from app.results.view import ALL_CRITERIA, COSTS, View, Wish
 from app.services import Services
 from app.studies import cache as study_cache
 from app.studies import panel as study_panel
+from app.visit import PRIVATE
 
-PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 HINT = '<p class="fine">Click a mark to see the pictures behind it.</p>'
 
 
@@ -52,7 +53,7 @@ class Panels:
 def build(services: Services) -> gr.Blocks:
     """One filter bar drives everything below it; the link that it shows restores the view."""
     with gr.Blocks(title="Results · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
-        token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        token = visitor_token(services)
         heading("Results")
         filters = filter_bar()
         panels = build_panels()

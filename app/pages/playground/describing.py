@@ -5,13 +5,14 @@ from typing import Any
 import gradio as gr
 
 from app.pages.playground.inputs import LIMITED, input_updates, limited_updates
-from app.pages.playground.parts import QUIET, SHOW_STAGE_JS, Parts
+from app.pages.playground.parts import SHOW_STAGE_JS, Parts
 from app.playground.controls import CUSTOM_ASPECT, controls_from
 from app.playground.handlers import Handlers
 from app.playground.views import View
 from app.request import format_points
+from app.visit import PRIVATE
 
-LIGHT = {"queue": False, "trigger_mode": "always_last", **QUIET}
+LIGHT = {"queue": False, "trigger_mode": "always_last", **PRIVATE}
 WATCHED = (
     "aspect",
     "resolution",
@@ -103,7 +104,7 @@ def wire_examples(handlers: Handlers, parts: Parts) -> Any:
         controls, stage = handlers.example(getattr(event, "index", None))
         return {**input_updates(handlers, parts, controls), **parts.show(View(stage, busy=False))}
 
-    chosen = parts.examples.choose(choose, None, [*parts.controls, *parts.canvas], queue=False, **QUIET)
+    chosen = parts.examples.choose(choose, None, [*parts.controls, *parts.canvas], queue=False, **PRIVATE)
     chosen.success(None, js=SHOW_STAGE_JS)
     return chosen
 
@@ -124,7 +125,7 @@ def wire_limits(handlers: Handlers, parts: Parts) -> list[Any]:
         return limited_updates(handlers, parts, handlers.settle(controls_from(values), "window"))
 
     # queued, as Gradio tells nobody anything else: what followed is said in a message
-    told = {"concurrency_limit": None, "trigger_mode": "always_last", **QUIET}
+    told = {"concurrency_limit": None, "trigger_mode": "always_last", **PRIVATE}
     moves = (("resolution", "input"), ("aspect", "input"), ("window", "change"))
     followed = [
         getattr(parts.inputs[name], event)(following(name), parts.controls, limited, **told) for name, event in moves

@@ -7,6 +7,7 @@ import gradio as gr
 from app.components.heading import heading
 from app.components.sign_in import sign_in
 from app.components.stage import Stage, stage_html
+from app.components.visitor import visitor_token
 from app.pages.playground import describing, running
 from app.pages.playground.inputs import input_panels
 from app.pages.playground.parts import Parts
@@ -25,7 +26,7 @@ def build(services: Services) -> gr.Blocks:
     start = handlers.default_controls()
     with gr.Blocks(title="Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
         made: dict[str, Any] = {
-            "token": gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key),
+            "token": visitor_token(services),
             **{name: gr.State(None) for name in ("owner", "job", "generation")},
         }
         if services.problem:

@@ -7,7 +7,6 @@ import gradio as gr
 
 from app.playground.views import View
 
-QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 SHOW_STAGE_JS = """() => {
   const stage = document.getElementById('stage'), still = matchMedia('(prefers-reduced-motion: reduce)').matches;
   if (stage.getBoundingClientRect().top > innerHeight / 2) stage.scrollIntoView({behavior: still ? 'auto' : 'smooth'});

@@ -7,9 +7,10 @@ from typing import Any
 import gradio as gr
 
 from app.pages.playground.inputs import input_updates
-from app.pages.playground.parts import QUIET, SHOW_STAGE_JS, Parts
+from app.pages.playground.parts import SHOW_STAGE_JS, Parts
 from app.playground.controls import controls_from
 from app.playground.handlers import Handlers
+from app.visit import PRIVATE
 
 
 def wire(handlers: Handlers, page: gr.Blocks, parts: Parts, describe: dict[str, Any]) -> None:
@@ -19,14 +20,14 @@ def wire(handlers: Handlers, page: gr.Blocks, parts: Parts, describe: dict[str, 
         "inputs": [parts.job, parts.owner],
         "outputs": parts.canvas,
         "concurrency_limit": None,
-        **QUIET,
+        **PRIVATE,
     }
     for event in wire_starts(handlers, parts):
         event.success(None, js=SHOW_STAGE_JS)
         event.success(**following).then(**describe)  # the expected time is measured anew with every picture
-    parts.stop.click(handlers.stop, [parts.job, parts.token], None, queue=False, **QUIET)
+    parts.stop.click(handlers.stop, [parts.job, parts.token], None, queue=False, **PRIVATE)
     found = [parts.token, parts.owner, parts.job, *parts.controls, *parts.canvas]
-    arrived = page.load(arriving(handlers, parts), parts.token, found, **QUIET)
+    arrived = page.load(arriving(handlers, parts), parts.token, found, **PRIVATE)
     arrived.then(**describe).then(**following)
 
 
@@ -43,9 +44,9 @@ def wire_starts(handlers: Handlers, parts: Parts) -> list[Any]:
 
     asked = [parts.go.click, parts.inputs["prompt"].submit]
     return [
-        gr.on(asked, start, [*parts.controls, parts.token], [parts.job, parts.owner, parts.inputs["seed"]], **QUIET),
-        parts.replay.click(replay, [parts.generation, parts.token], [parts.job, parts.owner], **QUIET),
-        parts.resume.click(handlers.resume, [parts.job, parts.token], parts.job, **QUIET),
+        gr.on(asked, start, [*parts.controls, parts.token], [parts.job, parts.owner, parts.inputs["seed"]], **PRIVATE),
+        parts.replay.click(replay, [parts.generation, parts.token], [parts.job, parts.owner], **PRIVATE),
+        parts.resume.click(handlers.resume, [parts.job, parts.token], parts.job, **PRIVATE),
     ]
 
 
