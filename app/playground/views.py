@@ -1,4 +1,4 @@
-"""What the page shows of a job, of an example and of what became of them. Records -> safe HTML."""
+"""What the page shows of a job that is not done, of one that is drawn now, and of an example. Records -> safe HTML."""
 
 from dataclasses import dataclass
 
