@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from html import escape
 
-from app.components.stage import CODE_PX, seconds_text
-from app.playground.estimate import range_text, squares_first
+from app.components.amounts import seconds_text
+from app.components.stage import CODE_PX
+from app.drawing.estimate import range_text, squares_first
 from app.services import Services
 from app.web.health import health_report
 

@@ -6,22 +6,22 @@ import platform
 import secrets
 import threading
 import time
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from app.drawing.checkpoints import Checkpoints
 from app.drawing.drawing import Drawing, Drive
+from app.drawing.estimate import Estimate, check_trained, estimate, named
 from app.drawing.live import LiveJobs
 from app.drawing.record import request_of
 from app.drawing.worker import Worker
 from app.drawing.worker_name import WorkerName
 from app.drawing.zerogpu import LentGenerator, check_seconds, drawing_seconds
-from app.playground.estimate import Estimate, check_trained, estimate, named
 from app.playground.words import load_vocabulary
+from app.quota import HourlyQuota
 from app.request import GenerationRequest, check_request
 from app.settings import Settings
 from app.web.deployment import lacks, settle_journal
@@ -36,15 +36,10 @@ log = logging.getLogger(__name__)
 
 PERSON_PRIORITY = 10  # a person who waits goes before a grid
 GRID_PRIORITY = 0
-TRACKED_ADDRESSES = 10_000
 SILENT_SECONDS = 60  # without a sign of life, after which a running job's worker counts as gone
 MAX_ATTEMPTS = 2
 NO_WEIGHTS = "the weights could not be loaded; the log has the reason"  # which names folders, and visitors read this
 UNFOLLOWED_SECONDS = 60  # where only a visitor's request draws, a job that none took so long is abandoned
-
-
-class TooMany(ValueError):
-    """A quota is used up; the text says which and for how long."""
 
 
 class Services:
@@ -80,8 +75,7 @@ class Services:
         self.worker: Worker | None = None
         self.housekeeping: Housekeeping | None = None
         self.name: WorkerName | None = None
-        self._starts: dict[str, deque[float]] = defaultdict(deque)
-        self._starts_lock = threading.Lock()
+        self._quota = HourlyQuota()
 
     def start(self) -> "Services":
         """Take up what an earlier process left, and begin to work."""
@@ -198,34 +192,9 @@ class Services:
             self.worker.wake()
         return job
 
-    @contextmanager
-    def spending(self, address: str | None, count: int) -> Iterator[None]:
-        """Pictures out of the hourly quota of an address, given back where the block refuses them."""
-        if address is None:
-            yield
-            return
-        self.spend_starts(address, count)
-        try:
-            yield
-        except Exception:
-            with self._starts_lock:
-                for _ in range(min(count, len(self._starts[address]))):
-                    self._starts[address].pop()
-            raise
-
-    def spend_starts(self, address: str, count: int) -> None:
-        """TooMany where an address has started its hour's pictures, whatever names its visitors take."""
-        now, allowed = time.monotonic(), self.settings.max_starts_per_hour
-        with self._starts_lock:
-            if len(self._starts) > TRACKED_ADDRESSES:
-                self._starts = defaultdict(deque, {a: s for a, s in self._starts.items() if s and now - s[-1] <= 3600})
-            starts = self._starts[address]
-            while starts and now - starts[0] > 3600:
-                starts.popleft()
-            if len(starts) + count > allowed:
-                wait = f"try again in {int((3600 - (now - starts[0])) / 60) + 1} minutes" if starts else "ask for fewer"
-                raise TooMany(f"{allowed} pictures an hour are allowed here; {wait}")
-            starts.extend([now] * count)
+    def spending(self, address: str | None, count: int) -> AbstractContextManager[None]:
+        """Pictures out of the hourly quota of an address, given back where the block refuses them. Raises TooMany."""
+        return self._quota.spending(address, count, self.settings.max_starts_per_hour)
 
     def replay(self, generation_id: str, owner: str, *, address: str | None = None) -> Job:
         """Draw an own or published picture again, by the same weights and in the same batch, to see whether the tokens are

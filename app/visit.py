@@ -1,9 +1,10 @@
-"""What the handlers of every page share: a refusal in words, the address behind a request, when to stop following a job."""
+"""What every page shares with its handlers: private events, a refusal in words, the address behind a request, when a job has ended."""
 
 from html import escape
 
 import gradio as gr
 
+PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # an event that no API offers and no spinner covers
 ENDED = ("done", "failed", "cancelled", "interrupted")  # of a job: nothing more comes unless somebody asks for it
 
 

@@ -37,51 +37,28 @@
     }
   });
 
-  function zoom(image) {
+  function zoom(image) {   // in the whole window, until a click beside it
     const dialog = document.createElement('dialog');
     dialog.className = 'zoom';
+    dialog.tabIndex = -1;   // or a click on the picture would take the keys away
     dialog.setAttribute('aria-label', image.alt);
     const picture = new Image();
     picture.alt = image.alt;
+    picture.draggable = false;
+    const frame = document.createElement('div');
+    frame.className = 'zoom-frame';
+    frame.append(picture);
     const close = document.createElement('button');
     close.textContent = '×';
     close.setAttribute('aria-label', 'Close');
-    dialog.append(picture, close);
+    dialog.append(frame, close);
     document.body.append(dialog);
-    let scale = 1, x = 0, y = 0;
-    const place = () => {
-      picture.style.transform = `translate(${x}px, ${y}px) scale(${scale})`;
-      picture.style.imageRendering = scale > 2 ? 'pixelated' : 'auto';
-    };
-    const fit = picture.onload = () => {
-      scale = Math.min(innerWidth / picture.naturalWidth, innerHeight / picture.naturalHeight) * .96;
-      x = (innerWidth - picture.naturalWidth * scale) / 2;
-      y = (innerHeight - picture.naturalHeight * scale) / 2;
-      place();
-    };
+    const view = zoomable(dialog, { frames: '.zoom-frame', changed: (scale) => {
+      picture.style.imageRendering = scale * picture.offsetWidth > 2 * picture.naturalWidth ? 'pixelated' : 'auto';
+    } });
+    picture.onload = () => { frame.style.setProperty('--aspect', picture.naturalWidth / picture.naturalHeight); view.reset(); };
     picture.src = image.src;
-    const by = (factor, cx, cy) => {
-      const next = Math.min(Math.max(scale * factor, .1), 24);
-      x = cx - (cx - x) * next / scale; y = cy - (cy - y) * next / scale; scale = next; place();
-    };
-    dialog.addEventListener('wheel', (event) => { event.preventDefault(); by(Math.exp(-event.deltaY / 400), event.clientX, event.clientY); }, { passive: false });
-    dialog.addEventListener('keydown', (event) => {
-      if (event.key === '+' || event.key === '=') by(1.25, innerWidth / 2, innerHeight / 2);
-      if (event.key === '-') by(.8, innerWidth / 2, innerHeight / 2);
-      if (event.key === '0') fit();
-      const step = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-      if (step) { event.preventDefault(); x += step[0] * innerWidth / 10; y += step[1] * innerHeight / 10; place(); }
-    });
-    picture.addEventListener('pointerdown', (event) => {
-      event.preventDefault();
-      picture.setPointerCapture(event.pointerId);
-      const from = [event.clientX - x, event.clientY - y];
-      picture.onpointermove = (move) => { x = move.clientX - from[0]; y = move.clientY - from[1]; place(); };
-      picture.onpointerup = picture.onpointercancel = () => { picture.onpointermove = null; };
-    });
-    picture.addEventListener('dblclick', (event) => by(2, event.clientX, event.clientY));
-    close.onclick = () => dialog.close();
-    dialog.addEventListener('click', (event) => { if (event.target === dialog) dialog.close(); });
+    dialog.addEventListener('click', (event) => { if (event.target !== picture) dialog.close(); });
     dialog.onclose = () => dialog.remove();
     dialog.showModal();
   }

@@ -5,61 +5,23 @@ from dataclasses import dataclass
 from html import escape
 
 from app.compare.axes import Axis
-from app.components.stage import seconds_text
+from app.components.amounts import seconds_text
 
 JS_ON_LOAD = """
-const state = {zoom: 1, x: 0, y: 0, scroll: []};
-const sheet = () => element.querySelector('.sheet-area');
-const place = () => {
-  const area = sheet(); if (!area) return;
-  if (state.zoom === 1) state.x = state.y = 0;
-  const limit = v => Math.min(Math.max(v, -(state.zoom - 1) * 100), 0);
-  state.x = limit(state.x); state.y = limit(state.y);
-  area.style.setProperty('--zoom', state.zoom); area.style.setProperty('--x', state.x + '%'); area.style.setProperty('--y', state.y + '%');
-  area.classList.toggle('zoomed', state.zoom > 1);
-  const range = element.querySelector('.sheet-zoom'); if (range) range.value = state.zoom;
-  if (state.zoom > 1.5) area.querySelectorAll('img[data-full]').forEach(i => { i.src = i.dataset.full; i.removeAttribute('data-full'); });
+let scrolled = [];   /* [left, top] of each sheet, px */
+const sheets = () => [...element.querySelectorAll('.sheet-scroll')];
+const tell = scale => {
+  const range = element.querySelector('.sheet-zoom'); if (range) range.value = scale;
+  if (scale > 1.5) element.querySelectorAll('img[data-full]').forEach(i => { i.src = i.dataset.full; i.removeAttribute('data-full'); });
 };
-const zoom = (next, fx, fy) => {   /* fx, fy: the fraction of the cell that stays where it is */
-  next = Math.min(Math.max(next, 1), 12);
-  state.x = fx * 100 - (fx * 100 - state.x) * next / state.zoom;
-  state.y = fy * 100 - (fy * 100 - state.y) * next / state.zoom;
-  state.zoom = next; place();
-};
-const fraction = (e, view) => { const r = view.getBoundingClientRect(); return [(e.clientX - r.left) / r.width, (e.clientY - r.top) / r.height]; };
-let dragged = false;
-element.addEventListener('input', e => { if (e.target.matches('.sheet-zoom')) zoom(Number(e.target.value), .5, .5); });
-element.addEventListener('wheel', e => {
-  const view = e.target.closest('.cell-view');
-  if (!view || !(e.ctrlKey || e.metaKey || state.zoom > 1)) return;
-  e.preventDefault(); zoom(state.zoom * Math.exp(-e.deltaY / 400), ...fraction(e, view));
-}, {passive: false});
-element.addEventListener('pointerdown', e => {
-  const view = e.target.closest('.cell-view'); dragged = false;
-  if (!view || state.zoom === 1) return;
-  e.preventDefault();
-  const r = view.getBoundingClientRect(), from = [e.clientX, e.clientY, state.x, state.y];
-  const move = m => {
-    if (Math.hypot(m.clientX - from[0], m.clientY - from[1]) > 4) dragged = true;
-    state.x = from[2] + (m.clientX - from[0]) / r.width * 100; state.y = from[3] + (m.clientY - from[1]) / r.height * 100; place();
-  };
-  const end = () => { removeEventListener('pointermove', move); removeEventListener('pointerup', end); removeEventListener('pointercancel', end); };
-  addEventListener('pointermove', move); addEventListener('pointerup', end); addEventListener('pointercancel', end);
-});
+const view = zoomable(element, {frames: '.cell-view', most: 12, inPage: true, changed: tell});
+element.addEventListener('input', e => { if (e.target.matches('.sheet-zoom')) view.to(Number(e.target.value)); });
 element.addEventListener('click', e => {
   const cell = e.target.closest('.cell[data-id]');
-  if (cell && !dragged) trigger('pick', {id: cell.dataset.id});
-  dragged = false;
+  if (cell && e.detail < 2) trigger('pick', {id: cell.dataset.id});   /* the second of a double click zooms */
 });
-element.addEventListener('keydown', e => {
-  if (e.target.closest('.sheet-tools') || e.ctrlKey || e.metaKey || e.altKey) return;
-  const factor = {'+': 1.25, '=': 1.25, '-': .8, '0': 1 / state.zoom}[e.key];
-  const step = {ArrowLeft: [10, 0], ArrowRight: [-10, 0], ArrowUp: [0, 10], ArrowDown: [0, -10]}[e.key];
-  if (factor) { e.preventDefault(); zoom(state.zoom * factor, .5, .5); }
-  if (step && state.zoom > 1) { e.preventDefault(); state.x += step[0]; state.y += step[1]; place(); }
-});
-element.addEventListener('scroll', e => { if (e.target.matches?.('.sheet-scroll')) state.scroll = [...element.querySelectorAll('.sheet-scroll')].map(s => [s.scrollLeft, s.scrollTop]); }, true);
-watch('value', () => { place(); element.querySelectorAll('.sheet-scroll').forEach((s, i) => { if (state.scroll[i]) s.scrollTo(...state.scroll[i]); }); });
+element.addEventListener('scroll', e => { if (e.target.matches?.('.sheet-scroll')) scrolled = sheets().map(s => [s.scrollLeft, s.scrollTop]); }, true);
+watch('value', () => { tell(view.scale); sheets().forEach((s, i) => { if (scrolled[i]) s.scrollTo(...scrolled[i]); }); });
 """
 
 CSS = """
@@ -75,9 +37,8 @@ CSS = """
 .sheet td { padding: 5px; vertical-align: top; }
 .cell { display: block; width: clamp(118px, 15vw, 230px); padding: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; overflow: hidden; text-align: left; background: var(--background-fill-secondary); color: var(--body-text-color); font-weight: 400; position: relative; cursor: pointer; }
 .cell:focus-visible { outline: 3px solid var(--color-accent); } .cell.picked { outline: 3px solid var(--color-accent); }
-.cell-view { display: block; aspect-ratio: var(--aspect, 1); overflow: hidden; touch-action: pan-x pan-y; } .zoomed .cell-view { touch-action: none; cursor: grab; }
-.cell-view img { width: 100%; height: 100%; margin: 0; display: block; transform-origin: 0 0; transform: translate(var(--x, 0), var(--y, 0)) scale(var(--zoom, 1)); }
-.zoomed .cell-view img { image-rendering: pixelated; }
+.cell-view { display: block; aspect-ratio: var(--aspect, 1); overflow: hidden; }
+.cell-view img { width: 100%; height: 100%; margin: 0; display: block; }
 .cell small { display: block; padding: 3px 8px; font-size: 11.5px; color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
 .cell .won { color: var(--body-text-color); } .cell .won i { display: block; height: 4px; margin-top: 2px; border-radius: 3px; background: var(--border-color-primary); position: relative; }
 .cell .won i b { position: absolute; top: 0; bottom: 0; border-radius: 3px; background: var(--color-accent); opacity: .55; }

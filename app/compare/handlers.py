@@ -22,9 +22,9 @@ from app.compare.plan import (
     stop,
 )
 from app.compare.rating import queue_pair, resume_rating, stop_rating, win_shares
+from app.components.amounts import cost_text
 from app.components.compare_slider import Side, compare_html
 from app.gallery_handlers import side_label
-from app.playground.estimate import cost_text
 from app.request import GenerationRequest
 from app.results import view as results_view
 from app.services import Services

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app.compare.axes import Axis, Cell, Crossing, crossing_from
-from app.playground.estimate import Estimate
+from app.drawing.estimate import Estimate
 from app.services import Services
 from app.study.votes import CRITERIA
 from storage.errors import NotFound, WrongState

@@ -15,6 +15,15 @@ element.addEventListener('click', e => {
   if (card) trigger('pick', {id: card.dataset.id});
 });
 """
+MARK_JS = """(picked) => {
+  document.querySelectorAll('.card[data-id]').forEach(card => {
+    const at = picked.indexOf(card.dataset.id);
+    card.classList.toggle('picked', at >= 0);
+    card.setAttribute('aria-pressed', at >= 0);
+    card.querySelector('.side')?.remove();
+    if (at >= 0) card.insertAdjacentHTML('afterbegin', `<span class="side">${'AB'[at]}</span>`);
+  });
+}"""  # the browser marks what is picked by itself, as what shows the cards is not sent again
 
 
 def picks(value: Any) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from app.components.stage import seconds_text
+from app.components.amounts import seconds_text
 from app.services import Services
 from storage.records import Generation
 

@@ -112,17 +112,3 @@ def data_uri(jpeg: bytes) -> str:
 
 def shape_of(request: GenerationRequest) -> dict[str, int]:
     return {"width": request.width, "height": request.height, "window": request.shuffle_window}
-
-
-def seconds_text(seconds: float | None) -> str:
-    """ "0.8 s", "42 s", "3 min 20 s", "5 h 12 min", "3 days 4 h"."""
-    if seconds is None:
-        return "unknown time"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes, hours, days = (int(seconds // unit) for unit in (60, 3600, 86400))
-    if not hours:
-        return f"{minutes} min {int(seconds % 60)} s"
-    return f"{days} days {hours % 24} h" if days > 1 else f"{hours} h {minutes % 60} min"

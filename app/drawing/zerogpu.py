@@ -13,7 +13,7 @@ from typing import Any
 import gradio as gr
 
 from app.drawing.drawing import Refused
-from app.playground.estimate import alike
+from app.drawing.estimate import alike
 from model.pipeline import Event, TokenShufflePipeline
 from storage.store import Store
 

@@ -1,1 +1,1 @@
-"""One file a page; each has `build(services) -> gr.Blocks` and `app/ui.py` composes them."""
+"""One file a page, or a folder where it is large; each has `build(services) -> gr.Blocks` and `app/ui.py` composes them."""

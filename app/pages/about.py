@@ -5,13 +5,14 @@ import gradio as gr
 from app import about
 from app.components.heading import heading
 from app.components.sign_in import sign_in
+from app.components.visitor import visitor_token
 from app.services import Services
-from app.visit import refuse
+from app.visit import PRIVATE, refuse
 
 
 def build(services: Services) -> gr.Blocks:
     with gr.Blocks(title="About · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
-        token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        token = visitor_token(services)
         with gr.Column(elem_id="about"):
             heading("About")
             gr.HTML(about.method_html() + about.checkpoint_html(services) + about.privacy_html(services))
@@ -26,15 +27,14 @@ def build(services: Services) -> gr.Blocks:
             gr.HTML(about.api_html())
             server = gr.HTML(elem_id="server")
             gr.HTML(about.credits_html())
-        quiet = {"show_progress": "hidden", "api_visibility": "private"}
 
         def forget_all(wanted: bool, visitor: str, request: gr.Request) -> bool:
             gr.Success(delete_everything(services, services.identity.owner(request, visitor), wanted))
             return False
 
-        sure.change(lambda on: gr.update(interactive=on), sure, forget, queue=False, **quiet)
-        forget.click(forget_all, [sure, token], sure, **quiet)  # queued: a message to the visitor needs the queue
-        page.load(lambda: about.server_html(services), None, server, queue=False, **quiet)
+        sure.change(lambda on: gr.update(interactive=on), sure, forget, queue=False, **PRIVATE)
+        forget.click(forget_all, [sure, token], sure, **PRIVATE)  # queued: a message to the visitor needs the queue
+        page.load(lambda: about.server_html(services), None, server, queue=False, **PRIVATE)
     return page
 
 

@@ -1,26 +1,24 @@
 """Arena: blind pairs, three questions each. The page only asks; app/arena/arena.py decides."""
 
-from pathlib import Path
-
 import gradio as gr
 
+from app.assets import text_of
 from app.components.heading import heading
+from app.components.visitor import visitor_token
 from app.services import Services
-
-ASSETS = Path(__file__).parent.parent / "assets"
 
 
 def build(services: Services) -> gr.Blocks:
     """The page. Its component talks to the plain routes of app/arena/routes.py, not to Gradio's queue."""
     with gr.Blocks(title="Arena") as page:
-        token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        token = visitor_token(services)
         heading("Arena")
         arena = gr.HTML(
             "",
             elem_id="arena",
-            html_template=_asset("arena.html"),
-            css_template=_asset("arena.css"),
-            js_on_load=_asset("arena.js"),
+            html_template=text_of("arena.html"),
+            css_template=text_of("arena.css"),
+            js_on_load=text_of("arena.js"),
         )
 
         def arrive(token: str, request: gr.Request):
@@ -32,7 +30,3 @@ def build(services: Services) -> gr.Blocks:
 
         page.load(arrive, token, [token, arena], api_visibility="private", show_progress="hidden", queue=False)
     return page
-
-
-def _asset(name: str) -> str:
-    return (ASSETS / name).read_text(encoding="utf-8")

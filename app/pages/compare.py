@@ -7,32 +7,23 @@ import gradio as gr
 from app.compare.axes import AXES, EXAMPLES
 from app.compare.grid import CSS, JS_ON_LOAD
 from app.compare.handlers import ACTIONS, CRITERIA, NO_AXIS, RATE_TEXT, CompareHandlers, View, Wish
-from app.components.cards import picks, toggled
+from app.components.cards import MARK_JS, picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
 from app.components.heading import heading
+from app.components.visitor import visitor_token
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.playground.words import EXAMPLE_PROMPTS
 from app.services import Services
-from app.visit import address_of
+from app.visit import PRIVATE, address_of
 from model import SCHEDULES
 
-PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 TICK_SECONDS = 2
-MARK_JS = """(picked) => {
-  document.querySelectorAll('#sheet .cell[data-id]').forEach(cell => {
-    const at = picked.indexOf(cell.dataset.id);
-    cell.classList.toggle('picked', at >= 0);
-    cell.setAttribute('aria-pressed', at >= 0);
-    cell.querySelector('.side')?.remove();
-    if (at >= 0) cell.insertAdjacentHTML('afterbegin', `<span class="side">${'AB'[at]}</span>`);
-  });
-}"""
 
 
 def build(services: Services) -> gr.Blocks:
     handlers = CompareHandlers(services)
     with gr.Blocks(title="Compare · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
-        token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
+        token = visitor_token(services)
         owner, grid, shown = gr.State(None), gr.State(None), gr.State("")
         picked = gr.JSON([], visible="hidden", elem_id="picked-cells")
         timer = gr.Timer(TICK_SECONDS, active=False)
@@ -71,13 +62,22 @@ def build(services: Services) -> gr.Blocks:
 
 def input_panel(services: Services) -> list[Any]:
     """In the order of `Wish`."""
+    shared = shared_inputs(services)
+    with gr.Row():
+        axes = [
+            part
+            for title, name in (("Rows", "window"), ("Columns", "scale"), ("Sheets", NO_AXIS))
+            for part in axis_inputs(services, title, name)
+        ]
+    untrained = gr.Checkbox(
+        False, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="grid-untrained", interactive=True
+    )
+    return [*shared, *axes, untrained]
+
+
+def shared_inputs(services: Services) -> list[Any]:
+    """What all cells have in common, unless an axis varies it."""
     tuned = services.tuned
-    windows = sorted(services.pipeline.config.shuffle_windows) if services.pipeline is not None else [1, 2, 4]
-    trained = [
-        s
-        for s in windows
-        if services.pipeline is not None and services.pipeline.is_trained(tuned.width, tuned.height, s)
-    ]
     prompt = gr.Textbox(
         EXAMPLE_PROMPTS[0],
         label="Prompt",
@@ -89,54 +89,54 @@ def input_panel(services: Services) -> list[Any]:
         resolution = gr.Number(
             tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100
         )
-        window = gr.Dropdown(windows, value=tuned.shuffle_window, label="Window", min_width=90)
+        window = gr.Dropdown(windows_of(services), value=tuned.shuffle_window, label="Window", min_width=90)
         schedule = gr.Dropdown(
             [s for s in SCHEDULES if s != "custom"], value=tuned.guidance_schedule, label="Schedule", min_width=160
         )
         scale = gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90)
         temperature = gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90)
         seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)
-    axes = []
-    with gr.Row():
-        for title, name in (("Rows", "window"), ("Columns", "scale"), ("Sheets", NO_AXIS)):
-            with gr.Column(min_width=260):
-                with gr.Group():
-                    choices = [each for each in AXES if each != "checkpoint" or services.checkpoints.further]
-                    axis = gr.Dropdown(
-                        choices if title != "Sheets" else [NO_AXIS, *choices],
-                        value=name,
-                        label=title,
-                        elem_id=f"axis-{title.lower()}",
-                    )
-                    levels = gr.Textbox(
-                        start_levels(name, trained or windows, tuned.guidance_scale),
-                        label="Levels",
-                        lines=1,
-                        max_lines=5,
-                        elem_id=f"levels-{title.lower()}",
-                        info=hint(services, name),
-                        max_length=4000,
-                    )
-                axis.change(  # leaving a dropdown with the keyboard is input too
-                    lambda chosen: gr.update(value="", info=hint(services, chosen)),
-                    axis,
-                    levels,
-                    **PRIVATE,
-                    queue=False,
-                )
-                axes += [axis, levels]
-    untrained = gr.Checkbox(
-        False, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="grid-untrained", interactive=True
-    )
-    return [prompt, resolution, window, schedule, scale, temperature, seed, *axes, untrained]
+    return [prompt, resolution, window, schedule, scale, temperature, seed]
 
 
-def start_levels(name: str, windows: list[int], scale: float) -> str:
+def axis_inputs(services: Services, title: str, name: str) -> tuple[gr.Dropdown, gr.Textbox]:
+    """What varies along rows, columns or sheets, and its levels. name: the axis at the start."""
+    choices = [each for each in AXES if each != "checkpoint" or services.checkpoints.further]
+    with gr.Column(min_width=260):
+        with gr.Group():
+            axis = gr.Dropdown(
+                choices if title != "Sheets" else [NO_AXIS, *choices],
+                value=name,
+                label=title,
+                elem_id=f"axis-{title.lower()}",
+            )
+            levels = gr.Textbox(
+                start_levels(services, name),
+                label="Levels",
+                lines=1,
+                max_lines=5,
+                elem_id=f"levels-{title.lower()}",
+                info=hint(services, name),
+                max_length=4000,
+            )
+        axis.change(  # leaving a dropdown with the keyboard is input too
+            lambda chosen: gr.update(value="", info=hint(services, chosen)), axis, levels, **PRIVATE, queue=False
+        )
+    return axis, levels
+
+
+def windows_of(services: Services) -> list[int]:
+    return sorted(services.pipeline.config.shuffle_windows) if services.pipeline is not None else [1, 2, 4]
+
+
+def start_levels(services: Services, name: str) -> str:
     """Around what the checkpoint was trained and tuned for."""
+    tuned, pipeline, windows = services.tuned, services.pipeline, windows_of(services)
     if name == "window":
-        return ", ".join(str(window) for window in windows)
+        trained = [s for s in windows if pipeline is not None and pipeline.is_trained(tuned.width, tuned.height, s)]
+        return ", ".join(str(window) for window in trained or windows)
     if name == "scale":
-        return f"1, {scale:g}, {2 * scale:g}"
+        return f"1, {tuned.guidance_scale:g}, {2 * tuned.guidance_scale:g}"
     return "" if name == NO_AXIS else EXAMPLES[name]
 
 
@@ -237,9 +237,7 @@ def wire(
     criterion.input(**reshow)
     timer.tick(tick, [grid, owner, criterion, picked, shown], outputs, **PRIVATE)
     sheet.pick(pick, picked, picked, **PRIVATE)
-    picked.change(compare, [picked, owner], [slider, queueing], **PRIVATE).then(
-        lambda chosen: None, picked, None, js=MARK_JS, **PRIVATE
-    )
+    picked.change(compare, [picked, owner], [slider, queueing], **PRIVATE).then(None, picked, None, js=MARK_JS)
     rate.click(send, [grid, owner, picked], None, **PRIVATE).success(**reshow)
 
 

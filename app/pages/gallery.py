@@ -1,27 +1,60 @@
 """The gallery: everything that was drawn, newest first; filters, comparison of two, publishing, deleting."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from app.components.cards import JS_ON_LOAD as CARDS_JS
-from app.components.cards import picks, toggled
+from app.components.cards import MARK_JS, picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as COMPARE_JS
 from app.components.heading import heading
+from app.components.visitor import visitor_token
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
 from app.services import Services
+from app.visit import PRIVATE
 
-PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
+FOCUS_JS = "() => document.getElementById('%s')?.focus()"  # the button that was pressed is gone
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The page's components by name."""
+
+    wishes: list[Any]  # in the order of `Wish`
+    # what the page remembers: the browser's mark, who looks, where the list goes on, what is picked, what buttons act on
+    token: gr.BrowserState
+    viewer: gr.State
+    cursor: gr.State
+    picked: gr.JSON
+    current: gr.State
+    cards: gr.HTML
+    older: gr.Button
+    newest: gr.Button
+    compare: gr.HTML
+    details: gr.HTML
+    buttons: dict[str, Any]
+
+    @property
+    def listing(self) -> list[Any]:
+        """What `listed` sets."""
+        return [self.cards, self.cursor, self.older, self.newest]
+
+    @property
+    def shown(self) -> list[Any]:
+        """What `shown_values` sets."""
+        return [self.compare, self.details, self.current, *self.buttons.values()]
 
 
 def build(services: Services) -> gr.Blocks:
     handlers = GalleryHandlers(services)
     with gr.Blocks(title="Gallery · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
-        token = gr.BrowserState("", storage_key="studio-visitor", secret=services.identity.browser_key)
-        viewer, cursor, current = gr.State(None), gr.State(None), gr.State(None)
-        picked = gr.JSON(
-            [], visible="hidden", elem_id="picked"
-        )  # ids as the browser knows them; each is checked when used
+        remembered = {
+            "token": visitor_token(services),
+            # ids as the browser knows them; each is checked when used
+            "picked": gr.JSON([], visible="hidden", elem_id="picked"),
+            **{name: gr.State(None) for name in ("viewer", "cursor", "current")},
+        }
         heading("Gallery")
         wishes = filter_bar()
         with gr.Row(equal_height=False, elem_id="gallery"):
@@ -34,17 +67,21 @@ def build(services: Services) -> gr.Blocks:
                 buttons = action_buttons()
                 details = gr.HTML(elem_id="picked-details")
                 admin = admin_panel(services)
-        shown = [compare, details, current, *buttons.values()]
-        wire(
-            handlers,
-            page,
+        parts = Parts(
             wishes,
-            (token, viewer, cursor, picked, current),
-            (cards, older, newest),
-            shown,
-            buttons,
-            admin,
+            cards=cards,
+            older=older,
+            newest=newest,
+            compare=compare,
+            details=details,
+            buttons=buttons,
+            **remembered,
         )
+        relist = wire_list(handlers, page, parts)
+        reshow = wire_picking(handlers, parts)
+        wire_buttons(handlers, parts, relist, reshow)
+        if admin:
+            wire_admin(handlers, parts, admin, relist, reshow)
     return page
 
 
@@ -87,24 +124,13 @@ def hint() -> str:
     return '<p class="empty">Pick a picture to see it large; pick a second one to compare the two.</p>'
 
 
-def wire(
-    handlers: GalleryHandlers,
-    page: gr.Blocks,
-    wishes: list[Any],
-    states: tuple,
-    grid: tuple,
-    shown: list[Any],
-    buttons: dict[str, Any],
-    admin: tuple | None,
-) -> None:
-    token, viewer, cursor, picked, current = states
-    cards, older, newest = grid
-    listing = [cards, cursor, older, newest]
+def wire_list(handlers: GalleryHandlers, page: gr.Blocks, parts: Parts) -> dict[str, Any]:
+    """Filters and pages of the list; returns the event that lists anew from the newest."""
 
-    def refresh(who: str | None, chosen: list[str], *values: Any) -> list[Any]:
+    def newest(who: str | None, chosen: list[str], *values: Any) -> list[Any]:
         return listed(handlers, Wish(*values), who, None, chosen)
 
-    def further(who: str | None, at: str | None, chosen: list[str], *values: Any) -> list[Any]:
+    def older(who: str | None, at: str | None, chosen: list[str], *values: Any) -> list[Any]:
         return listed(handlers, Wish(*values), who, at, chosen)
 
     def arrive(request: gr.Request, visitor: str, *values: Any) -> list[Any]:
@@ -113,52 +139,51 @@ def wire(
         menus = [gr.update(choices=offered[name]) for name in ("sizes", "windows", "schedules")]
         return [who, *menus, *listed(handlers, Wish(*values), who, None, [])]
 
+    wishes = parts.wishes
+    page.load(arrive, [parts.token, *wishes], [parts.viewer, *wishes[2:5], *parts.listing], **PRIVATE)
+    relist = {"fn": newest, "inputs": [parts.viewer, parts.picked, *wishes], "outputs": parts.listing, **PRIVATE}
+    gr.on([wish.change for wish in wishes] + [parts.newest.click], trigger_mode="always_last", **relist)
+    parts.older.click(older, [parts.viewer, parts.cursor, parts.picked, *wishes], parts.listing, **PRIVATE)
+    return relist
+
+
+def wire_picking(handlers: GalleryHandlers, parts: Parts) -> dict[str, Any]:
+    """Picking one or two cards; returns the event that shows them again."""
+
     def pick(event: gr.EventData, chosen: list[str]) -> list[str]:
         return toggled(chosen, getattr(event, "id", ""))
 
     def show(chosen: list[str], who: str | None) -> list[Any]:
         return shown_values(handlers, chosen, who)
 
-    page.load(arrive, [token, *wishes], [viewer, *wishes[2:5], *listing], **PRIVATE)
-    relist = {"fn": refresh, "inputs": [viewer, picked, *wishes], "outputs": listing, **PRIVATE}
-    reshow = {"fn": show, "inputs": [picked, viewer], "outputs": shown, **PRIVATE}
-    gr.on([wish.change for wish in wishes] + [newest.click], trigger_mode="always_last", **relist)
-    older.click(further, [viewer, cursor, picked, *wishes], listing, **PRIVATE)
-    cards.pick(pick, picked, picked, **PRIVATE).then(**reshow).then(mark_picked, picked, None, js=MARK_JS, **PRIVATE)
+    reshow = {"fn": show, "inputs": [parts.picked, parts.viewer], "outputs": parts.shown, **PRIVATE}
+    picked = parts.cards.pick(pick, parts.picked, parts.picked, **PRIVATE)
+    picked.then(**reshow).then(None, parts.picked, None, js=MARK_JS)
+    return reshow
+
+
+def wire_buttons(handlers: GalleryHandlers, parts: Parts, relist: dict[str, Any], reshow: dict[str, Any]) -> None:
+    """Publish, unpublish, delete; and asking before the last."""
+    buttons = parts.buttons
     for action in ("publish", "unpublish", "delete"):
-        buttons[action].click(acting(handlers, action), [current, viewer, picked], picked, **PRIVATE).success(
-            **reshow
-        ).then(**relist)
+        acted = buttons[action].click(
+            acting(handlers, action), [parts.current, parts.viewer, parts.picked], parts.picked, **PRIVATE
+        )
+        acted.success(**reshow).then(**relist)
     asking = [buttons[name] for name in ("ask", "keep", "delete")]
     buttons["ask"].click(lambda: asked(True), None, asking, **PRIVATE).then(None, js=FOCUS_JS % "keep")
     buttons["keep"].click(lambda: asked(False), None, asking, **PRIVATE).then(None, js=FOCUS_JS % "ask-delete")
-    if admin:
-        key, reason, down = admin
-
-        def take_down(request: gr.Request, given: str, why: str, chosen: str | None) -> None:
-            gr.Success(handlers.take_down(chosen, why, given, request))
-
-        down.click(take_down, [key, reason, current], None, **PRIVATE).success(
-            lambda: [], None, picked, **PRIVATE
-        ).then(**reshow).then(**relist)
 
 
-MARK_JS = """(picked) => {
-  document.querySelectorAll('#cards .card').forEach(card => {
-    const at = picked.indexOf(card.dataset.id);
-    card.classList.toggle('picked', at >= 0);
-    card.setAttribute('aria-pressed', at >= 0);
-    card.querySelector('.side')?.remove();
-    if (at >= 0) card.insertAdjacentHTML('afterbegin', `<span class="side">${'AB'[at]}</span>`);
-  });
-}"""
+def wire_admin(handlers: GalleryHandlers, parts: Parts, admin: tuple, relist: dict, reshow: dict) -> None:
+    key, reason, down = admin
 
+    def take_down(request: gr.Request, given: str, why: str, chosen: str | None) -> list[str]:
+        gr.Success(handlers.take_down(chosen, why, given, request))
+        return []
 
-FOCUS_JS = "() => document.getElementById('%s')?.focus()"  # the button that was pressed is gone
-
-
-def mark_picked(picked: list[str]) -> None:
-    """The browser marks the cards itself; nothing to compute."""
+    taken = down.click(take_down, [key, reason, parts.current], parts.picked, **PRIVATE)
+    taken.success(**reshow).then(**relist)
 
 
 def asked(sure: bool) -> list[Any]:

@@ -16,13 +16,13 @@ from typing import Any
 
 from PIL import Image
 
+from app.assets import ASSETS
 from app.drawing.record import setting_of
 from app.request import GenerationRequest, request_from
 from model.pipeline import TokenShufflePipeline
 
 log = logging.getLogger(__name__)
 
-ASSETS = Path(__file__).parent.parent / "assets"
 MANIFEST = ASSETS / "examples.json"
 WEBP_QUALITY = 82
 WANTED = (  # chosen among a few seeds; what the weights get wrong is on the contact sheets of docs/training.md

@@ -1,8 +1,6 @@
 """What the Playground does, as methods without any page around them: start, follow, stop, arrive, describe."""
 
 import asyncio
-import math
-import random
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from html import escape
@@ -10,25 +8,25 @@ from typing import Any
 
 import gradio as gr
 
+from app.components.amounts import seconds_text
 from app.components.details import details_html
-from app.components.stage import Stage, data_uri, seconds_text, shape_of, stage_html
-from app.drawing.live import LiveJob
+from app.components.stage import Stage, stage_html
 from app.drawing.record import request_of
 from app.playground.controls import Controls, Preset, controls_of, preset_of, presets
-from app.playground.estimate import Estimate, cost_text
-from app.playground.examples import Example, load_examples
+from app.playground.describe import cost_html, schedule_curve, surprise, words_html
+from app.playground.examples import load_examples
 from app.playground.offers import Offer, combinations, offered, position, settled, training_note
 from app.playground.rewrite import rewrite
-from app.playground.words import EXAMPLE_PROMPTS, suggestions, unknown_words
-from app.request import GenerationRequest, check_text, parse_points, request_from
+from app.playground.views import View, example_stage, running_view, stage, unfinished_view
+from app.request import GenerationRequest, check_text, request_from
 from app.services import Services
 from app.visit import ENDED, address_of, refuse
-from model import guidance_weights
 from storage.errors import NotFound, StorageError
 from storage.records import Generation, Job
 
 FOLLOW_SECONDS = 1 / 8
 QUEUE_LOOK_SECONDS = 0.5
+UNKNOWN_STEPS = 64  # of the curve, where the controls cannot be drawn
 
 
 class Handlers:
@@ -83,7 +81,7 @@ class Handlers:
         except ValueError as error:
             raise refuse(error) from error
 
-    async def follow(self, job_id: str | None, owner: str | None) -> AsyncIterator["View"]:
+    async def follow(self, job_id: str | None, owner: str | None) -> AsyncIterator[View]:
         """Views of a job until it ends. Watching costs the job nothing, and leaving does not stop it."""
         if not job_id or not owner:
             return
@@ -96,8 +94,9 @@ class Handlers:
             if drive is not None:  # a closed page: what nobody else draws is interrupted, and can go on later
                 drive.leave()
 
-    async def _watch(self, job_id: str, owner: str) -> AsyncIterator["View"]:
-        seen = None
+    async def _watch(self, job_id: str, owner: str) -> AsyncIterator[View]:
+        """The row tells until the job is on the live board, and again when it has left it."""
+        seen = None  # version of the live job
         while True:
             live = self.services.live.get(job_id)
             if live is None or seen is None:
@@ -114,27 +113,17 @@ class Handlers:
                 yield running_view(shown, live)
             await asyncio.sleep(FOLLOW_SECONDS)
 
-    def view(self, job: Job, owner: str) -> "View":
+    def view(self, job: Job, owner: str) -> View:
         """A job as its row tells."""
         request = request_from(job.request)
         if job.state == "done" and request.replay_of:
             return self._replay_view(job, request, owner)
         if job.state == "done":
             return self.result_view(self.services.generations_of_job(job), owner)
-        if job.state == "queued":
-            ahead = self.services.store.queue_position(job.id) or 0
-            detail = f"{ahead} before it in the queue" if ahead else "starts next"
-            return View(stage(request, "Waiting", detail, "busy"), busy=True)
-        if job.state == "running":
-            return View(stage(request, "Drawing", "", "busy", step=job.step, total=job.total), busy=True)
-        texts = {
-            "cancelled": ("Stopped", "nothing was kept"),
-            "failed": ("This did not work", job.error or "unknown error"),
-            "interrupted": ("Interrupted", "it was not finished; Go on draws it with the same seed"),
-        }
-        return View(stage(request, *texts[job.state], "bad"), busy=False, resumable=job.state == "interrupted")
+        ahead = self.services.store.queue_position(job.id) if job.state == "queued" else None
+        return unfinished_view(job, request, ahead or 0)
 
-    def result_view(self, made: list[Generation], owner: str | None) -> "View":
+    def result_view(self, made: list[Generation], owner: str | None) -> View:
         if not made:
             return View(stage_html(Stage(headline="Deleted", detail="this picture was deleted")), busy=False)
         first = made[0]
@@ -152,7 +141,7 @@ class Handlers:
         details = details_html(self.services, made, own=first.owner == owner)
         return View(stage_html(shown), busy=False, details=details, generation_id=first.id)
 
-    def _replay_view(self, job: Job, request: GenerationRequest, owner: str) -> "View":
+    def _replay_view(self, job: Job, request: GenerationRequest, owner: str) -> View:
         verdict = job.progress.get("verdict") or {}
         try:
             original = self.services.store.get_generation(request.replay_of, owner)
@@ -208,6 +197,21 @@ class Handlers:
             raise refuse(error) from error
         return self.controls_of(request)
 
+    def default_controls(self) -> Controls:
+        """The checkpoint's own tuned settings."""
+        tuned = self.services.tuned
+        return self.controls_of(
+            GenerationRequest(
+                prompt="",
+                typed="",
+                width=tuned.width,
+                height=tuned.height,
+                shuffle_window=tuned.shuffle_window,
+                guidance_points=tuned.guidance_points,
+                num_images=tuned.num_images,
+            )
+        )
+
     def controls_of(self, request: GenerationRequest, *, fixed_seed: bool = True) -> Controls:
         """Controls that add up to this request; the switches are on where it needs them."""
         same = rewrite(request.typed, self.services.vocabulary) == request.prompt
@@ -246,55 +250,17 @@ class Handlers:
             self.services.check(probe)
             cost = self.services.estimate(probe)
         except (ValueError, TypeError, OverflowError) as error:
-            return self._curve(controls, 64), f'<p class="cost cost-bad">{escape(str(error))}</p>', False
-        return self._curve(controls, cost.steps), cost_html(request, cost, controls.lowered()), True
-
-    def _curve(self, controls: Controls, steps: int) -> dict[str, Any] | None:
-        try:
-            points = parse_points(controls.points) if controls.schedule == "custom" else None
-            weights = guidance_weights(
-                controls.schedule,
-                float(controls.scale),
-                steps,
-                points=points,
-                ramp_end=float(controls.ramp_end),
-            ).tolist()
-        except (ValueError, TypeError):
-            return None
-        top = math.ceil(2.5 * max(2.0, *weights, *(w for _, w in points or ()))) / 2  # a quarter above, on a half
-        every = max(len(weights) // 256, 1)
-        shown = [round(w, 3) for w in weights[::every]]
-        return {"weights": shown, "steps": steps, "top": top, "points": points and [list(p) for p in points]}
+            return schedule_curve(controls, UNKNOWN_STEPS), f'<p class="cost cost-bad">{escape(str(error))}</p>', False
+        return schedule_curve(controls, cost.steps), cost_html(request, cost, controls.lowered()), True
 
     def words(self, prompt: str, rewriting: bool) -> str:
         """What the checkpoint knows of these words and what will be sent, as safe HTML."""
         if not isinstance(prompt, str):
             return ""
-        prompt, vocabulary = prompt[: self.services.settings.max_prompt_chars], self.services.vocabulary
-        offered = suggestions(prompt, vocabulary)
-        finished = prompt.rpartition(" ")[0] if offered else prompt  # a word that is being typed is not yet wrong
-        notes = [
-            f"<b>{escape(word)}</b>" + (f" (closest: <b>{escape(close)}</b>)" if close else "")
-            for word, close in unknown_words(finished, vocabulary).items()
-        ]
-        known = [
-            f'<button type="button" class="chip" data-word="{escape(word)}">{escape(word)}</button>' for word in offered
-        ]
-        sent = rewrite(prompt, vocabulary) if rewriting else prompt.strip()
-        told = [f'<p class="known">{"".join(known)}</p>'] if known else []
-        told += [f'<p class="unknown">Not known: {", ".join(notes)}</p>'] if notes else []
-        told += [f'<p class="sent">Sent as: <b>{escape(sent)}</b></p>'] if sent != prompt.strip() else []
-        return "".join(told)
+        return words_html(prompt[: self.services.settings.max_prompt_chars], self.services.vocabulary, rewriting)
 
     def surprise(self) -> str:
-        """A prompt from the words that the checkpoint knows."""
-        vocabulary = self.services.vocabulary
-        if not vocabulary:
-            return random.choice(EXAMPLE_PROMPTS)
-        one, two = random.sample(vocabulary.objects, 2)
-        colour = random.choice(vocabulary.colours or ("",))
-        forms = (f"a {colour} {one}", f"a {one} and a {two}", f"two {one}", f"a {one} left of a {two}")
-        return rewrite(random.choice(forms), vocabulary)
+        return surprise(self.services.vocabulary)
 
     def preset_of(self, controls: Controls) -> str | None:
         """The preset that the controls are, if any."""
@@ -311,17 +277,6 @@ class Handlers:
 
 
 @dataclass(frozen=True)
-class View:
-    """What the page shows of a job; stage and details are safe HTML."""
-
-    stage: str
-    busy: bool
-    details: str = ""
-    generation_id: str | None = None
-    resumable: bool = False
-
-
-@dataclass(frozen=True)
 class Arrival:
     """What opening the page found."""
 
@@ -330,51 +285,3 @@ class Arrival:
     job_id: str | None = None
     view: View | None = None
     controls: Controls | None = None
-
-
-def stage(request: GenerationRequest, headline: str, detail: str, tone: str, **progress: int) -> str:
-    return stage_html(Stage(**shape_of(request), headline=headline, detail=detail, tone=tone, **progress))
-
-
-def example_stage(example: Example, hint: str) -> str:
-    request = example.request
-    shown = Stage(
-        **shape_of(request),
-        sources=[example.url],
-        headline=f"Example: {request.typed}",
-        detail=f"s = {request.shuffle_window}: {example.steps} fused windows, drawn one a step · {hint}",
-        tone="done",
-        alt=f"Example picture of {request.typed}",
-        zoomable=True,
-        reveal=True,
-    )
-    return stage_html(shown)
-
-
-def running_view(request: GenerationRequest, live: LiveJob) -> View:
-    parts = [f"step {live.step} of {live.total}"] if live.total else []
-    if live.codes_per_second:
-        parts.append(f"{live.codes_per_second:,.0f} tokens/s")
-    if live.remaining_seconds is not None and live.phase == "drawing windows":
-        parts.append(f"{seconds_text(live.remaining_seconds)} left")
-    shown = Stage(
-        **shape_of(request),
-        sources=[data_uri(preview) for preview in live.previews],
-        step=live.step,
-        shown=live.shown,
-        total=live.total,
-        headline=live.phase.capitalize(),
-        detail=" · ".join(parts),
-        tone="busy",
-        alt=f"Unfinished picture of {request.typed}",
-    )
-    return View(stage_html(shown), busy=True)
-
-
-def cost_html(request: GenerationRequest, cost: Estimate, lowered: str) -> str:
-    """lowered: why the size is not the resolution asked for, if it is not."""
-    known = cost_text(cost.seconds, cost.memory_bytes, cost.memory_measured)
-    badge = "" if cost.trained else '<span class="badge">untrained</span>'
-    line = f"{request.width} × {request.height} px · {cost.steps:,} steps · {known}"
-    notes = "; ".join(note for note in (lowered, cost.reason) if note)
-    return f'<p class="cost">{escape(line)}</p><p class="cost-note">{badge}{escape(notes)}</p>'

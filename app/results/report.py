@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from app.assets import text_of
 from app.components.plotly_html import PLOTLY_SCRIPT
-from app.pages.results import FIGURES, SECTIONS
 from app.results import plots
 from app.results import view as results_view
+from app.results.figures import FIGURES, SECTIONS
 from app.results.view import Wish
 from app.services import Services
 from app.studies import admin as study_admin
@@ -20,7 +21,6 @@ from app.study.design import CONTROL_KINDS
 from app.study.power import Power
 from app.study.risk import EXCLUDE_AT
 from app.study.stopping import ALPHA, LOOKS, TARGET_EFFECT
-from app.web.launch import style
 from storage import exports
 from storage.records import Study
 
@@ -45,7 +45,7 @@ def write_report(services: Services, study: Study, folder: Path) -> Path:
         parts += [f"<h2>{escape(title)}</h2>{drawn}{floor}"] if drawn else []
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(study.name)}</title>'
-        f"<style>{STYLE}{style('results.css')}</style><script>{PLOTLY_SCRIPT.read_text(encoding='utf-8')}</script><h1>{escape(study.name)}</h1>"
+        f"<style>{STYLE}{text_of('results.css')}</style><script>{PLOTLY_SCRIPT.read_text(encoding='utf-8')}</script><h1>{escape(study.name)}</h1>"
         f"{view.summary}{''.join(parts)}{view.missing}<h2>In numbers</h2>{view.verdicts}{view.quality}<h2>Votes that were set aside</h2>{view.audit}"
         f"<h2>Methods</h2><pre>{escape(methods)}</pre></html>"
     )

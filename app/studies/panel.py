@@ -8,7 +8,7 @@ import gradio as gr
 import pandas as pd
 
 from app.compare.plan import Plan, hold, is_grid, queue
-from app.playground.estimate import cost_text
+from app.components.amounts import cost_text
 from app.services import Services
 from app.studies import admin as study_admin
 from app.studies.admin import BUILT_IN, StudyForm

@@ -1,7 +1,6 @@
 """How the studio is served: theme, style, script and every launch argument, shared by app.py and the tests."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
@@ -10,13 +9,13 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from app.arena import routes as arena_routes
+from app.assets import text_of
 from app.services import Services
 from app.studies import download
 from app.web.identity import VisitorCookie
 from app.web.media import routes
 from app.web.security import SecurityHeaders
 
-ASSETS = Path(__file__).parent.parent / "assets"
 EVENTS_AT_ONCE = 256  # of all visitors: whoever watches or awaits a queued job takes one, and the jobs alone may be 64
 
 
@@ -61,11 +60,8 @@ def theme() -> gr.themes.Base:
 
 
 def head() -> str:
-    return f"<script>{style('studio.js')}</script><style>{style('nav.css')}</style>"
-
-
-def style(*names: str) -> str:
-    return "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in names)
+    """What stands in every page before its components, whose scripts use it."""
+    return f"<script>{text_of('zoom.js', 'studio.js')}</script><style>{text_of('nav.css')}</style>"
 
 
 def launch_arguments(services: Services) -> dict[str, Any]:
@@ -77,7 +73,7 @@ def launch_arguments(services: Services) -> dict[str, Any]:
     ]
     return {
         "theme": theme(),
-        "css": style("studio.css", "results.css"),
+        "css": text_of("studio.css", "results.css"),
         "head": head(),
         "app_kwargs": {
             "routes": [*routes(services), *arena_routes.routes(services), *download.routes(services)],

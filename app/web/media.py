@@ -8,7 +8,6 @@ import io
 import json
 import logging
 import mimetypes
-from pathlib import Path
 
 import anyio.to_thread
 from PIL import Image
@@ -17,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from app.assets import ASSETS
 from app.components.plotly_html import PLOTLY_SCRIPT, PLOTLY_SCRIPT_URL
 from app.services import Services
 from app.web.health import health_report
@@ -24,7 +24,6 @@ from storage.records import Generation
 
 log = logging.getLogger(__name__)
 
-ASSETS = Path(__file__).parent.parent / "assets"
 KINDS = {"full": ".png", "thumb": ".webp"}
 PRIVATE = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}

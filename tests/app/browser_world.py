@@ -52,9 +52,9 @@ def chromium() -> Iterator[Browser]:
 class Visitor:
     """One person with cookies of their own; notes requests that leave the host and errors of the page."""
 
-    def __init__(self, browser: Browser, url: str) -> None:
+    def __init__(self, browser: Browser, url: str, *, has_touch: bool = False) -> None:
         self.url = url
-        self.context = browser.new_context(viewport={"width": 1280, "height": 900})
+        self.context = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=has_touch)
         self.context.set_default_timeout(30 * SECONDS)
         self.outside: list[str] = []
         self.errors: list[str] = []
@@ -68,6 +68,11 @@ class Visitor:
         if path.split("?")[0] == "/":
             expect(page.locator("#cost .cost")).to_be_visible()  # the page has answered its first events
         return page
+
+    def owner(self, services: Services) -> str:
+        """Whose the person's pictures are; known once a page was opened."""
+        cookie = next(each for each in self.context.cookies() if each["name"] == "studio_visitor")
+        return services.identity.owner_of_token(cookie["value"])
 
     def _note(self, request) -> None:
         if not request.url.startswith((self.url, "data:", "blob:")):

@@ -17,13 +17,6 @@ KEEP_PREVIEWS = """() => {
 }"""
 
 PHONE = {"width": 390, "height": 844}
-PINCH = """box => {
-    box.setPointerCapture = () => {};  // no real finger is down
-    const r = box.getBoundingClientRect();
-    const finger = (type, id, x) => box.dispatchEvent(new PointerEvent(type, {pointerId: id, bubbles: true, clientX: r.left + x, clientY: r.top + 50}));
-    finger('pointerdown', 1, 100); finger('pointerdown', 2, 150); finger('pointermove', 2, 200);
-    finger('pointerup', 1, 100); finger('pointerup', 2, 200);
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +80,7 @@ def test_a_reload_finds_the_running_job_which_only_its_owner_sees_and_stops(visi
     expect(text(page)).to_contain_text("Stopped")
     assert time.monotonic() - asked < 5  # the worker reacts in a fraction of a second; the rest is the page
     (services, _), _ = world
-    assert [job.state for job in services.store.jobs_of(owner_of(services, ann))] == ["cancelled"]
+    assert [job.state for job in services.store.jobs_of(ann.owner(services))] == ["cancelled"]
 
 
 def test_enter_thrice_while_drawing_makes_one_job(visit, world):
@@ -104,7 +97,7 @@ def test_enter_thrice_while_drawing_makes_one_job(visit, world):
     assert page.locator("#prompt textarea").input_value() == "a blue car"
     page.keyboard.press("Escape")
     expect(text(page)).to_contain_text("Stopped")
-    assert len(services.store.jobs_of(owner_of(services, ann))) == 1
+    assert len(services.store.jobs_of(ann.owner(services))) == 1
 
 
 def test_the_drawn_seed_is_shown_and_a_typed_one_is_kept(visit, world):
@@ -115,7 +108,7 @@ def test_the_drawn_seed_is_shown_and_a_typed_one_is_kept(visit, world):
     page.locator("#prompt textarea").fill("a duck")
     page.locator("#go").click()
     expect(text(page)).to_contain_text("Done")
-    made = newest_picture(services, owner_of(services, ann))
+    made = newest_picture(services, ann.owner(services))
     expect(page.locator("#seed input")).to_have_value(str(made.seed))
     expect(page.locator("#random-seed input")).to_be_checked()
     page.locator("#seed input").fill("7")
@@ -155,7 +148,7 @@ def test_a_job_goes_on_without_its_page_and_its_link_is_for_its_owner(visit, wor
     page.locator("#go").click()
     expect(page.locator("#stop")).to_be_visible()
     page.close()
-    made = newest_picture(services, owner_of(services, ann))
+    made = newest_picture(services, ann.owner(services))
     linked = ann.open(f"/?g={made.id}")
     expect(linked.locator("#prompt textarea")).to_have_value("a duck")
     expect(linked.locator("#stage img.final")).to_be_visible()
@@ -204,7 +197,7 @@ def test_the_gallery_compares_publishes_and_deletes(visit, world):
     ann = visit()
     page = ann.open("/gallery")
     expect(page.locator("#cards .empty")).to_be_visible()
-    owner = owner_of(services, ann)
+    owner = ann.owner(services)
     for prompt in ("a red apple", "a blue car"):
         services.submit(owner, GenerationRequest(prompt, prompt, width=256, height=256, shuffle_window=4, seed=1))
         newest_picture(services, owner)
@@ -234,7 +227,7 @@ def test_about_tells_and_deletes_everything_when_asked_twice(visit, world):
     page = ann.open("/about")
     expect(page.get_by_role("heading", name="How it draws")).to_be_visible()
     expect(page.locator("#server")).to_contain_text("sqlite")
-    owner = owner_of(services, ann)
+    owner = ann.owner(services)
     services.submit(owner, GenerationRequest("a duck", "a duck", width=256, height=256, shuffle_window=4, seed=1))
     made = newest_picture(services, owner)
     expect(page.locator("#forget-all")).to_be_disabled()
@@ -248,7 +241,7 @@ def test_what_is_picked_stays_in_view_beside_many_cards(visit, world):
     (services, _), _ = world
     ann = visit()
     page = ann.open("/gallery")
-    owner = owner_of(services, ann)
+    owner = ann.owner(services)
     for seed in range(12):
         services.submit(
             owner, GenerationRequest("a duck", "a duck", width=256, height=256, shuffle_window=4, seed=seed)
@@ -269,47 +262,8 @@ def test_what_is_picked_stays_in_view_beside_many_cards(visit, world):
         expect(page.locator("#compare .empty")).to_be_visible()
 
 
-def test_two_pictures_zoom_and_move_by_keys_and_fingers(visit, world):
-    (services, _), _ = world
-    ann = visit()
-    page = ann.open("/gallery")
-    owner = owner_of(services, ann)
-    for seed in (1, 2):
-        services.submit(
-            owner, GenerationRequest("a duck", "a duck", width=256, height=256, shuffle_window=4, seed=seed)
-        )
-        newest_picture(services, owner)
-    page.reload()
-    expect(page.locator("#cards .card")).to_have_count(2)
-    for card in page.locator("#cards .card").all():
-        card.click()
-        expect(card).to_have_attribute("aria-pressed", "true")
-    both = page.get_by_role("group", name="Pictures A and B at one zoom")
-    both.focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(".compare-range")).to_have_value("52")
-    page.keyboard.press("+")
-    assert zooms(page) == [1.25, 1.25]
-    before = page.locator(".compare img").first.get_attribute("style")
-    page.keyboard.press("ArrowLeft")
-    assert page.locator(".compare img").first.get_attribute("style") != before
-    page.keyboard.press("0")
-    assert zooms(page) == [1, 1]
-    both.evaluate(PINCH)
-    assert zooms(page) == [2, 2]
-
-
-def zooms(page):
-    return page.locator(".compare img").evaluate_all("all => all.map(each => new DOMMatrix(each.style.transform).a)")
-
-
 def top(page, selector):
     return page.locator(selector).bounding_box()["y"]
-
-
-def owner_of(services, visitor: Visitor) -> str:
-    cookie = next(each for each in visitor.context.cookies() if each["name"] == "studio_visitor")
-    return services.identity.owner_of_token(cookie["value"])
 
 
 def newest_picture(services, owner):

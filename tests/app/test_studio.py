@@ -14,10 +14,10 @@ from tiny import write_checkpoint
 
 from app.drawing.record import request_of
 from app.drawing.worker_name import WorkerName
-from app.pages.playground import default_controls
 from app.playground.handlers import Handlers
+from app.quota import TooMany
 from app.request import GenerationRequest
-from app.services import TooMany, build_services
+from app.services import build_services
 from app.settings import Settings
 from app.ui import build_ui
 from app.web.health import health_report
@@ -149,15 +149,6 @@ def test_refused_starts_cost_no_quota_and_every_picture_counts(services, monkeyp
         finished(services, job, job.owner)
 
 
-def test_a_grid_spends_the_hourly_quota_of_its_address(services, monkeypatch):
-    monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=3))
-    services.spend_starts("198.51.100.1", 3)
-    for address, count, text in (("198.51.100.1", 1, "try again in"), ("198.51.100.2", 4, "ask for fewer")):
-        with pytest.raises(TooMany, match=text):
-            services.spend_starts(address, count)
-    services.spend_starts("198.51.100.2", 3)
-
-
 @pytest.mark.parametrize("forged", [7, ["x"], {"a": 1}, "", "x" * 1000, None])
 def test_what_is_no_token_names_nobody(services, forged):
     assert services.identity.owner_of_token(forged) is None
@@ -176,7 +167,7 @@ def test_the_api_draws_and_its_links_are_signed(services, url):
 def test_the_api_leaves_to_the_checkpoint_what_is_left_out(services, url):
     answer = Client(url, verbose=False).predict("a red apple", seed=3, api_name="/generate")
     used = answer["pictures"][0]["settings"]
-    start = default_controls(Handlers(services))
+    start = Handlers(services).default_controls()
     assert (used["width"], used["height"]) == start.size() and used["window"] == start.window
     assert (used["schedule"]["kind"], used["scale"], used["temperature"]) == (
         start.schedule,

@@ -2,12 +2,10 @@
 
 import re
 
-import pytest
 from PIL import Image
 
-from app.components.stage import seconds_text
 from app.drawing.live import LiveJob
-from app.playground.handlers import running_view
+from app.playground.views import running_view
 from app.request import GenerationRequest
 
 
@@ -31,18 +29,3 @@ def test_nothing_is_veiled_or_lit_once_the_preview_shows_every_window():
     live.show([Image.new("RGB", (36, 28))])
     found = paths(running_view(GenerationRequest("x", "x", width=576, height=448, shuffle_window=4), live).stage)
     assert found["veil"] == found["lit"] == "" and found["lines"].count("M") == 8 + 6
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.84, "0.8 s"),
-        (42, "42 s"),
-        (200, "3 min 20 s"),
-        (18_730, "5 h 12 min"),
-        (100_000, "27 h 46 min"),
-        (273_700, "3 days 4 h"),
-    ],
-)
-def test_times_are_told_in_units_that_fit(seconds, text):
-    assert seconds_text(seconds) == text

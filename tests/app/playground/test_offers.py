@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from app.drawing.estimate import training_text
 from app.playground.controls import Controls
-from app.playground.estimate import training_text
 from app.playground.offers import Combination, combinations, offered, settled, training_note
 
 SHIPPED_LATER = [(512, 1), (512, 2), (512, 4), (1024, 4)]

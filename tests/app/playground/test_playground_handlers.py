@@ -9,9 +9,9 @@ from compare_world import finished
 from PIL import Image
 
 from app import about
-from app.components.examples import examples_html
 from app.pages.about import delete_everything
 from app.playground.controls import Controls, presets
+from app.playground.example_cards import examples_html
 from app.playground.examples import ASSETS, draw_examples, load_examples
 from app.playground.handlers import Handlers
 from app.request import GenerationRequest
@@ -78,8 +78,9 @@ def test_words_are_escaped_and_say_what_will_be_sent(handlers):
 
 def test_nothing_is_looked_up_in_what_is_no_prompt(handlers, visitor, monkeypatch):
     looked: list[str] = []
-    monkeypatch.setattr("app.playground.handlers.rewrite", lambda text, _: looked.append(text) or text)
-    monkeypatch.setattr("app.playground.handlers.unknown_words", lambda text, _: looked.append(text) or {})
+    for module in ("handlers", "describe"):
+        monkeypatch.setattr(f"app.playground.{module}.rewrite", lambda text, _: looked.append(text) or text)
+    monkeypatch.setattr("app.playground.describe.unknown_words", lambda text, _: looked.append(text) or {})
     for prompt, text in (("zebr " * 10_000, "at most 400"), (["x"], "must be a text")):
         with pytest.raises(Exception, match=text):
             handlers.start(changed(prompt=prompt), None, visitor)

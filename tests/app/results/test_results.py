@@ -11,8 +11,9 @@ from arena_world import add_picture, make_study
 from rows import set_plan
 
 from app.arena import arena
-from app.pages.results import FIGURES, SECTION_OF, build_panels, pictures_behind
+from app.pages.results import build_panels, pictures_behind
 from app.results import view as results_view
+from app.results.figures import FIGURES, SECTION_OF
 from app.results.parallel_plot import parallel
 from app.results.pictures import PAIRS_OF_MARK, marked_pictures
 from app.results.schedule_plot import schedule_curves

@@ -4,8 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.drawing.estimate import expected_seconds
 from app.drawing.zerogpu import drawing_seconds
-from app.playground.estimate import expected_seconds
 
 
 def row(seconds, num_images, steps=100):

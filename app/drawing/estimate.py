@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.components.stage import seconds_text
 from app.drawing.memory import resident_bytes
 from app.request import GenerationRequest
 from model.settings import covers, sides
@@ -50,12 +49,6 @@ def least_memory(pipeline: Any, plan: dict[str, float]) -> int:
     """Bytes: the caches on top of what the process holds already, or on another device on top of the weights."""
     held = resident_bytes() if pipeline.device.type == "cpu" else None
     return int((held or plan["weight_bytes_per_step"]) + plan["kv_bytes"])
-
-
-def cost_text(seconds: float | None, memory_bytes: int, memory_measured: bool) -> str:
-    """ "about 4.2 s · 895 MiB"; what was not measured is said."""
-    time = f"about {seconds_text(seconds)}" if seconds is not None else "not yet timed here"
-    return f"{time} · {'' if memory_measured else 'at least '}{memory_bytes / 2**20:,.0f} MiB"
 
 
 def named(request: GenerationRequest, text: str) -> str:
