@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.packed_layers import Cache, PackedBlock, PackedMLPs, complex_rotation, qkv_matrix, turn_pairs
+from model.packed_layers import Cache, PackedMLPs, complex_rotation, packed_block, qkv_matrix, turn_pairs
 from model.packing import Packed, activation_dtype, pack
 from model.transformer import TokenShuffleForImageGeneration
 from model.window_head import HEAD_DIM, WindowHead, window_coordinates_inside
@@ -88,7 +88,7 @@ class InsideDecoder:
 
     def __init__(self, head: WindowHead, codes: Tensor, expand: Tensor, window: int, engine: str):
         self.dtype, self.places, self.width = activation_dtype(engine), window**2, head.norm.weight.numel()
-        self.block = PackedBlock(head.block, engine, head.norm.eps)
+        self.block = packed_block(head.block, engine, head.norm.eps)
         self.heads = self.block.heads
         self.unit, qkv = self.block.unit, qkv_matrix(head.block, self.block.unit).float()
         inputs = F.linear(head.code_norm(codes), head.from_code.weight.float())
