@@ -1,18 +1,13 @@
 /* One decoding step of a Llama block for a few rows, with what `packed_layers.py` says about layouts.
 
-   Weights are int8, rounded per output, all else is float. PyTorch needs some thirty kernels for this, and its own
-   int8 product converts activations to bfloat16 and back. Compiled by `native.py`, on one thread. */
+   Weights are int8, rounded per output; a product's inputs are rounded to 16 bits per row, its sums are exact; all else
+   is float. PyTorch needs some thirty kernels for this. Compiled by `native.py`, runs on one thread. */
 
-#ifdef __AVX2__
-#include <immintrin.h>
-#endif
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
 
-enum { LANES = 8, MOST = 4 }; /* numbers in a vector; outputs and rows that are summed at once, at most */
-typedef float Floats __attribute__((vector_size(4 * LANES), aligned(4), may_alias));
-typedef int8_t Bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
+enum { MOST_ROWS = 4 };
 
 typedef struct {
     int width, heads, kv_heads, head_dim, middle;
@@ -21,42 +16,39 @@ typedef struct {
     const float *qkv_scale, *out_scale, *gate_up_scale, *down_scale;
 } Block;
 
-static inline Floats widened(const int8_t *weights) {
-#ifdef __AVX2__ /* GCC 12 makes code of the other line that takes four times as long */
-    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)weights)));
-#else
-    return __builtin_convertvector(*(const Bytes *)weights, Floats);
-#endif
+/* x [inputs] -> integers; returns what to multiply them by. They are as large as sums in 32 bits allow. */
+static float rounded(const float *x, int16_t *whole, int inputs) {
+    float largest = 1e-30f, limit = INT32_MAX / (127 * (int64_t)inputs);
+    if (limit > INT16_MAX) limit = INT16_MAX;
+    for (int i = 0; i < inputs; i++) {
+        float size = fabsf(x[i]);
+        largest = size > largest ? size : largest;
+    }
+    for (int i = 0; i < inputs; i++) whole[i] = (int16_t)rintf(x[i] * (limit / largest));
+    return largest / limit;
 }
 
-static inline float total(Floats sums) {
-    float all = 0;
-    for (int i = 0; i < LANES; i++) all += sums[i];
-    return all;
-}
-
-/* `rows` and `at_once` are constants where this is called, so that all sums stay in registers. */
-static inline __attribute__((always_inline)) void multiply(int rows, int at_once, const float *x, const int8_t *weight,
-                                                           const float *scale, float *y, int inputs, int outputs) {
-    for (int o = 0; o < outputs; o += at_once, weight += (int64_t)at_once * inputs) {
-        Floats sums[MOST][MOST] = {{{0}}};
-        for (int i = 0; i < inputs; i += LANES)
-            for (int k = 0; k < at_once; k++) {
-                Floats weights = widened(weight + (int64_t)k * inputs + i);
-                for (int r = 0; r < rows; r++) sums[k][r] += weights * *(const Floats *)(x + (int64_t)r * inputs + i);
-            }
-        for (int k = 0; k < at_once; k++)
-            for (int r = 0; r < rows; r++) y[(int64_t)r * outputs + o + k] = total(sums[k][r]) * scale[o + k];
+/* `rows` is a constant where this is called, so that all sums stay in registers. */
+static inline __attribute__((always_inline)) void multiply(int rows, const int16_t *x, const float *x_scale,
+                                                           const int8_t *weight, const float *scale, float *y,
+                                                           int inputs, int outputs) {
+    for (int o = 0; o < outputs; o++, weight += inputs) {
+        int32_t sums[MOST_ROWS] = {0};
+        for (int i = 0; i < inputs; i++)
+            for (int r = 0; r < rows; r++) sums[r] += weight[i] * x[r * inputs + i];
+        for (int r = 0; r < rows; r++) y[r * outputs + o] = sums[r] * (scale[o] * x_scale[r]);
     }
 }
 
-/* y [rows, outputs] = x [rows, inputs] times weight [outputs, inputs] transposed; 1 to 4 rows, outputs in fours,
-   inputs in eights. */
+/* y [rows, outputs] = x [rows, inputs] times weight [outputs, inputs] transposed, 1 to 4 rows. */
 void product(int rows, const float *x, const int8_t *weight, const float *scale, float *y, int inputs, int outputs) {
-    if (rows == 1) multiply(1, 4, x, weight, scale, y, inputs, outputs);
-    if (rows == 2) multiply(2, 4, x, weight, scale, y, inputs, outputs);
-    if (rows == 3) multiply(3, 2, x, weight, scale, y, inputs, outputs);
-    if (rows == 4) multiply(4, 2, x, weight, scale, y, inputs, outputs);
+    int16_t whole[rows * inputs];
+    float back[MOST_ROWS];
+    for (int r = 0; r < rows; r++) back[r] = rounded(x + r * inputs, whole + r * inputs, inputs);
+    if (rows == 1) multiply(1, whole, back, weight, scale, y, inputs, outputs);
+    if (rows == 2) multiply(2, whole, back, weight, scale, y, inputs, outputs);
+    if (rows == 3) multiply(3, whole, back, weight, scale, y, inputs, outputs);
+    if (rows == 4) multiply(4, whole, back, weight, scale, y, inputs, outputs);
 }
 
 /* e^x within 1e-6 of itself, in a form that compilers turn into vectors. */
@@ -95,29 +87,20 @@ static void attend(const float *q, const float *keys, const float *values, const
         for (int i = 0; i < n; i++) mixed[i] += scores[k] / sum * values[(int64_t)k * n + i];
 }
 
-/* All of a block's step that follows the cache [rows, 2 kv_heads, length, head_dim]: see `PackedBlock.look`. */
-void look(const Block *b, int rows, const float *x, const float *q, const float *cache, int length, int span,
-          const float *mask, int mask_stride, float *y) {
-    int n = b->head_dim, wide = b->heads * n, group = b->heads / b->kv_heads, middle = b->middle;
-    float mixed[rows * wide], normed[rows * b->width], inner[rows * 2 * middle], gated[rows * middle];
-    float added[rows * b->width];
-    for (int r = 0; r < rows; r++)
-        for (int h = 0; h < b->heads; h++) {
-            const float *keys = cache + ((int64_t)r * 2 * b->kv_heads + h / group) * length * n;
-            const float *values = keys + (int64_t)b->kv_heads * length * n;
-            attend(q + r * wide + h * n, keys, values, mask ? mask + (int64_t)r * mask_stride : 0,
-                   mixed + r * wide + h * n, span, n);
-        }
-    product(rows, mixed, b->out, b->out_scale, added, wide, b->width);
-    for (int i = 0; i < rows * b->width; i++) y[i] = x[i] + added[i];
-    for (int r = 0; r < rows; r++) unit(y + r * b->width, normed + r * b->width, b->width, b->floor);
-    product(rows, normed, b->gate_up, b->gate_up_scale, inner, b->width, 2 * middle);
+/* Output projection and SwiGLU of mixed [rows, heads * head_dim], with their residuals: y = x and what they add. */
+static void finish(const Block *b, int rows, const float *x, const float *mixed, float *y) {
+    int width = b->width, middle = b->middle;
+    float normed[rows * width], added[rows * width], inner[rows * 2 * middle], gated[rows * middle];
+    product(rows, mixed, b->out, b->out_scale, added, b->heads * b->head_dim, width);
+    for (int i = 0; i < rows * width; i++) y[i] = x[i] + added[i];
+    for (int r = 0; r < rows; r++) unit(y + r * width, normed + r * width, width, b->floor);
+    product(rows, normed, b->gate_up, b->gate_up_scale, inner, width, 2 * middle);
     for (int r = 0; r < rows; r++) {
         const float *gate = inner + 2 * r * middle, *up = gate + middle;
         for (int i = 0; i < middle; i++) gated[r * middle + i] = gate[i] / (1 + exponential(-gate[i])) * up[i];
     }
-    product(rows, gated, b->down, b->down_scale, added, middle, b->width);
-    for (int i = 0; i < rows * b->width; i++) y[i] += added[i];
+    product(rows, gated, b->down, b->down_scale, added, middle, width);
+    for (int i = 0; i < rows * width; i++) y[i] += added[i];
 }
 
 /* Norm and turn one head [n] by complex [n / 2]. */
@@ -130,20 +113,46 @@ static void turn_head(float *x, const float *turn, int n, float floor) {
     }
 }
 
-/* A block's step, x [rows, width] -> y: see `PackedBlock.step`. Writes the cache at `*where`, then looks. */
-void step(const Block *b, int rows, const float *x, const float *turn, float *cache, int length, const int64_t *where,
-          int span, const float *mask, int mask_stride, float *y) {
-    int n = b->head_dim, turned = b->heads + b->kv_heads, all = turned + b->kv_heads;
-    float normed[rows * b->width], projected[rows * all * n], q[rows * b->heads * n];
-    for (int r = 0; r < rows; r++) unit(x + r * b->width, normed + r * b->width, b->width, b->floor);
-    product(rows, normed, b->qkv, b->qkv_scale, projected, b->width, all * n);
-    for (int r = 0; r < rows; r++)
-        for (int h = 0; h < all; h++) {
-            float *head = projected + (r * all + h) * n;
-            float *place = h < b->heads ? q + (r * b->heads + h) * n
-                                        : cache + (((int64_t)r * 2 * b->kv_heads + h - b->heads) * length + *where) * n;
-            if (h < turned) turn_head(head, turn + h * n, n, b->head_floor);
-            memcpy(place, head, n * sizeof *head);
+/* All that follows queries, keys and values, projected [rows, heads + 2 kv_heads, head_dim]; keys and values go into the
+   cache [rows, 2 kv_heads, length, head_dim] at `where`. mask [rows, span], its rows `stride` apart, or NULL. */
+static void mix(const Block *b, int rows, const float *x, float *projected, const float *turn, float *cache, int length,
+                int64_t where, int span, const float *mask, int stride, float *y) {
+    int n = b->head_dim, heads = b->heads, kv_heads = b->kv_heads, group = heads / kv_heads;
+    float mixed[rows * heads * n];
+    for (int r = 0; r < rows; r++) {
+        float *queries = projected + r * (heads + 2 * kv_heads) * n, *news = queries + heads * n;
+        float *keys = cache + (int64_t)r * 2 * kv_heads * length * n, *values = keys + (int64_t)kv_heads * length * n;
+        for (int h = 0; h < heads + kv_heads; h++) turn_head(queries + h * n, turn + h * n, n, b->head_floor);
+        for (int h = 0; h < 2 * kv_heads; h++)
+            memcpy(keys + ((int64_t)h * length + where) * n, news + h * n, n * sizeof *news);
+        for (int h = 0; h < heads; h++) {
+            int64_t head = (int64_t)(h / group) * length * n;
+            attend(queries + h * n, keys + head, values + head, mask ? mask + (int64_t)r * stride : 0,
+                   mixed + (r * heads + h) * n, span, n);
         }
-    look(b, rows, x, q, cache, length, span, mask, mask_stride, y);
+    }
+    finish(b, rows, x, mixed, y);
+}
+
+/* `PackedBlock.step`: x [rows, width] -> y. */
+void step(const Block *b, int rows, const float *x, const float *turn, float *cache, int length, const int64_t *where,
+          int span, const float *mask, int stride, float *y) {
+    int width = b->width, wide = (b->heads + 2 * b->kv_heads) * b->head_dim;
+    float normed[rows * width], projected[rows * wide];
+    for (int r = 0; r < rows; r++) unit(x + r * width, normed + r * width, width, b->floor);
+    product(rows, normed, b->qkv, b->qkv_scale, projected, width, wide);
+    mix(b, rows, x, projected, turn, cache, length, *where, span, mask, stride, y);
+}
+
+/* `PackedBlock.step_projected`: joined [rows, width + (heads + 2 kv_heads) * head_dim] -> y [rows, width]. */
+void step_projected(const Block *b, int rows, const float *joined, const float *turn, float *cache, int length,
+                    int place, float *y) {
+    int width = b->width, wide = (b->heads + 2 * b->kv_heads) * b->head_dim;
+    float x[rows * width], projected[rows * wide];
+    for (int r = 0; r < rows; r++, joined += width + wide) {
+        float inverse = 1 / sqrtf(dot(joined, joined, width) + b->floor * b->floor);
+        memcpy(x + r * width, joined, width * sizeof *x);
+        for (int i = 0; i < wide; i++) projected[r * wide + i] = inverse * joined[width + i];
+    }
+    mix(b, rows, x, projected, turn, cache, length, place, place + 1, 0, 0, y);
 }

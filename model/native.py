@@ -46,8 +46,8 @@ def library() -> ctypes.CDLL:
         loaded.digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
     block, pointer, number = ctypes.POINTER(Block), c_void_p, c_int
     loaded.product.argtypes = [number, *4 * [pointer], number, number]
-    loaded.look.argtypes = [block, number, *3 * [pointer], number, number, pointer, number, pointer]
     loaded.step.argtypes = [block, number, *3 * [pointer], number, pointer, number, pointer, number, pointer]
-    for function in (loaded.product, loaded.look, loaded.step):
+    loaded.step_projected.argtypes = [block, number, *3 * [pointer], number, number, pointer]
+    for function in (loaded.product, loaded.step, loaded.step_projected):
         function.restype = None
     return loaded

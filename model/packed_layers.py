@@ -94,6 +94,19 @@ class PackedBlock:
         cache.write(where, both.unsqueeze(2))
         return self.look(x, q, cache, span, mask)
 
+    def step_projected(self, joined: Tensor, turn: Tensor, cache: Cache, place: int) -> Tensor:
+        """The same for rows [x | q | k | v] whose q, k and v are linear in x as it was before the norm -> [R, D]."""
+        x, heads = joined[:, : self.unit.width], joined[:, self.unit.width :].view(len(joined), -1, self.head_dim)
+        qk, v = heads.split((self.heads + self.kv_heads, self.kv_heads), dim=1)
+        length = self.unit.length(x, self.unit.floor).unsqueeze(2)
+        norm = self.unit_heads  # of what `length` still has to divide
+        turned = turn_pairs(qk / norm.length(qk, norm.floor * length), turn)
+        q, k = turned.split((self.heads, self.kv_heads), dim=1)
+        keys, values = cache.both.select(2, place).chunk(2, dim=1)
+        keys.copy_(k)
+        torch.div(v, length, out=values)
+        return self.look(x, q, cache, place + 1)
+
     def look(self, x: Tensor, q: Tensor, cache: Cache, span: int, mask: Tensor | None = None) -> Tensor:
         """All of a step that follows the cache: rotated queries [R, heads, head_dim] -> [R, D]."""
         keys, values = cache.until(span)
@@ -164,12 +177,12 @@ class NativeBlock(PackedBlock):
         )
         return y
 
-    def look(self, x: Tensor, q: Tensor, cache: Cache, span: int, mask: Tensor | None = None) -> Tensor:
-        if len(x) > self.most_rows:
-            return super().look(x, q, cache, span, mask)
-        x, q, y = x.contiguous(), q.contiguous(), x.new_empty(x.shape)
-        written = cache.both.data_ptr(), cache.both.shape[2], span
-        self.library.look(self.parts, len(x), x.data_ptr(), q.data_ptr(), *written, *_mask_pointer(mask), y.data_ptr())
+    def step_projected(self, joined: Tensor, turn: Tensor, cache: Cache, place: int) -> Tensor:
+        if len(joined) > self.most_rows:
+            return super().step_projected(joined, turn, cache, place)
+        joined, y = joined.contiguous(), joined.new_empty(len(joined), self.unit.width)
+        written = cache.both.data_ptr(), cache.both.shape[2], place
+        self.library.step_projected(self.parts, len(joined), joined.data_ptr(), turn.data_ptr(), *written, y.data_ptr())
         return y
 
 

@@ -5,7 +5,7 @@
 | fp32   | operands swapped (W xᵀ) for few rows, 4x faster than linear | linear                    |
 | bf16   | oneDNN, weights reordered once                              | linear                    |
 | int8   | weights rounded per output channel, bf16 activations        | the same                  |
-| native | the same weights, fp32 activations, native.c compiled here  | not there                 |
+| native | the same weights, int16 activations, native.c compiled here | not there                 |
 
 Beyond a few rows int8 loses to floating point on a CPU, so these engines then multiply the same rounded weights in
 it. What rounding costs the shipped weights stands in docs/performance.md.
@@ -56,7 +56,7 @@ def pack(weight: Tensor, engine: str) -> Packed:
     if weight.shape[1] % INT8_INPUTS == 0:
         if engine == "int8":
             return _pack_int8(weight)
-        if engine == "native" and weight.shape[0] % NativeProduct.OUTPUTS == 0:
+        if engine == "native":
             return NativeProduct(weight)
     return _pack_float(weight.to(activation_dtype(engine)).contiguous())
 
@@ -77,8 +77,6 @@ def arithmetic(device: torch.device, engine: str) -> str:
 
 class NativeProduct:
     """x -> x Wᵀ by `product` of native.c, for few rows, and for many in floating point; weight [outputs, inputs]."""
-
-    OUTPUTS = 4  # must be a multiple of this
 
     def __init__(self, weight: Tensor):
         self.rounded, scale = _round(weight)

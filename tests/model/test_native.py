@@ -29,7 +29,13 @@ def rounded_model(**overrides):
 def test_steps_equal_those_of_pytorch(overrides, padded):
     model, plan = rounded_model(**overrides), make_plan(1, padded=padded)
     exact, seen = (decoded_logits(model, engine, plan) for engine in ("fp32", "native"))
-    assert (seen - exact).abs().max() < 1e-4 * exact.std()
+    assert (seen - exact).std() < 1e-3 * exact.std()
+
+
+@compiled
+def test_sums_of_large_equal_numbers_stay_in_32_bits():
+    weight, x = torch.ones(8, 1024), torch.full((2, 1024), 1e3)
+    torch.testing.assert_close(pack(weight, "native")(x), x @ weight.t(), rtol=1e-4, atol=0)
 
 
 @compiled
@@ -38,13 +44,13 @@ def test_product_with_few_and_many_rows(rows):
     product = pack(torch.randn(12, 96), "native")
     x = torch.randn(96, rows).t()  # not contiguous
     assert isinstance(product, NativeProduct)
-    torch.testing.assert_close(product(x), x @ (product.rounded * product.scale[:, None]).t(), atol=1e-4, rtol=1e-4)
+    exact = x @ (product.rounded * product.scale[:, None]).t()
+    assert (product(x) - exact).std() < 1e-4 * exact.std()
 
 
 @compiled
-@pytest.mark.parametrize("shape", [(12, 95), (11, 96)])
-def test_matrices_that_do_not_fit_stay_in_floating_point(shape):
-    weight, x = torch.randn(shape), torch.randn(2, shape[1])
+def test_inputs_that_do_not_fit_stay_in_floating_point():
+    weight, x = torch.randn(12, 95), torch.randn(2, 95)
     torch.testing.assert_close(pack(weight, "native")(x), x @ weight.t())
 
 
