@@ -95,7 +95,7 @@ class PackedBlock:
         return self.look(x, q, cache, span, mask)
 
     def step_projected(self, joined: Tensor, turn: Tensor, cache: Cache, place: int) -> Tensor:
-        """The same for rows [x | q | k | v] whose q, k and v are linear in x as it was before the norm -> [R, D]."""
+        """The same for rows [x | q | k | v] whose q, k and v come from x as it was before the norm -> [R, D]; with qk_norm."""
         x, heads = joined[:, : self.unit.width], joined[:, self.unit.width :].view(len(joined), -1, self.head_dim)
         qk, v = heads.split((self.heads + self.kv_heads, self.kv_heads), dim=1)
         length = self.unit.length(x, self.unit.floor).unsqueeze(2)
