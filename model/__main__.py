@@ -161,7 +161,11 @@ def positive(text: str) -> int:
 
 def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, ... (default: cuda when there is one)")
-    parser.add_argument("--engine", choices=("fp32", "bf16", "int8"), help="default: the fastest that is exact enough")
+    parser.add_argument(
+        "--engine",
+        choices=("fp32", "bf16", "int8", "native"),
+        help="default: the best that compiles nothing; native needs cc",
+    )
     parser.add_argument("--threads", type=positive, help="CPU threads; 1 is best on a shared machine")
 
 

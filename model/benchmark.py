@@ -20,7 +20,7 @@ from model.config import PRESETS, preset
 from model.decoder import Decoder, Plan, Run
 from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
 from model.noise import code_noise
-from model.packing import ENGINES, default_engine, weight_bytes
+from model.packing import default_engine, usable_engines, weight_bytes
 from model.pipeline import WEIGHTS, TokenShufflePipeline, usable_device
 from model.transformer import TokenShuffleForImageGeneration
 
@@ -101,8 +101,9 @@ def measure(
 
 def compare_steps(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, float]]:
     """Milliseconds per backbone step for the transformers loop and each engine, and each dtype's floor."""
+    engines = usable_engines(model.device)
     loops: dict[str, Callable[[], None]] = {"transformers": TransformersLoop(model)}
-    loops |= {engine: OurLoop(model, engine) for engine in ENGINES}
+    loops |= {engine: OurLoop(model, engine) for engine in engines}
     times, bandwidth = dict.fromkeys(loops, float("inf")), 0.0
     for _ in range(ROUNDS):
         bandwidth = max(bandwidth, memory_bandwidth(model.device))
@@ -111,12 +112,12 @@ def compare_steps(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, 
                 times[name], _seconds(lambda loop=loop: [loop() for _ in range(STEPS)], model.device) / STEPS
             )
     size = costs.backbone_parameters(model.config)
-    floors = {name: weight_bytes(name, size) / bandwidth for name in ENGINES}
+    floors = {name: weight_bytes(name, size) / bandwidth for name in engines}
     return {
         "milliseconds": {name: 1000 * seconds for name, seconds in times.items()},
         "floor_milliseconds": {name: 1000 * seconds for name, seconds in floors.items()},
-        "times_faster_than_transformers": {name: times["transformers"] / times[name] for name in ENGINES},
-        "times_the_floor": {name: times[name] / floors[name] for name in ENGINES},
+        "times_faster_than_transformers": {name: times["transformers"] / times[name] for name in engines},
+        "times_the_floor": {name: times[name] / floors[name] for name in engines},
         "bandwidth_gb_per_second": bandwidth / 1e9,
     }
 
@@ -152,7 +153,7 @@ def rounding(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, float
     run = finished(Decoder(model, "fp32"), plan)
     exact = forced_logits(Decoder(model, "fp32"), plan, run.codes)
     errors = {}
-    for engine in ENGINES[1:]:
+    for engine in usable_engines(model.device)[1:]:
         rounded = forced_logits(Decoder(model, engine), plan, run.codes)
         p, q = exact.log_softmax(-1), rounded.log_softmax(-1)
         nats = (p.exp() * (p - q)).sum(-1).mean()
@@ -207,7 +208,7 @@ def report(numbers: dict[str, Any]) -> str:
         "one backbone step, two rows:      ms    floor   × floor   × transformers",
         f"  transformers loop, fp32   {step['milliseconds']['transformers']:8.2f}",
     ]
-    for name in ENGINES:
+    for name in step["floor_milliseconds"]:
         values = (
             step[key][name]
             for key in ("milliseconds", "floor_milliseconds", "times_the_floor", "times_faster_than_transformers")

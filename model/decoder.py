@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from model.packed_layers import Cache, PackedBlock, complex_rotation
-from model.packing import activation_dtype, arithmetic, default_engine
+from model.packed_layers import Cache, complex_rotation, packed_block
+from model.packing import activation_dtype, arithmetic, check_engine, default_engine
 from model.positions import prompt_coordinates, query_coordinates, window_coordinates
 from model.sampling import sample
 from model.shuffle import gather_windows, scatter_windows
@@ -61,13 +61,14 @@ class Decoder:
         config = self.config = model.config
         self.device = model.device
         self.engine = engine or default_engine(self.device)
+        check_engine(self.engine, self.device)
         self.dtype = activation_dtype(self.engine)
         # on a CPU fp32 products of one query are faster than bf16 ones, on a GPU the bytes count
         self.cache_dtype = torch.float32 if self.device.type == "cpu" else self.dtype
         self.graphed = self.device.type == "cuda"
         with torch.no_grad():
             self.embedding = model.model.embed_tokens.weight.detach()
-            self.blocks = [PackedBlock(block, self.engine, config.rms_norm_eps) for block in model.model.layers]
+            self.blocks = [packed_block(block, self.engine, config.rms_norm_eps) for block in model.model.layers]
             self.norm = model.model.norm.weight.detach().float()
             self.windows = {s: WindowDecoder(model, s, self.engine) for s in config.shuffle_windows}
 
@@ -79,7 +80,7 @@ class Decoder:
     def numerics(self) -> str:
         """What a result's exact tokens depend on besides noise and weights (the batch shape is added per run)."""
         threads, version = torch.get_num_threads(), torch.__version__.split("+")[0]
-        return f"{self.device.type}-{self.engine}-{arithmetic(self.device)}-t{threads}-torch{version}"
+        return f"{self.device.type}-{self.engine}-{arithmetic(self.device, self.engine)}-t{threads}-torch{version}"
 
 
 class Run:

@@ -13,7 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from model.backbone import QK_NORM_EPS, Block
-from model.packing import activation_dtype, pack
+from model.native import Block as NativeParts
+from model.native import library
+from model.packing import FEW_ROWS, NativeProduct, activation_dtype, pack
 
 
 class UnitRows:
@@ -92,6 +94,19 @@ class PackedBlock:
         cache.write(where, both.unsqueeze(2))
         return self.look(x, q, cache, span, mask)
 
+    def step_projected(self, joined: Tensor, turn: Tensor, cache: Cache, place: int) -> Tensor:
+        """The same for rows [x | q | k | v] whose q, k and v come from x as it was before the norm -> [R, D]; with qk_norm."""
+        x, heads = joined[:, : self.unit.width], joined[:, self.unit.width :].view(len(joined), -1, self.head_dim)
+        qk, v = heads.split((self.heads + self.kv_heads, self.kv_heads), dim=1)
+        length = self.unit.length(x, self.unit.floor).unsqueeze(2)
+        norm = self.unit_heads  # of what `length` still has to divide
+        turned = turn_pairs(qk / norm.length(qk, norm.floor * length), turn)
+        q, k = turned.split((self.heads, self.kv_heads), dim=1)
+        keys, values = cache.both.select(2, place).chunk(2, dim=1)
+        keys.copy_(k)
+        torch.div(v, length, out=values)
+        return self.look(x, q, cache, place + 1)
+
     def look(self, x: Tensor, q: Tensor, cache: Cache, span: int, mask: Tensor | None = None) -> Tensor:
         """All of a step that follows the cache: rotated queries [R, heads, head_dim] -> [R, D]."""
         keys, values = cache.until(span)
@@ -137,6 +152,44 @@ class PackedBlock:
         return x.add_(self.down(F.silu(gate).mul_(up)))
 
 
+class NativeBlock(PackedBlock):
+    """The same with a step that is one call of native.c, for few rows and matrices that it can multiply."""
+
+    def __init__(self, block: Block, engine: str, eps: float):
+        super().__init__(block, engine, eps)
+        packed = {name: getattr(self, name) for name in ("qkv", "out", "gate_up", "down")}
+        self.most_rows = FEW_ROWS if all(isinstance(p, NativeProduct) for p in packed.values()) else 0
+        if not self.most_rows:
+            return
+        self.library, head_floor = library(), float(self.unit_heads.floor) if self.qk_norm else -1.0
+        sizes = self.unit.width, self.heads, self.kv_heads, self.head_dim, self.middle
+        matrices = (product.rounded.data_ptr() for product in packed.values())
+        scales = (product.scale.data_ptr() for product in packed.values())
+        self.parts = NativeParts(*sizes, float(self.unit.floor), head_floor, *matrices, *scales)
+
+    def step(self, x: Tensor, turn: Tensor, cache: Cache, where: Tensor, span: int, mask: Tensor | None) -> Tensor:
+        if len(x) > self.most_rows:
+            return super().step(x, turn, cache, where, span, mask)
+        x, turn, y = x.contiguous(), turn.contiguous(), x.new_empty(x.shape)
+        written = cache.both.data_ptr(), cache.both.shape[2], where.data_ptr(), span
+        self.library.step(
+            self.parts, len(x), x.data_ptr(), turn.data_ptr(), *written, *_mask_pointer(mask), y.data_ptr()
+        )
+        return y
+
+    def step_projected(self, joined: Tensor, turn: Tensor, cache: Cache, place: int) -> Tensor:
+        if len(joined) > self.most_rows:
+            return super().step_projected(joined, turn, cache, place)
+        joined, y = joined.contiguous(), joined.new_empty(len(joined), self.unit.width)
+        written = cache.both.data_ptr(), cache.both.shape[2], place
+        self.library.step_projected(self.parts, len(joined), joined.data_ptr(), turn.data_ptr(), *written, y.data_ptr())
+        return y
+
+
+def packed_block(block: Block, engine: str, eps: float) -> PackedBlock:
+    return (NativeBlock if engine == "native" else PackedBlock)(block, engine, eps)
+
+
 class PackedMLPs:
     """The residual MLP blocks of a shuffle or unshuffle: [rows, D] -> [rows, D]."""
 
@@ -164,6 +217,11 @@ def qkv_matrix(block: Block, unit: UnitRows) -> Tensor:
 def turn_pairs(x: Tensor, turn: Tensor) -> Tensor:
     """Rotate neighbouring channels of [..., head_dim] by complex [..., head_dim / 2]."""
     return (x.view(torch.complex64) * turn).view(torch.float32)
+
+
+def _mask_pointer(mask: Tensor | None) -> tuple[int | None, int]:
+    """What native.c takes of a mask [R, 1, 1, span]: where it starts, and from one row to the next."""
+    return (None, 0) if mask is None else (mask.data_ptr(), mask.stride(0))
 
 
 def _pairs_together(weight: Tensor, head_dim: int) -> Tensor:

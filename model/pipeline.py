@@ -27,7 +27,7 @@ from model.decoder import Decoder, Plan, Run
 from model.guidance import guidance_weights
 from model.image_tokenizer import ImageTokenizer
 from model.noise import code_noise
-from model.packing import activation_dtype, weight_bytes
+from model.packing import check_engine, weight_bytes
 from model.prompt import DOWNSAMPLE, PAD, pad_left, prompt_ids
 from model.settings import Settings, check_defaults, covers, resolve
 from model.transformer import TokenShuffleForImageGeneration
@@ -92,7 +92,7 @@ class TokenShufflePipeline:
     Args:
         model, image_tokenizer, tokenizer: the three parts of a checkpoint folder.
         defaults: tuned settings (`generation_config.json`), used where a call says None.
-        engine: "fp32", "bf16" or "int8" (see `model/packing.py`); None: the best that is exact enough.
+        engine: "fp32", "bf16", "int8" or "native" (see `model/packing.py`); None: the best that is exact enough.
         threads: CPU threads for decoding; None leaves PyTorch's number. One is best on a shared machine.
         checkpoint: identifies the weights in replay records.
     """
@@ -108,7 +108,7 @@ class TokenShufflePipeline:
         threads: int | None = None,
         checkpoint: str = "",
     ):
-        check_machine(engine, threads)
+        check_machine(engine, threads, model.device)
         check_parts(model, image_tokenizer, tokenizer)
         check_defaults(defaults or {}, model.config)
         self.model, self.image_tokenizer, self.tokenizer = model.eval(), image_tokenizer.eval(), tokenizer
@@ -137,7 +137,7 @@ class TokenShufflePipeline:
             engine, threads: see the class.
         """
         device = usable_device(device)
-        check_machine(engine, threads)
+        check_machine(engine, threads, device)
         if threads is not None:
             torch.set_num_threads(threads)  # loading obeys it too, and who times a first call knows it
         folder = local_folder(WEIGHTS if source is None else source)
@@ -406,9 +406,9 @@ def usable_device(name: str | torch.device | None) -> torch.device:
     return device
 
 
-def check_machine(engine: str | None, threads: int | None) -> None:
+def check_machine(engine: str | None, threads: int | None, device: torch.device) -> None:
     if engine is not None:
-        activation_dtype(engine)
+        check_engine(engine, device)
     if threads is not None and (not isinstance(threads, int) or threads < 1):
         raise ValueError(f"threads is {threads!r}; it must be a whole number from 1")
 

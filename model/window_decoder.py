@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.packed_layers import Cache, PackedBlock, PackedMLPs, complex_rotation, qkv_matrix, turn_pairs
+from model.packed_layers import Cache, PackedMLPs, complex_rotation, packed_block, qkv_matrix
 from model.packing import Packed, activation_dtype, pack
 from model.transformer import TokenShuffleForImageGeneration
 from model.window_head import HEAD_DIM, WindowHead, window_coordinates_inside
@@ -88,8 +88,7 @@ class InsideDecoder:
 
     def __init__(self, head: WindowHead, codes: Tensor, expand: Tensor, window: int, engine: str):
         self.dtype, self.places, self.width = activation_dtype(engine), window**2, head.norm.weight.numel()
-        self.block = PackedBlock(head.block, engine, head.norm.eps)
-        self.heads = self.block.heads
+        self.block = packed_block(head.block, engine, head.norm.eps)
         self.unit, qkv = self.block.unit, qkv_matrix(head.block, self.block.unit).float()
         inputs = F.linear(head.code_norm(codes), head.from_code.weight.float())
         self.codes = torch.cat((inputs, F.linear(inputs, qkv)), dim=1)
@@ -111,16 +110,7 @@ class InsideDecoder:
         if previous is not None:
             branches = rows.view(-1, len(previous), 4 * self.width)
             rows = (branches + F.embedding(previous, self.codes)).view(rows.shape)
-        x, heads = rows[:, : self.width], rows.view(len(rows), -1, HEAD_DIM)
-        _, qk, v = heads.split((self.heads, 2 * self.heads, self.heads), dim=1)
-        length = self.unit.length(x, self.unit.floor).unsqueeze(2)
-        norm = self.block.unit_heads  # of what `length` still has to divide
-        turned = turn_pairs(qk / norm.length(qk, norm.floor * length), self.turns[place])
-        q, k = turned.split(self.heads, dim=1)
-        keys, values = cache.both.select(2, place).chunk(2, dim=1)
-        keys.copy_(k)
-        torch.div(v, length, out=values)
-        return self.unit(self.block.look(x, q, cache, place + 1))
+        return self.unit(self.block.step_projected(rows, self.turns[place], cache, place))
 
 
 def guide(states: Tensor, images: int, weight: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from model import TokenShufflePipeline
 from model.packed_layers import Cache
+from model.packing import usable_engines
 from tests.model.conftest import tiny_pipeline
 
 
@@ -36,9 +37,13 @@ def test_stream_single_and_batch_are_equal(pipe, window):
     assert single.images[0].tobytes() == last.result.images[0].tobytes() == batch.images[0].tobytes()
 
 
-def test_the_default_engine_streams_what_it_draws_at_once():
-    pipe = tiny_pipeline({"width": 128, "height": 128}, engine=None)
-    assert pipe.decoder.engine == "int8"
+def test_int8_is_the_default_on_a_cpu():
+    assert tiny_pipeline(engine=None).decoder.engine == "int8"
+
+
+@pytest.mark.parametrize("engine", usable_engines(torch.device("cpu")))
+def test_every_engine_streams_what_it_draws_at_once(engine):
+    pipe = tiny_pipeline({"width": 128, "height": 128}, engine=engine)
     first, again = pipe("a cat", seed=5), pipe("a cat", seed=5)
     *_, last = pipe.stream("a cat", seed=5)
     assert torch.equal(first.tokens, again.tokens) and torch.equal(first.tokens, last.result.tokens)
