@@ -13,10 +13,9 @@ def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
     """Every setting as a line from its factors over its cost to its rating; dashed where nobody rated it."""
     axes = {factor: costs[factor].astype(str) for factor in FACTORS if costs[factor].nunique() > 1}
     axes |= {f"{cost} ({unit})": costs[cost], "votes (n)": costs["n"]}
-    axes |= {
-        "half the interval (±)": (costs["high"] - costs["low"]) / 2,
-        "rating against the reference": costs["rating"],
-    }
+    if costs["low"].notna().all():
+        axes["half the interval (±)"] = (costs["high"] - costs["low"]) / 2
+    axes["rating against the reference"] = costs["rating"]
     rows = list(range(len(axes)))[::-1]
     scaled, ticks = zip(*(placed(values) for values in axes.values()))
     share = placed(costs["rating"])[0]

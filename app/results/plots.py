@@ -81,7 +81,7 @@ def _bars(rows, y, low: str, high: str, colour: str, width: float, opacity: floa
 
 def _points(rows: pd.DataFrame, y, criterion: str) -> go.Scatter:
     text = [
-        f"{r.term}<br>{r.estimate:+.2f} [{r.low:+.2f}, {r.high:+.2f}]<br>n = {r.n} votes" for r in rows.itertuples()
+        f"{r.term}<br>{r.estimate:+.2f} {interval_text(r.low, r.high)}<br>n = {r.n} votes" for r in rows.itertuples()
     ]
     return go.Scatter(
         x=rows["estimate"],
@@ -215,9 +215,14 @@ def setting_text(label: str, row, cost: str, unit: str) -> str:
     """What a mark of a setting says: its rating with interval, its cost, its n."""
     votes = f"n = {row.n} votes" if row.n else "predicted: n = 0 votes"
     return (
-        f"{label}<br>{row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}]<br>"
+        f"{label}<br>{row.rating:+.2f} {interval_text(row.low, row.high)}<br>"
         f"{getattr(row, cost):.3g} {unit} (median of {row.pictures} pictures)<br>{votes}"
     )
+
+
+def interval_text(low: float, high: float) -> str:
+    """Bounds in log-odds; too few raters or prompts leave none."""
+    return "no interval yet" if pd.isna(low) else f"[{low:+.2f}, {high:+.2f}]"
 
 
 def coverage(table: pd.DataFrame) -> go.Figure:

@@ -102,6 +102,8 @@ def test_few_votes_are_called_few_and_one_rater_has_no_interval(services):
     shown = view(services, study)
     assert "Fewer than" in shown.summary and "needs two raters" in shown.verdicts
     assert shown.figures["reliability"] is None and "agreement stays empty" in shown.quality
+    drawn = "".join(figure.to_json() for figure in shown.figures.values() if figure is not None)
+    assert "nan" not in drawn and "no interval yet" in drawn and "No clustered interval" in shown.power
 
 
 def test_whoever_still_rates_sees_no_win_shares(services):
