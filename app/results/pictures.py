@@ -178,13 +178,16 @@ def caption(row, side: str) -> str:
 
 
 def figure_html(services: Services, generation: Generation, level: str) -> str:
+    return f"<figure>{picture_html(services, generation, level)}<figcaption>{escape(level)}</figcaption></figure>"
+
+
+def picture_html(services: Services, generation: Generation, name: str) -> str:
+    """A thumbnail that opens the picture."""
     if generation.image is None:
-        return "<figure><div>deleted</div></figure>"
-    link = services.picture_url(generation)
-    thumb = services.picture_url(generation, "thumb")
+        return "<div>deleted</div>"
+    link, thumb = services.picture_url(generation), services.picture_url(generation, "thumb")
     return (
-        f'<figure><a href="{escape(link)}" target="_blank"><img loading="lazy" src="{escape(thumb)}" alt="{escape(level)}"></a>'
-        f"<figcaption>{escape(level)}</figcaption></figure>"
+        f'<a href="{escape(link)}" target="_blank"><img loading="lazy" src="{escape(thumb)}" alt="{escape(name)}"></a>'
     )
 
 
