@@ -1,4 +1,4 @@
-"""The votes of a study as one file, by a link that only the administrator's list of studies gives."""
+"""The votes of a study as one file, by a link that only whoever keeps it is given."""
 
 import shutil
 import tempfile

@@ -1,6 +1,9 @@
 """Grids: the plan, durable cells, pause, ownership, the sheet, pairs for raters and win shares."""
 
+import html
+import io
 import re
+import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,6 +11,8 @@ import pandas as pd
 import pytest
 from compare_world import WISH, ids, vote_for, wait_for
 from rows import row_counts
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from app.arena import arena
 from app.compare.handlers import CompareHandlers
@@ -15,6 +20,7 @@ from app.compare.plan import crossing_of, grids_of, pictures, progress
 from app.compare.rating import pair_of, win_shares
 from app.components.cards import toggled
 from app.results import view as results_view
+from app.studies import download
 from app.study.design import differences
 from storage.errors import NotFound
 
@@ -146,8 +152,8 @@ def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
 
 def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, handlers, grid):
     a, b, _, d = ids(services, grid)
-    assert "differ in schedule" in handlers.queue(grid.id, "ann", [a, b])
-    assert "differ in window and schedule" in handlers.queue(grid.id, "ann", [d, a])
+    assert "differ in schedule or its scale)" in handlers.queue(grid.id, "ann", [a, b])
+    assert "differ in window and schedule or its scale)" in handlers.queue(grid.id, "ann", [d, a])
     handlers.queue(grid.id, "ann", [a, d])  # the same pair the other way round
     assert len([each.comparison for each in services.store.coverage(grid.id)]) == 2
     study = services.store.get_study(grid.id)
@@ -157,6 +163,11 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     assert arena.next_pair(services, study, "ann") is None
     vote_for(services, arena.study_for(services, study.invite), "rater", a)
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
+    status = handlers.view(grid.id, "ann", "alignment").status
+    assert "2 pairs queued, 2 looks of raters so far" in status
+    link = html.unescape(re.search(r'href="(/studies/[^"]+)"', status)[1])
+    reply = TestClient(Starlette(routes=download.routes(services))).get(link)
+    assert "long.parquet" in zipfile.ZipFile(io.BytesIO(reply.content)).namelist()
     assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet and "votes as independent" in sheet
     listed = results_view.studies(services)
     assert grid.id not in [study_id for _, study_id in listed] and results_view.wish_from(services, {}).study != grid.id
