@@ -50,7 +50,7 @@ class Browser:
         return self.client.post(f"/arena-api/{name}", json=message)
 
     def pair(self):
-        finish_practice(self.services, arena.study_for(self.services, None), self.owner)
+        finish_practice(self.services, arena.study_for(self.services, None, self.owner), self.owner)
         reply = self.post("pair")
         assert reply.status_code == 200, reply.text
         return reply.json()

@@ -158,10 +158,10 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     assert len([each.comparison for each in services.store.coverage(grid.id)]) == 2
     study = services.store.get_study(grid.id)
     with pytest.raises(NotFound):
-        arena.study_for(services, None)  # a grid never takes over the arena
+        arena.study_for(services, None, "rater")  # a grid never takes over the arena
     services.store.record_consent(arena.rater_of(services, "ann").id)
     assert arena.next_pair(services, study, "ann") is None
-    vote_for(services, arena.study_for(services, study.invite), "rater", a)
+    vote_for(services, arena.study_for(services, study.invite, "rater"), "rater", a)
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
     status = handlers.view(grid.id, "ann", "alignment").status
     assert "2 pairs queued, 2 looks of raters so far" in status
@@ -188,7 +188,7 @@ def test_the_owner_stops_and_resumes_the_rating_and_reads_who_sees_the_pictures(
     view = handlers.view(made.id, "eve", "flaws")
     assert view.rating == "paused" and "Rating is stopped" in view.status
     with pytest.raises(Exception, match="paused"):
-        arena.next_pair(services, arena.study_for(services, services.store.get_study(made.id).invite), "guest")
+        arena.next_pair(services, arena.study_for(services, services.store.get_study(made.id).invite, "guest"), "guest")
     with pytest.raises(Exception, match="no such grid"):
         handlers.act("resume-rating", made.id, "bob")
     handlers.act("resume-rating", made.id, "eve")

@@ -41,7 +41,7 @@ def test_an_open_study_has_pairs_every_control_and_frozen_contrasts(services, st
 def test_its_invite_leads_to_a_pair_and_its_maker_gets_none(services, study):
     for owner, gets_one in (("a stranger", True), ("admin", False)):
         services.store.record_consent(arena.rater_of(services, owner).id)
-        found = arena.next_pair(services, arena.study_for(services, study.invite), owner)
+        found = arena.next_pair(services, arena.study_for(services, study.invite, owner), owner)
         assert (found is not None) == gets_one
 
 
