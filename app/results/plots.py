@@ -2,6 +2,7 @@
 
 The custom data of a mark names the pictures behind it (app/results/pictures.py)."""
 
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -15,6 +16,7 @@ NAMES = {"alignment": "Text alignment", "appearance": "Visual appearance", "flaw
 # White text can be read on all of it, and all of it on dark.
 WORSE_TO_BETTER = [[0, "#b45309"], [0.5, "#64748b"], [1, "#4f46e5"]]
 MUTED = "rgba(128, 138, 158, .55)"
+ROW_CHARACTERS, TICK_CHARACTERS = 44, 14  # of a line of a name on a phone, in the width of a plot and beside an axis
 LEGEND_ABOVE = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
 
 
@@ -36,12 +38,23 @@ def effect_forest(effects: pd.DataFrame) -> go.Figure:
     ]
     label_rows(figure, labels, [len(terms) - 1 - i for i in range(len(terms))])
     figure.update_layout(
-        height=90 + 84 * max(len(terms), 1),
+        height=90 + row_px(labels, 84) * max(len(terms), 1),
         margin={"l": 16, "r": 16, "t": 40, "b": 50},
         xaxis={"title": {"text": "log-odds of being preferred"}, "zeroline": False},
         legend=LEGEND_ABOVE,
     )
     return figure
+
+
+def broken(name: object, characters: int) -> str:
+    """A long name, such as that of a schedule of five points, in lines that fit."""
+    return "<br>".join(textwrap.wrap(str(name), characters, break_on_hyphens=False))
+
+
+def row_px(labels, least: int) -> int:
+    """Height of a row whose label may take more than a line."""
+    lines = max((broken(label, ROW_CHARACTERS).count("<br>") for label in labels), default=0)
+    return least + 20 * lines
 
 
 def label_rows(figure: go.Figure, labels, positions) -> None:
@@ -54,9 +67,11 @@ def label_rows(figure: go.Figure, labels, positions) -> None:
         "yanchor": "middle",
         "showarrow": False,
         "font": {"size": 12},
+        "align": "left",
         "bgcolor": "white",  # lines run behind the words; a page puts its own colour
     }
-    figure.update_layout(annotations=[{"text": label, "y": y + 0.42, **shared} for label, y in zip(labels, positions)])
+    words = [broken(label, ROW_CHARACTERS) for label in labels]
+    figure.update_layout(annotations=[{"text": text, "y": y + 0.46, **shared} for text, y in zip(words, positions)])
     low, high = min(positions, default=0), max(positions, default=0)
     figure.update_yaxes(
         range=[low - 0.5, high + 0.65], showticklabels=False, showgrid=False, zeroline=False, type="linear"
@@ -103,7 +118,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
         for name in ("share", "text")
     )
     text = text.fillna("").values
-    names = [str(level) for level in levels]
+    names = [broken(level, TICK_CHARACTERS) for level in levels]
     figure = go.Figure(
         go.Heatmap(
             z=share.values,
@@ -125,7 +140,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
     )
     figure.update_layout(
         height=110 + 78 * max(len(levels), 2),
-        margin={"l": 90, "r": 16, "t": 16, "b": 50},
+        margin={"l": 110, "r": 16, "t": 16, "b": 50},
         xaxis={"title": {"text": f"against {factor}"}, "type": "category", "showgrid": False},
         yaxis={"title": {"text": factor}, "type": "category", "autorange": "reversed", "showgrid": False},
     )
@@ -250,7 +265,7 @@ def coverage(table: pd.DataFrame) -> go.Figure:
     )
     label_rows(figure, table["block"], rows)
     figure.update_layout(
-        height=70 + 48 * len(table),
+        height=70 + row_px(table["block"], 48) * len(table),
         margin={"l": 16, "r": 16, "t": 8, "b": 44},
         xaxis={"title": {"text": "ratings"}, "range": [0, max(int(table["ratings"].max()), 1) * 1.02]},
     )
@@ -326,7 +341,7 @@ def acceptability(table: pd.DataFrame, factor: str) -> go.Figure:
             intervals(
                 rows,
                 "share",
-                [f"{r.level}<br>n = {r.n}" if alone else str(r.level) for r in rows.itertuples()],
+                [broken(r.level, TICK_CHARACTERS) + (f"<br>n = {r.n}" if alone else "") for r in rows.itertuples()],
                 rows["share"],
                 along="y",
                 name=NAMES[criterion],
@@ -373,9 +388,10 @@ def conflicts(table: pd.DataFrame) -> go.Figure:
             )
         )
     most = table.groupby("block")["n"].max()
-    label_rows(figure, [f"{block} (n up to {most[block]:,})" for block in blocks], list(range(len(blocks)))[::-1])
+    labels = [f"{block} (n up to {most[block]:,})" for block in blocks]
+    label_rows(figure, labels, list(range(len(blocks)))[::-1])
     figure.update_layout(
-        height=130 + 66 * len(blocks),
+        height=130 + row_px(labels, 66) * len(blocks),
         margin={"l": 16, "r": 16, "t": 80, "b": 44},
         xaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": {"text": "looks that disagree"}},
         legend=LEGEND_ABOVE,

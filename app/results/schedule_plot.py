@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from app.compare.axes import parse_levels
-from app.results.plots import WORSE_TO_BETTER, interval_text
+from app.results.plots import ROW_CHARACTERS, WORSE_TO_BETTER, broken, interval_text
 from model import guidance_weights
 
 STEPS = 100
@@ -25,7 +25,7 @@ def schedule_curves(table: pd.DataFrame) -> go.Figure:
                 x=np.linspace(0, 1, STEPS),
                 y=weights_of(row.schedule),
                 mode="lines",
-                name=said,
+                name=broken(said, ROW_CHARACTERS),
                 line={
                     "width": 3,
                     "dash": "solid" if row.n else "dash",

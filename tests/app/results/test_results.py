@@ -12,6 +12,7 @@ from rows import set_plan
 
 from app.arena import arena
 from app.pages.results import FIGURES, SECTION_OF, build_panels, pictures_behind
+from app.results import plots
 from app.results import view as results_view
 from app.results.parallel_plot import parallel
 from app.results.pictures import PAIRS_OF_MARK, marked_pictures
@@ -320,6 +321,15 @@ def test_a_setting_without_votes_is_a_dashed_line_and_levels_that_do_not_vary_ta
     assert [line.line.dash for line in figure.data] == ["solid", "dash"] and "n = 0" in figure.data[1].text[0]
     words = [each.text for each in figure.layout.annotations]
     assert "window" in words and "schedule" not in words and figure.data[0].x[0] == 0 and figure.data[1].x[0] == 1
+
+
+def test_long_names_are_broken_for_phones_and_rows_grow_with_them():
+    long = "schedule constant 7.5 | custom 0:1 0.25:3.5 0.5:7.25 0.75:8.5 1:7.5"
+    table = pd.DataFrame({"block": ["window 1 | 2", long], "matched": True, "pairs": 9, "rated": 9, "ratings": 14})
+    short, tall = plots.coverage(table[:1]).layout, plots.coverage(table).layout
+    lines = tall.annotations[1].text.split("<br>")
+    assert " ".join(lines) == long and max(map(len, lines)) <= plots.ROW_CHARACTERS
+    assert tall.height - short.height > short.height - 70  # more than a row of one line
 
 
 @pytest.mark.parametrize("cost", results_view.COSTS)
