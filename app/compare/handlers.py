@@ -29,8 +29,8 @@ from app.request import GenerationRequest
 from app.results import view as results_view
 from app.services import Services
 from app.studies import cache as study_cache
+from app.studies import download
 from app.studies.admin import invite_link
-from app.studies.download import votes_link
 from app.visit import refuse
 from storage.errors import NotFound
 from storage.records import Job, Study
@@ -254,7 +254,7 @@ def status_html(services: Services, study: Study, now: Progress) -> str:
         rating = f'<p class="fine">{escape(f"{queued_text(services, study)} {RATING_TEXTS[study.state]}")}</p>'
         links += f' <a class="chip" data-copy href="{escape(invite_link(study))}">Copy invite link for raters</a>'
         links += f' <a class="chip" href="/results?study={escape(study.id)}">Results</a>'
-        links += f' <a class="chip" download href="{escape(votes_link(services, study.id))}">Download votes</a>'
+        links += f' <a class="chip" download href="{escape(download.link(services, study.id, download.VOTES))}">Download votes</a>'
     return f'<p class="fine">{escape(" · ".join(parts))}</p>{meter}{error}{rating}<p class="links">{links}</p>'
 
 

@@ -20,10 +20,10 @@ from app.study.design import CONTROL_KINDS
 from app.study.power import Power
 from app.study.risk import EXCLUDE_AT
 from app.study.stopping import ALPHA, LOOKS, TARGET_EFFECT
-from app.web.launch import style
 from storage import exports
 from storage.records import Study
 
+RESULTS_CSS = Path(__file__).parent.parent / "assets" / "results.css"
 STYLE = """
 :root { color-scheme: light dark; --body-text-color-subdued: #64748b; --border-color-primary: #cbd5e1; --block-background-fill: transparent; }
 body { max-width: 1080px; margin: 24px auto; padding: 0 16px; font: 15px/1.5 system-ui, sans-serif; } pre { white-space: pre-wrap; }
@@ -45,7 +45,7 @@ def write_report(services: Services, study: Study, folder: Path) -> Path:
         parts += [f"<h2>{escape(title)}</h2>{drawn}{floor}"] if drawn else []
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(study.name)}</title>'
-        f"<style>{STYLE}{style('results.css')}</style><script>{PLOTLY_SCRIPT.read_text(encoding='utf-8')}</script><h1>{escape(study.name)}</h1>"
+        f"<style>{STYLE}{RESULTS_CSS.read_text(encoding='utf-8')}</style><script>{PLOTLY_SCRIPT.read_text(encoding='utf-8')}</script><h1>{escape(study.name)}</h1>"
         f"{view.summary}{''.join(parts)}{view.missing}<h2>In numbers</h2>{view.verdicts}{view.quality}<h2>Votes that were set aside</h2>{view.audit}"
         f"<h2>Methods</h2><pre>{escape(methods)}</pre></html>"
     )

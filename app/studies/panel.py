@@ -9,8 +9,7 @@ import gradio as gr
 from app.compare.plan import hold, is_grid, queue
 from app.services import Services
 from app.studies import admin as study_admin
-from app.studies import reported
-from app.studies.download import votes_link
+from app.studies import download, reported
 from app.studies.new_study import creating_part, form_from, preview_html
 from app.studies.sweep import sweep
 from app.visit import refuse
@@ -149,10 +148,9 @@ def listing_html(services: Services, studies: list[Study], root: str) -> str:
     for study in studies:
         frozen = f"{study.frozen_at:%Y-%m-%d %H:%M} UTC" if study.frozen_at else "not yet"
         link = study_admin.invite_link(study, root)
-        chips = (
-            f'<a class="chip" data-copy href="{escape(link)}">Copy invite link</a> '
-            f'<a class="chip" download href="{escape(votes_link(services, study.id))}">Download votes</a>'
-        )
+        chips = f'<a class="chip" data-copy href="{escape(link)}">Copy invite link</a>'
+        for kind in (download.VOTES, download.REPORT):
+            chips += f' <a class="chip" download href="{escape(download.link(services, study.id, kind))}">Download {kind}</a>'
         cells = [study_admin.crossing_text(study), study_admin.status_text(services, study), frozen]
         rows.append(f"<tr><td>{escape(study.name)}<td>{chips}{''.join(f'<td>{escape(cell)}' for cell in cells)}</tr>")
     head = "<tr><th>Study<th>Links<th>Compared<th>State<th>Contrasts frozen</tr>"

@@ -20,8 +20,8 @@ from app.compare.plan import crossing_of, grids_of, pictures, progress
 from app.compare.rating import pair_of, win_shares
 from app.components.cards import toggled
 from app.results import view as results_view
-from app.studies import download
 from app.study.design import differences
+from app.web.launch import launch_arguments
 from storage.errors import NotFound
 
 
@@ -166,7 +166,8 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     status = handlers.view(grid.id, "ann", "alignment").status
     assert "2 pairs queued, 2 looks of raters so far" in status
     link = html.unescape(re.search(r'href="(/studies/[^"]+)"', status)[1])
-    reply = TestClient(Starlette(routes=download.routes(services))).get(link)
+    routes = launch_arguments(services)["app_kwargs"]["routes"]
+    reply = TestClient(Starlette(routes=routes)).get(link)
     assert "long.parquet" in zipfile.ZipFile(io.BytesIO(reply.content)).namelist()
     assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet and "votes as independent" in sheet
     listed = results_view.studies(services)
