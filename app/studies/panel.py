@@ -10,6 +10,7 @@ from app.compare.plan import hold, is_grid, queue
 from app.services import Services
 from app.studies import admin as study_admin
 from app.studies import download, reported
+from app.studies import rivals as study_rivals
 from app.studies.new_study import creating_part, form_from, preview_html
 from app.studies.sweep import sweep
 from app.visit import refuse
@@ -24,7 +25,7 @@ ACTIONS = {
     "hold": "Hold drawing",
     "sweep": "Set careless votes aside",
     "restore": "Offer reported pairs again",
-    "close": "Close for ever",
+    "close": "Yes, close it for ever",
 }
 
 
@@ -39,6 +40,7 @@ def build(services: Services) -> Any | None:
         with gr.Tabs():
             with gr.Tab("Keep"):
                 listing, actions, pick, *reports = keeping_part()
+                system, packed, bring_in = rivals_part()
             with gr.Tab("New study"):
                 inputs, preview, create = creating_part(services.tuned.guidance_scale, services.checkpoints.names)
         changed = gr.State(0)
@@ -57,7 +59,7 @@ def build(services: Services) -> Any | None:
     def act(name: str) -> Any:
         def do(request: gr.Request, given: str, study_id: str | None, pairs: list[str]) -> None:
             allowed(request, given)
-            gr.Success(acted(services, name, study_id, pairs))
+            gr.Success(escape(acted(services, name, study_id, pairs)))
 
         return do
 
@@ -66,6 +68,10 @@ def build(services: Services) -> Any | None:
         pairs = services.store.reported_pairs(study_id) if study_id else []
         choice = gr.update(choices=reported.choices(pairs), value=[], visible=bool(pairs))
         return [choice, reported.reported_html(services, pairs, viewer)]
+
+    def bring(request: gr.Request, given: str, study_id: str | None, system: str, packed: bytes | None) -> None:
+        allowed(request, given)
+        gr.Success(escape(brought(services, study_id, system, packed)))
 
     def plan(request: gr.Request, given: str, *values: Any) -> str:
         allowed(request, given)
@@ -81,13 +87,17 @@ def build(services: Services) -> Any | None:
         return count + 1
 
     reporting = {"fn": show_reports, "inputs": [key, pick], "outputs": reports, **PRIVATE}
-    pick.change(**reporting)
+    pick.change(**reporting).then(lambda: gr.update(visible=False), None, actions["close"], **PRIVATE)
+    actions["ask-close"].click(lambda: gr.update(visible=True), None, actions["close"], **PRIVATE, queue=False)
     listed = {"fn": show, "inputs": [key], "outputs": [listing, pick], **PRIVATE}
     actions["refresh"].click(**listed)
     key.submit(**listed)
     for name in ACTIONS:
         done = actions[name].click(act(name), [key, pick, reports[0]], None, **PRIVATE).success(**listed)
-        done.success(**reporting).then(lambda n: n + 1, changed, changed, **PRIVATE)
+        done.success(**reporting).then(
+            lambda n: (n + 1, gr.update(visible=False)), changed, [changed, actions["close"]], **PRIVATE
+        )
+    bring_in.click(bring, [key, pick, system, packed], None, **PRIVATE).success(**listed)
     create["plan"].click(plan, [key, *inputs], preview, **PRIVATE)
     create["make"].click(make, [key, changed, *inputs], changed, **PRIVATE).success(**listed)
     return changed
@@ -100,13 +110,45 @@ def keeping_part() -> tuple[Any, dict[str, Any], Any, Any, Any]:
     with gr.Row():
         actions = {"refresh": gr.Button("Refresh", size="sm", elem_id="study-refresh")}
         for name, title in ACTIONS.items():
+            if name == "close":  # nothing undoes it
+                actions["ask-close"] = gr.Button("Close for ever …", size="sm", elem_id="study-ask-close")
             actions[name] = gr.Button(
-                title, size="sm", elem_id=f"study-{name}", variant="stop" if name == "close" else "secondary"
+                title,
+                size="sm",
+                elem_id=f"study-{name}",
+                variant="stop" if name == "close" else "secondary",
+                visible=name != "close",
             )
     reports = gr.Dropdown(
         [], multiselect=True, visible=False, label="Reported pairs to offer again (none: all)", elem_id="study-reports"
     )
     return listing, actions, pick, reports, gr.HTML(elem_id="study-reported")
+
+
+def rivals_part() -> tuple[Any, Any, Any]:
+    """Name and pictures of another system, and the button."""
+    with gr.Accordion("Bring in another system's pictures", open=False, elem_id="study-rivals"), gr.Row():
+        system = gr.Textbox(label="What the other system is called", max_length=60, elem_id="rival-system")
+        packed = gr.File(
+            label=f"A zip of the pictures and {study_rivals.LIST} with the columns file and prompt, at most 5 MB at a time",
+            file_types=[".zip"],
+            type="binary",
+            height=110,
+            elem_id="rival-zip",
+        )
+        return system, packed, gr.Button("Bring in", size="sm", elem_id="rival-bring")
+
+
+def brought(services: Services, study_id: str | None, system: str, packed: bytes | None) -> str:
+    """Bring in what was uploaded; the sentence to show."""
+    try:
+        if not study_id or not packed:
+            raise ValueError("pick a study and give a zip first")
+        study = services.store.get_study(study_id)
+        pairs = study_rivals.bring_in_zip(services, study, system or "", packed)
+    except ValueError as error:
+        raise refuse(error) from error
+    return f"{study.name}: {pairs} pairs against {system.strip()}"
 
 
 def acted(services: Services, name: str, study_id: str | None, pairs: Sequence[str] = ()) -> str:
