@@ -27,8 +27,17 @@ def creating_part(scale: float, checkpoints: Sequence[str]) -> tuple[list[Any], 
         prompt_set = gr.Dropdown(
             [*BUILT_IN, OWN_PROMPTS], value=BUILT_IN[0], label="Prompts", elem_id="new-study-prompts"
         )
-        upload = gr.File(label="Own prompts: a text file, one a line", file_types=[".txt"], type="binary", height=110)
+        upload = gr.File(label="Own prompts, one a line", file_types=[".txt"], type="binary", height=150)
         own = gr.Textbox(label="… or typed here, one a line", lines=3, max_lines=8, elem_id="new-study-own")
+        gr.on(  # whoever gives prompts means them
+            [upload.upload, own.change],
+            lambda: OWN_PROMPTS,
+            None,
+            prompt_set,
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
     with gr.Row():
         windows = gr.Textbox("2, 4", label="Windows", elem_id="new-study-windows")
         schedules = gr.Textbox(

@@ -18,6 +18,9 @@ from storage.records import Study
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
 KEEPER = "keeper"  # an administrator without a visitor mark
+RIVALS_TEXT = f"""<p class="fine">They are shown blind against the pictures of the study picked above, and counted apart. The zip holds
+the pictures and {study_rivals.LIST} with the columns file and prompt; every prompt is one of the study's. At most 5 MB at a time: what
+is brought in later is added.</p>"""
 ACTIONS = {
     "open": "Open",
     "pause": "Pause",
@@ -127,15 +130,11 @@ def keeping_part() -> tuple[Any, dict[str, Any], Any, Any, Any]:
 
 def rivals_part() -> tuple[Any, Any, Any]:
     """Name and pictures of another system, and the button."""
-    with gr.Accordion("Bring in another system's pictures", open=False, elem_id="study-rivals"), gr.Row():
-        system = gr.Textbox(label="What the other system is called", max_length=60, elem_id="rival-system")
-        packed = gr.File(
-            label=f"A zip of the pictures and {study_rivals.LIST} with the columns file and prompt, at most 5 MB at a time",
-            file_types=[".zip"],
-            type="binary",
-            height=110,
-            elem_id="rival-zip",
-        )
+    with gr.Accordion("Bring in another system's pictures", open=False, elem_id="study-rivals"):
+        gr.HTML(RIVALS_TEXT)
+        with gr.Row():
+            system = gr.Textbox(label="What the other system is called", max_length=60, elem_id="rival-system")
+            packed = gr.File(label="Zip", file_types=[".zip"], type="binary", height=150, elem_id="rival-zip")
         return system, packed, gr.Button("Bring in", size="sm", elem_id="rival-bring")
 
 

@@ -11,6 +11,8 @@ from browser_world import Visitor, chromium
 from playwright.sync_api import expect
 
 from app.arena import arena
+from app.studies.admin import BUILT_IN
+from app.studies.new_study import OWN_PROMPTS
 from app.studies.rivals import LIST
 from app.ui import build_ui
 from app.web.launch import launch_arguments
@@ -50,6 +52,15 @@ def packed():
         archive.writestr(LIST, rows.getvalue())
         archive.writestr("one.png", png(900, 96))
     return {"name": "rivals.zip", "mimeType": "application/zip", "buffer": buffer.getvalue()}
+
+
+def test_prompts_of_ones_own_are_the_ones_that_are_used(world):
+    _, _, page = world
+    page.get_by_role("button", name="Studies (administration)").click()
+    page.get_by_role("tab", name="New study").click()
+    expect(page.locator("#new-study-prompts input")).to_have_value(BUILT_IN[0])
+    page.locator("#new-study-own textarea").fill("a red apple\na green cup")
+    expect(page.locator("#new-study-prompts input")).to_have_value(OWN_PROMPTS)
 
 
 def test_a_keeper_pauses_opens_restores_brings_in_and_closes(world):
