@@ -27,7 +27,7 @@ function showProgress(data) {
   $('.arena-progress i').style.width = `${100 * share}%`;
   $('.arena-progress').setAttribute('aria-valuenow', data.done);
   $('.arena-progress').setAttribute('aria-valuemax', data.total);
-  $('.arena-count').textContent = data.practice ? `Practice ${data.practice.number} of ${data.practice.of}` : `${data.done} of ${data.total} pairs`;
+  $('.arena-count').textContent = data.practice ? `Practice ${data.practice.number} of ${data.practice.of}` : `${data.done} of ${data.total} pair${data.total === 1 ? '' : 's'}`;
 }
 
 async function loadPair() {

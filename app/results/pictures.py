@@ -12,7 +12,7 @@ from app.services import Services
 from app.study.design import setting_label
 from app.study.flaws import Marked, marked_in
 from app.study.tables import ALL_CONTRASTS, blocks_of
-from app.study.votes import FACTORS
+from app.study.votes import FACTORS, answered
 from model import guidance_weights
 from storage.records import Generation
 
@@ -55,6 +55,20 @@ def pairs_of_setting(pairs: pd.DataFrame, label: str) -> pd.DataFrame:
     return pairs[(pairs["kind"] == "matched") & ((names("a") == label) | (names("b") == label))]
 
 
+def voted_on(pairs: pd.DataFrame, votes: pd.DataFrame, day: str) -> pd.DataFrame:
+    """Pairs with a kept vote of a day such as "2026-03-01" (UTC)."""
+    kept = votes[votes["excluded"].isna()]
+    days = pd.to_datetime(kept["answered_at"], utc=True).dt.strftime("%Y-%m-%d")
+    return pairs[pairs["comparison"].isin(kept.loc[days == day, "comparison"])]
+
+
+def rated_twice(pairs: pd.DataFrame, votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Matched pairs that two raters at least answered under a criterion: what agreement is counted over."""
+    used = answered(votes[(votes["kind"] == "matched") & (votes["criterion"] == criterion)])
+    raters = used.groupby("comparison")["rater"].nunique()
+    return pairs[pairs["comparison"].isin(raters.index[raters >= 2])]
+
+
 PAIRS_OF_MARK = {  # figure -> (all pairs, custom data of a mark) -> the pairs behind it
     "forest": pairs_of_term,
     "wins": pairs_of_block,
@@ -65,6 +79,14 @@ PAIRS_OF_MARK = {  # figure -> (all pairs, custom data of a mark) -> the pairs b
     "conflicts": pairs_of_block,
     "coverage": pairs_of_block,
 }
+PAIRS_OF_VOTES = {"timeline": voted_on, "reliability": rated_twice}  # the same, from the votes
+
+
+def pairs_of(name: str, pairs: pd.DataFrame, votes: pd.DataFrame, mark: str) -> pd.DataFrame:
+    """The pairs behind a mark of a figure."""
+    if name in PAIRS_OF_VOTES:
+        return PAIRS_OF_VOTES[name](pairs, votes, mark)
+    return PAIRS_OF_MARK[name](pairs, mark)
 
 
 def marked_pictures(services: Services, study_id: str, votes: pd.DataFrame) -> list[Marked]:

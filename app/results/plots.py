@@ -292,6 +292,7 @@ def reliability(table: pd.DataFrame) -> go.Figure:
                 name=NAMES[criterion],
                 colour=COLOURS[criterion],
                 text=text,
+                marks=[criterion] * len(rows),
             )
         )
     label_rows(figure, measures, list(range(len(measures)))[::-1])
@@ -318,9 +319,8 @@ def timeline(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     for criterion, rows in table.groupby("criterion", sort=False):
         marker = {"color": COLOURS[criterion], "line": {"width": 0}}
-        figure.add_trace(
-            go.Bar(x=rows["day"].dt.strftime("%Y-%m-%d"), y=rows["votes"], name=NAMES[criterion], marker=marker)
-        )
+        days = rows["day"].dt.strftime("%Y-%m-%d")
+        figure.add_trace(go.Bar(x=days, y=rows["votes"], name=NAMES[criterion], marker=marker, customdata=days))
     figure.update_layout(
         height=240,
         barmode="stack",

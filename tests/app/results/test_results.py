@@ -15,7 +15,7 @@ from app.pages.results import FIGURES, SECTION_OF, build_panels, pictures_behind
 from app.results import plots
 from app.results import view as results_view
 from app.results.parallel_plot import parallel
-from app.results.pictures import PAIRS_OF_MARK, marked_pictures
+from app.results.pictures import PAIRS_OF_MARK, PAIRS_OF_VOTES, marked_pictures
 from app.results.schedule_plot import schedule_curves
 from app.results.text import trained_text
 from app.results.view import Wish, wish_from
@@ -196,12 +196,12 @@ def test_a_mark_leads_to_its_pictures_and_whoever_saw_them_rates_them_no_more(se
     assert "when your sitting is done" in pictures_behind(services, Wish(study.id), "forest", click, "rater")
 
 
-@pytest.mark.parametrize("name", [*PAIRS_OF_MARK, "flaws"])
+@pytest.mark.parametrize("name", [*PAIRS_OF_MARK, *PAIRS_OF_VOTES, "flaws"])
 def test_every_mark_of_a_figure_leads_to_pictures_and_nonsense_to_none(services, name):
     study = make_study(services.store)
     for px, window in ((64, 1), (128, 4)):
         add_picture(services.store, study.id, "a red apple on a table", px, window, 99, None, scale=7.0)
-    for owner in ("x", "y"):
+    for owner in "vwxyz" if name == "reliability" else "xy":  # agreement needs many on the same pairs
         services.store.record_consent(arena.rater_of(services, owner).id)
         pair = arena.next_pair(services, study, owner)
         arena.mark_flaw(services, owner, {"assignment": pair.id, "side": "left", "box": [0, 0, 0.5, 0.5]})
