@@ -9,10 +9,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from storage import ballots, frames, schema
-from storage.coverage import broken_pairs
+from storage.coverage import broken_pairs, to_comparison
 from storage.errors import DuplicateVote, NotFound, UndoTooLate, WrongState
 from storage.part import Part, insert_or_get, must_find
-from storage.records import Assignment, Flaw, StudyTables, Vote
+from storage.records import Assignment, Comparison, Flaw, StudyTables, Vote
 from storage.schema import ANSWERS, utc_now
 
 UNDO_SECONDS = 30
@@ -186,11 +186,18 @@ class Votes(Part):
             _check_undo(flaw.created_at)
             flaw.lifted_at = flaw.lifted_at or utc_now()
 
-    def restore_broken(self, study_id: str) -> int:
+    def reported_pairs(self, study_id: str) -> list[Comparison]:
+        """The pairs that are no longer shown because they were reported as broken, oldest first."""
+        table = schema.Comparison
+        query = select(table).where(table.id.in_(broken_pairs(study_id))).order_by(table.id)
+        with self.database.read() as session:
+            return [to_comparison(row) for row in session.scalars(query)]
+
+    def restore_broken(self, study_id: str, only: Sequence[str] = ()) -> int:
         """Offer the pairs again that were reported as broken, and count their votes; how many pairs. Who reported one
-        already cannot report it again."""
+        already cannot report it again. only: these of them; all where none is named."""
         with self.database.write() as session:
-            pairs = list(session.scalars(broken_pairs(study_id)))
+            pairs = [pair for pair in session.scalars(broken_pairs(study_id)) if not only or pair in only]
             for flaw in ballots.reports_on(session, pairs):
                 flaw.lifted_at = utc_now()
             for vote in ballots.votes_on(session, pairs):

@@ -56,15 +56,22 @@ def consenting_rater(services: Services, owner: str) -> Rater:
     return rater
 
 
-def study_for(services: Services, invite: str | None) -> Study:
-    """The invited study, else the newest open one that is no grid. Simulated studies are for the simulator alone."""
-    if invite:
-        study = services.store.study_by_invite(invite)
-    else:
-        study = next((s for s in services.store.list_studies(states=("open",)) if not is_grid(s)), None)
+def study_for(services: Services, invite: str | None, owner: str) -> Study:
+    """The invited study, else an open one that is no grid. Simulated studies are for the simulator alone."""
+    study = services.store.study_by_invite(invite) if invite else _open_study(services, owner)
     if study is None or study.simulated:
         raise NotFound("no study is open at the moment")
     return study
+
+
+def _open_study(services: Services, owner: str) -> Study | None:
+    """The one whose sitting this rater has begun, else the newest that has pairs for them, else the newest."""
+    found = [study for study in services.store.list_studies(states=("open",)) if not is_grid(study)]
+    if len(found) < 2:
+        return next(iter(found), None)
+    begun = (study for study in found if in_sitting(services, study, owner))
+    waiting = (study for study in found if standing(services, study, owner).open_pairs(study))
+    return next(begun, None) or next(waiting, found[0])
 
 
 def next_pair(services: Services, study: Study, owner: str, now: "Standing | None" = None) -> Assignment | None:

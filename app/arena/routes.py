@@ -81,7 +81,8 @@ def routes(services: Services) -> list[Route]:
         return {"vote": arena.vote(services, visitor.owner, message).id}
 
     def pair(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        study, owner = arena.study_for(services, message.get("study")), visitor.owner
+        owner = visitor.owner
+        study = arena.study_for(services, message.get("study"), owner)
         lesson = practice.next_lesson(services, study, owner)
         if lesson is not None:
             return lesson
@@ -93,7 +94,8 @@ def routes(services: Services) -> list[Route]:
         return {**({"finished": True} if assignment is None else arena.card(services, assignment)), **now}
 
     def welcome(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        return arena.welcome(services, arena.study_for(services, message.get("study")), visitor.owner)
+        study = arena.study_for(services, message.get("study"), visitor.owner)
+        return arena.welcome(services, study, visitor.owner)
 
     def practise(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
         return practice.answer(services, visitor.owner, message.get("criterion"), message.get("answer"))

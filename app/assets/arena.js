@@ -4,7 +4,7 @@ const all = (selector) => [...element.querySelectorAll(selector)];
 const root = (window.gradio_config?.root || '').replace(/\/$/, '');
 const query = new URLSearchParams(location.search);
 const KEPT_ACTS = 6;   /* what can be taken back; the server decides for how long */
-const state = {pair: null, asked: 0, busy: false, zoomed: 0, flips: 0, since: 0, acts: [], retry: null};
+const state = {pair: null, asked: 0, busy: false, zoomed: 0, flips: 0, since: 0, acts: [], retry: null, last: null};
 
 async function call(name, message = {}) {
   const reply = await fetch(`${root}/arena-api/${name}`, {
@@ -27,7 +27,7 @@ function showProgress(data) {
   $('.arena-progress i').style.width = `${100 * share}%`;
   $('.arena-progress').setAttribute('aria-valuenow', data.done);
   $('.arena-progress').setAttribute('aria-valuemax', data.total);
-  $('.arena-count').textContent = data.practice ? `Practice ${data.practice.number} of ${data.practice.of}` : `${data.done} of ${data.total} pairs`;
+  $('.arena-count').textContent = data.practice ? `Practice ${data.practice.number} of ${data.practice.of}` : `${data.done} of ${data.total} pair${data.total === 1 ? '' : 's'}`;
 }
 
 async function loadPair() {
@@ -36,6 +36,11 @@ async function loadPair() {
   try {
     const data = await call('pair');
     if (data.finished || (data.done >= data.total && !state.goOn)) { showProgress(data); return finish(data); }
+    if (state.last && data.study !== state.last.study) {   /* that sitting is over, and another study waits */
+      if (!state.goOn) return finish({done: state.last.total});
+      state.goOn = false;
+    }
+    state.last = data;
     await showPair(data, 0);
     if (!data.practice) call('shown', {assignment: data.assignment}).catch(() => {});
   } catch (error) { state.busy = false; note(error.message, true, loadPair); }
@@ -247,7 +252,7 @@ async function forget() {
   if (!confirm('Remove the link between you and your answers? This cannot be undone.')) return;
   try {
     await call('forget');
-    state.acts = []; state.goOn = false;
+    state.acts = []; state.goOn = false; state.last = null;
     await welcome();   /* as for somebody who comes for the first time */
     note('Done: nothing links you to your answers any more.');
   } catch (error) { note(error.message, true); }

@@ -29,6 +29,7 @@ from app.request import GenerationRequest
 from app.results import view as results_view
 from app.services import Services
 from app.studies import cache as study_cache
+from app.studies import download
 from app.studies.admin import invite_link
 from app.visit import refuse
 from storage.errors import NotFound
@@ -42,6 +43,7 @@ RATING_TEXTS = {
     "paused": "Rating is stopped: the invite link hands out no further pictures. The answers so far stay.",
     "closed": "Rating is closed for ever. The answers stay.",
 }
+DIFFERENCES = {"schedule": "schedule or its scale"}
 ACTIONS = {
     "hold": hold,
     "go-on": queue,
@@ -163,7 +165,9 @@ class CompareHandlers:
         cells = [self._shown(cell, job, made) for cell, job, made in pictures(self.services, study)]
         sheet = sheets_html(crossing_of(study).axes, cells, self.won(study, criterion), list(picked))
         rating = study.state if study.opened_at is not None else ""
-        return View(sheet, status_html(study, now), bool(now.busy), bool(now.held or now.missing), rating)
+        return View(
+            sheet, status_html(self.services, study, now), bool(now.busy), bool(now.held or now.missing), rating
+        )
 
     def won(self, study: Study, criterion: str) -> dict[str, Won]:
         """Empty before there are votes."""
@@ -209,7 +213,8 @@ class CompareHandlers:
             names = queue_pair(self.services, study, known(owner), *picked)
         except ValueError as error:
             raise refuse(error) from error
-        return f"Queued for rating (they differ in {' and '.join(names) or 'nothing'}). Send others the invite link; you cannot rate your own pictures."
+        differ = " and ".join(DIFFERENCES.get(name, name) for name in names) or "nothing"
+        return f"Queued for rating (they differ in {differ}). Send others the invite link; you cannot rate your own pictures."
 
 
 def known(owner: str | None) -> str:
@@ -227,7 +232,8 @@ def plan_html(cost: Plan, crossing: Crossing) -> str:
     return f'<p class="cost">{escape(line)}</p>{notes}'
 
 
-def status_html(study: Study, now: Progress) -> str:
+def status_html(services: Services, study: Study, now: Progress) -> str:
+    """How far the grid is, and once it is rated what came of it. The caller has checked that it is the visitor's own."""
     parts = [f"{now.done} of {now.total} pictures"]
     parts += [
         f"{count} {name}"
@@ -245,10 +251,18 @@ def status_html(study: Study, now: Progress) -> str:
     links = f'<a class="chip" data-copy href="/compare?grid={escape(study.id)}">Copy link</a>'
     rating = ""
     if study.opened_at is not None:
-        rating = f'<p class="fine">{escape(RATING_TEXTS[study.state])}</p>'
+        rating = f'<p class="fine">{escape(f"{queued_text(services, study)} {RATING_TEXTS[study.state]}")}</p>'
         links += f' <a class="chip" data-copy href="{escape(invite_link(study))}">Copy invite link for raters</a>'
         links += f' <a class="chip" href="/results?study={escape(study.id)}">Results</a>'
+        links += f' <a class="chip" download href="{escape(download.link(services, study.id, download.VOTES))}">Download votes</a>'
     return f'<p class="fine">{escape(" · ".join(parts))}</p>{meter}{error}{rating}<p class="links">{links}</p>'
+
+
+def queued_text(services: Services, study: Study) -> str:
+    entries = services.store.coverage(study.id)
+    pairs, raters = len(entries), sum(entry.raters for entry in entries)
+    looks = f"{raters} {'look' if raters == 1 else 'looks'} of raters"
+    return f"{pairs} {'pair' if pairs == 1 else 'pairs'} queued, {looks} so far."
 
 
 def grid_title(study: Study) -> str:

@@ -221,8 +221,9 @@ def wire(
 
     reshow = {"fn": show, "inputs": [grid, owner, criterion], "outputs": outputs, **PRIVATE}
     page.load(arrive, [token, criterion], [owner, grid, recent, *outputs], **PRIVATE)
+    status = outputs[2]  # with every picture this machine knows better how long the next ones take
     gr.on(
-        [page.load, *(part.change for part in inputs)],
+        [page.load, status.change, *(part.change for part in inputs)],
         describe,
         inputs,
         cost,

@@ -168,7 +168,7 @@ def wire(services: Services, page: gr.Blocks, token: Any, filters: list[Any], pa
     gr.on(
         [part.input for part in filters[1:]], refresh, [token, *filters], outputs, trigger_mode="always_last", **PRIVATE
     )
-    for name in (*behind.PAIRS_OF_MARK, "flaws"):
+    for name in (*behind.PAIRS_OF_MARK, *behind.PAIRS_OF_VOTES, "flaws"):
         pictures = panels.pictures[SECTION_OF[name]]
         clicked = panels.figures[name].plot_click(show_pictures(name), [token, *filters], pictures, **PRIVATE)
         clicked.success(None, None, None, js=scroll_to(pictures.elem_id))
@@ -217,4 +217,4 @@ def pictures_behind(services: Services, wish: Wish, name: str, event: Any, owner
     mark = str(getattr(event, "customdata", "") or "")[:200]
     if name == "flaws":
         return behind.marked_html(services, mark, study.id, votes, owner)
-    return behind.pairs_html(services, mark, behind.PAIRS_OF_MARK[name](found.pairs, mark), votes, owner)
+    return behind.pairs_html(services, mark, behind.pairs_of(name, found.pairs, votes, mark), votes, owner)

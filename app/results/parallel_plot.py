@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from app.results.plots import MUTED, WORSE_TO_BETTER, label_rows, labels_of, setting_text
+from app.results.plots import MUTED, TICK_CHARACTERS, WORSE_TO_BETTER, label_rows, labels_of, setting_text
 from app.study.votes import FACTORS, level_order
 
 
@@ -13,10 +13,9 @@ def parallel(costs: pd.DataFrame, cost: str, unit: str) -> go.Figure:
     """Every setting as a line from its factors over its cost to its rating; dashed where nobody rated it."""
     axes = {factor: costs[factor].astype(str) for factor in FACTORS if costs[factor].nunique() > 1}
     axes |= {f"{cost} ({unit})": costs[cost], "votes (n)": costs["n"]}
-    axes |= {
-        "half the interval (±)": (costs["high"] - costs["low"]) / 2,
-        "rating against the reference": costs["rating"],
-    }
+    if costs["low"].notna().all():
+        axes["half the interval (±)"] = (costs["high"] - costs["low"]) / 2
+    axes["rating against the reference"] = costs["rating"]
     rows = list(range(len(axes)))[::-1]
     scaled, ticks = zip(*(placed(values) for values in axes.values()))
     share = placed(costs["rating"])[0]
@@ -56,7 +55,12 @@ def tick(at: float, row: int, text: str) -> dict[str, object]:
     """A word under its place on an axis, inside the plot at both ends, whatever its width."""
     anchor = {0.0: "left", 1.0: "right"}.get(at, "center")
     look = {"showarrow": False, "font": {"size": 11}, "bgcolor": "white"}
-    return {"x": at, "y": row, "yshift": -12, "text": text, "xanchor": anchor, **look}
+    return {"x": at, "y": row, "yshift": -12, "text": shortened(text), "xanchor": anchor, **look}
+
+
+def shortened(text: str) -> str:
+    """Levels stand side by side; whoever points at a line reads the whole name."""
+    return text if len(text) <= TICK_CHARACTERS else f"{text[: TICK_CHARACTERS - 1].rstrip()}…"
 
 
 def placed(values: pd.Series) -> tuple[np.ndarray, dict[float, str]]:

@@ -12,7 +12,7 @@ from app.services import Services
 from app.study.design import setting_label
 from app.study.flaws import Marked, marked_in
 from app.study.tables import ALL_CONTRASTS, blocks_of
-from app.study.votes import FACTORS
+from app.study.votes import FACTORS, ratable
 from model import guidance_weights
 from storage.records import Generation
 
@@ -55,6 +55,19 @@ def pairs_of_setting(pairs: pd.DataFrame, label: str) -> pd.DataFrame:
     return pairs[(pairs["kind"] == "matched") & ((names("a") == label) | (names("b") == label))]
 
 
+def voted_on(pairs: pd.DataFrame, votes: pd.DataFrame, day: str) -> pd.DataFrame:
+    """Pairs with a kept vote of a day such as "2026-03-01" (UTC)."""
+    kept = votes[votes["excluded"].isna() & (votes["day"] == day)]
+    return pairs[pairs["comparison"].isin(kept["comparison"])]
+
+
+def rated_twice(pairs: pd.DataFrame, votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
+    """Matched pairs that two raters at least answered under a criterion: what agreement is counted over."""
+    used = ratable(votes, criterion)
+    raters = used.groupby("comparison", observed=True)["rater"].nunique()
+    return pairs[pairs["comparison"].isin(raters.index[raters >= 2])]
+
+
 PAIRS_OF_MARK = {  # figure -> (all pairs, custom data of a mark) -> the pairs behind it
     "forest": pairs_of_term,
     "wins": pairs_of_block,
@@ -65,6 +78,14 @@ PAIRS_OF_MARK = {  # figure -> (all pairs, custom data of a mark) -> the pairs b
     "conflicts": pairs_of_block,
     "coverage": pairs_of_block,
 }
+PAIRS_OF_VOTES = {"timeline": voted_on, "reliability": rated_twice}  # the same, from the votes
+
+
+def pairs_of(name: str, pairs: pd.DataFrame, votes: pd.DataFrame, mark: str) -> pd.DataFrame:
+    """The pairs behind a mark of a figure."""
+    if name in PAIRS_OF_VOTES:
+        return PAIRS_OF_VOTES[name](pairs, votes, mark)
+    return PAIRS_OF_MARK[name](pairs, mark)
 
 
 def marked_pictures(services: Services, study_id: str, votes: pd.DataFrame) -> list[Marked]:
@@ -178,13 +199,16 @@ def caption(row, side: str) -> str:
 
 
 def figure_html(services: Services, generation: Generation, level: str) -> str:
+    return f"<figure>{picture_html(services, generation, level)}<figcaption>{escape(level)}</figcaption></figure>"
+
+
+def picture_html(services: Services, generation: Generation, name: str) -> str:
+    """A thumbnail that opens the picture."""
     if generation.image is None:
-        return "<figure><div>deleted</div></figure>"
-    link = services.picture_url(generation)
-    thumb = services.picture_url(generation, "thumb")
+        return "<div>deleted</div>"
+    link, thumb = services.picture_url(generation), services.picture_url(generation, "thumb")
     return (
-        f'<figure><a href="{escape(link)}" target="_blank"><img loading="lazy" src="{escape(thumb)}" alt="{escape(level)}"></a>'
-        f"<figcaption>{escape(level)}</figcaption></figure>"
+        f'<a href="{escape(link)}" target="_blank"><img loading="lazy" src="{escape(thumb)}" alt="{escape(name)}"></a>'
     )
 
 

@@ -2,6 +2,7 @@
 
 The custom data of a mark names the pictures behind it (app/results/pictures.py)."""
 
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -15,6 +16,7 @@ NAMES = {"alignment": "Text alignment", "appearance": "Visual appearance", "flaw
 # White text can be read on all of it, and all of it on dark.
 WORSE_TO_BETTER = [[0, "#b45309"], [0.5, "#64748b"], [1, "#4f46e5"]]
 MUTED = "rgba(128, 138, 158, .55)"
+ROW_CHARACTERS, TICK_CHARACTERS = 46, 14  # of a line of a name on a phone, in the width of a plot and beside an axis
 LEGEND_ABOVE = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
 
 
@@ -36,12 +38,23 @@ def effect_forest(effects: pd.DataFrame) -> go.Figure:
     ]
     label_rows(figure, labels, [len(terms) - 1 - i for i in range(len(terms))])
     figure.update_layout(
-        height=90 + 84 * max(len(terms), 1),
+        height=90 + row_px(labels, 84) * max(len(terms), 1),
         margin={"l": 16, "r": 16, "t": 40, "b": 50},
         xaxis={"title": {"text": "log-odds of being preferred"}, "zeroline": False},
         legend=LEGEND_ABOVE,
     )
     return figure
+
+
+def broken(name: object, characters: int) -> str:
+    """A long name, such as that of a schedule of five points, in lines that fit."""
+    return "<br>".join(textwrap.wrap(str(name), characters, break_on_hyphens=False))
+
+
+def row_px(labels, least: int) -> int:
+    """Height of a row whose label may take more than a line."""
+    lines = max((broken(label, ROW_CHARACTERS).count("<br>") for label in labels), default=0)
+    return least + 20 * lines
 
 
 def label_rows(figure: go.Figure, labels, positions, words=()) -> None:
@@ -54,9 +67,10 @@ def label_rows(figure: go.Figure, labels, positions, words=()) -> None:
         "yanchor": "middle",
         "showarrow": False,
         "font": {"size": 12},
+        "align": "left",
         "bgcolor": "white",  # lines run behind the words; a page puts its own colour
     }
-    names = [{"text": label, "y": y + 0.42, **shared} for label, y in zip(labels, positions)]
+    names = [{"text": broken(each, ROW_CHARACTERS), "y": y + 0.46, **shared} for each, y in zip(labels, positions)]
     figure.update_layout(annotations=[*names, *words])
     low, high = min(positions, default=0), max(positions, default=0)
     figure.update_yaxes(
@@ -82,7 +96,7 @@ def _bars(rows, y, low: str, high: str, colour: str, width: float, opacity: floa
 
 def _points(rows: pd.DataFrame, y, criterion: str) -> go.Scatter:
     text = [
-        f"{r.term}<br>{r.estimate:+.2f} [{r.low:+.2f}, {r.high:+.2f}]<br>n = {r.n} votes" for r in rows.itertuples()
+        f"{r.term}<br>{r.estimate:+.2f} {interval_text(r.low, r.high)}<br>n = {r.n} votes" for r in rows.itertuples()
     ]
     return go.Scatter(
         x=rows["estimate"],
@@ -104,7 +118,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
         for name in ("share", "text")
     )
     text = text.fillna("").values
-    names = [str(level) for level in levels]
+    names = [broken(level, TICK_CHARACTERS) for level in levels]
     figure = go.Figure(
         go.Heatmap(
             z=share.values,
@@ -126,7 +140,7 @@ def win_matrix(wins: pd.DataFrame, levels: list, factor: str) -> go.Figure:
     )
     figure.update_layout(
         height=110 + 78 * max(len(levels), 2),
-        margin={"l": 90, "r": 16, "t": 16, "b": 50},
+        margin={"l": 110, "r": 16, "t": 16, "b": 50},
         xaxis={"title": {"text": f"against {factor}"}, "type": "category", "showgrid": False},
         yaxis={"title": {"text": factor}, "type": "category", "autorange": "reversed", "showgrid": False},
     )
@@ -216,9 +230,14 @@ def setting_text(label: str, row, cost: str, unit: str) -> str:
     """What a mark of a setting says: its rating with interval, its cost, its n."""
     votes = f"n = {row.n} votes" if row.n else "predicted: n = 0 votes"
     return (
-        f"{label}<br>{row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}]<br>"
+        f"{label}<br>{row.rating:+.2f} {interval_text(row.low, row.high)}<br>"
         f"{getattr(row, cost):.3g} {unit} (median of {row.pictures} pictures)<br>{votes}"
     )
+
+
+def interval_text(low: float, high: float) -> str:
+    """Bounds in log-odds; too few raters or prompts leave none."""
+    return "no interval yet" if pd.isna(low) else f"[{low:+.2f}, {high:+.2f}]"
 
 
 def coverage(table: pd.DataFrame) -> go.Figure:
@@ -246,7 +265,7 @@ def coverage(table: pd.DataFrame) -> go.Figure:
     )
     label_rows(figure, table["block"], rows)
     figure.update_layout(
-        height=70 + 48 * len(table),
+        height=70 + row_px(table["block"], 48) * len(table),
         margin={"l": 16, "r": 16, "t": 8, "b": 44},
         xaxis={"title": {"text": "ratings"}, "range": [0, max(int(table["ratings"].max()), 1) * 1.02]},
     )
@@ -273,6 +292,7 @@ def reliability(table: pd.DataFrame) -> go.Figure:
                 name=NAMES[criterion],
                 colour=COLOURS[criterion],
                 text=text,
+                marks=[criterion] * len(rows),
             )
         )
     label_rows(figure, measures, list(range(len(measures)))[::-1])
@@ -299,7 +319,9 @@ def timeline(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     for criterion, rows in table.groupby("criterion", sort=False):
         marker = {"color": COLOURS[criterion], "line": {"width": 0}}
-        figure.add_trace(go.Bar(x=rows["day"], y=rows["votes"], name=NAMES[criterion], marker=marker))
+        figure.add_trace(
+            go.Bar(x=rows["day"], y=rows["votes"], name=NAMES[criterion], marker=marker, customdata=rows["day"])
+        )
     figure.update_layout(
         height=240,
         barmode="stack",
@@ -320,7 +342,7 @@ def acceptability(table: pd.DataFrame, factor: str) -> go.Figure:
             intervals(
                 rows,
                 "share",
-                [f"{r.level}<br>n = {r.n}" if alone else str(r.level) for r in rows.itertuples()],
+                [broken(r.level, TICK_CHARACTERS) + (f"<br>n = {r.n}" if alone else "") for r in rows.itertuples()],
                 rows["share"],
                 along="y",
                 name=NAMES[criterion],
@@ -367,9 +389,10 @@ def conflicts(table: pd.DataFrame) -> go.Figure:
             )
         )
     most = table.groupby("block")["n"].max()
-    label_rows(figure, [f"{block} (n up to {most[block]:,})" for block in blocks], list(range(len(blocks)))[::-1])
+    labels = [f"{block} (n up to {most[block]:,})" for block in blocks]
+    label_rows(figure, labels, list(range(len(blocks)))[::-1])
     figure.update_layout(
-        height=130 + 66 * len(blocks),
+        height=130 + row_px(labels, 66) * len(blocks),
         margin={"l": 16, "r": 16, "t": 80, "b": 44},
         xaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": {"text": "looks that disagree"}},
         legend=LEGEND_ABOVE,

@@ -6,7 +6,7 @@ import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
 from app.compare.axes import parse_levels
-from app.results.plots import WORSE_TO_BETTER
+from app.results.plots import ROW_CHARACTERS, WORSE_TO_BETTER, broken, interval_text
 from model import guidance_weights
 
 STEPS = 100
@@ -18,14 +18,14 @@ def schedule_curves(table: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     for row in table.itertuples():
         share = (row.rating - low) / (high - low) if high > low else 0.5
-        said = f"{row.schedule}: {row.rating:+.2f} [{row.low:+.2f}, {row.high:+.2f}], n = {row.n}"
+        said = f"{row.schedule}: {row.rating:+.2f} {interval_text(row.low, row.high)}, n = {row.n}"
         text = f"{said} votes<br>mean over {row.settings} settings{'' if row.n else ', predicted'}"
         figure.add_trace(
             go.Scatter(
                 x=np.linspace(0, 1, STEPS),
                 y=weights_of(row.schedule),
                 mode="lines",
-                name=said,
+                name=broken(said, ROW_CHARACTERS),
                 line={
                     "width": 3,
                     "dash": "solid" if row.n else "dash",

@@ -89,9 +89,8 @@ def quality(votes: pd.DataFrame, ratings) -> str:
         lines.append(_share_line(name, table))
     for criterion, rating in ratings.items():
         side = side_effect(rating).iloc[0]
-        bounds = "no interval yet" if pd.isna(side["low"]) else f"[{side['low']:+.2f}, {side['high']:+.2f}]"
         lines.append(
-            f"Advantage of the left side, {plots.NAMES[criterion].lower()}: {side['estimate']:+.2f} {bounds}, n = {side['n']}"
+            f"Advantage of the left side, {plots.NAMES[criterion].lower()}: {side['estimate']:+.2f} {plots.interval_text(side['low'], side['high'])}, n = {side['n']}"
         )
     lines += [
         f"Against {r.system}, {plots.NAMES[r.criterion].lower()}: our picture won {r.share:.0%} [{r.low:.0%}, {r.high:.0%}], n = {r.n}"

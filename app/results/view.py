@@ -193,7 +193,8 @@ def reasons(wish: Wish) -> dict[str, str]:
 def power_html(votes: pd.DataFrame, judged: pd.DataFrame) -> str:
     """What the forest plot has the power for, and how much each window was trained."""
     trained = dict.fromkeys(f"Training of {r.term}: {r.trained}." for r in judged.itertuples() if r.trained)
-    return f'<p class="fine">{escape(" ".join([power_text(votes), *trained]))}</p>'
+    few = "No clustered interval yet: it needs two raters and two prompts. " if judged["low"].isna().any() else ""
+    return f'<p class="fine">{escape(" ".join([few + power_text(votes), *trained]))}</p>'
 
 
 def trained_column(study: Study, found: cache.Material, judged: pd.DataFrame) -> list[str]:

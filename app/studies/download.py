@@ -1,7 +1,8 @@
-"""The votes of a study as one file, by a link that only the administrator's list of studies gives."""
+"""What comes out of a study as one zip, by links that only whoever keeps it is given: its votes, its report."""
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio.to_thread
@@ -13,26 +14,34 @@ from starlette.routing import Route
 from app.services import Services
 from storage import exports
 from storage.errors import NotFound
+from storage.records import Study
 
-KIND = "votes"
+VOTES, REPORT = "votes", "report"
 
-
-def votes_link(services: Services, study_id: str) -> str:
-    """Root-relative and signed, good for some days. The caller has checked who may have the votes."""
-    return f"/studies/{study_id}/votes.zip?k={services.identity.sign_link(study_id, KIND)}"
+Write = Callable[[Services, Study, Path], object]  # fills a folder
 
 
-def routes(services: Services) -> list[Route]:
-    async def votes(request: Request) -> Response:
-        return await anyio.to_thread.run_sync(serve_votes, services, request)
-
-    return [Route("/studies/{study}/votes.zip", votes)]
+def link(services: Services, study_id: str, kind: str) -> str:
+    """Root-relative and signed, good for some days. The caller has checked who may have it."""
+    return f"/studies/{study_id}/{kind}.zip?k={services.identity.sign_link(study_id, kind)}"
 
 
-def serve_votes(services: Services, request: Request) -> Response:
-    """A zip of the five formats and the audit, each a Parquet file; written anew, and removed once it is sent."""
+def write_votes(services: Services, study: Study, folder: Path) -> None:
+    """The five formats and the audit, each a Parquet file."""
+    exports.write(exports.study_tables(services.store, study.id), folder, "parquet", study.name)
+
+
+def route(services: Services, kind: str, write: Write) -> Route:
+    async def serve_zip(request: Request) -> Response:
+        return await anyio.to_thread.run_sync(serve, services, kind, write, request)
+
+    return Route(f"/studies/{{study}}/{kind}.zip", serve_zip)
+
+
+def serve(services: Services, kind: str, write: Write, request: Request) -> Response:
+    """Written anew, and removed once it is sent."""
     study_id = request.path_params["study"]
-    if not services.identity.link_is_good(request.query_params.get("k", ""), study_id, KIND):
+    if not services.identity.link_is_good(request.query_params.get("k", ""), study_id, kind):
         return Response("this link is not valid (any more)", 403)
     try:
         study = services.store.get_study(study_id)
@@ -40,12 +49,12 @@ def serve_votes(services: Services, request: Request) -> Response:
         return Response("there is no such study", 404)
     folder = Path(tempfile.mkdtemp())
     try:
-        exports.write(exports.study_tables(services.store, study.id), folder / "votes", "parquet", study.name)
-        path = shutil.make_archive(str(folder / "packed"), "zip", folder / "votes")
+        write(services, study, folder / kind)
+        path = shutil.make_archive(str(folder / "packed"), "zip", folder / kind)
     except BaseException:
         shutil.rmtree(folder)
         raise
     headers = {"Cache-Control": "private, no-store"}
     return FileResponse(
-        path, filename=f"votes-{study.id}.zip", headers=headers, background=BackgroundTask(shutil.rmtree, folder)
+        path, filename=f"{kind}-{study.id}.zip", headers=headers, background=BackgroundTask(shutil.rmtree, folder)
     )

@@ -5,6 +5,9 @@ study's. Each rival picture is paired with the study's picture of every setting 
 """
 
 import csv
+import io
+import tempfile
+import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +22,7 @@ LIST = "pictures.csv"
 FACTOR = "system"  # what differs in such a pair
 MAX_RIVALS = 2000
 MAX_PX = 2048
+MAX_UNPACKED_BYTES = 2**28
 
 
 def bring_in(services: Services, study: Study, system: str, folder: Path) -> int:
@@ -38,6 +42,23 @@ def bring_in(services: Services, study: Study, system: str, folder: Path) -> int
     return len(services.store.add_comparisons(study.id, pairs))
 
 
+def bring_in_zip(services: Services, study: Study, system: str, packed: bytes) -> int:
+    """The same from a zip that holds such a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+                unpacked = sum(entry.file_size for entry in archive.infolist())
+                if unpacked > MAX_UNPACKED_BYTES:
+                    raise ValueError(f"the zip unpacks to {unpacked:,} bytes; allowed: {MAX_UNPACKED_BYTES:,}")
+                archive.extractall(folder)
+        except zipfile.BadZipFile as error:
+            raise ValueError("this file is no zip") from error
+        lists = list(Path(folder).rglob(LIST))
+        if len(lists) != 1:
+            raise ValueError(f"the zip has {len(lists)} files named {LIST}; it needs one, beside the pictures")
+        return bring_in(services, study, system, lists[0].parent)
+
+
 def read_list(folder: Path, study: Study) -> list[tuple[Path, str]]:
     """(file, prompt) of every row; ValueError names the first that cannot be used."""
     with open(folder / LIST, newline="", encoding="utf-8") as file:
@@ -51,10 +72,22 @@ def read_list(folder: Path, study: Study) -> list[tuple[Path, str]]:
         path, prompt = folder / (row["file"] or ""), " ".join((row["prompt"] or "").split())
         if prompt not in study.prompts:
             raise ValueError(f"the prompt {prompt!r:.80} is none of the study's {len(study.prompts)}")
-        if not path.is_file():
+        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"there is no file {row['file']!r:.80} in the folder")
+        check_picture(path)
         found.append((path, prompt))
     return found
+
+
+def check_picture(path: Path) -> None:
+    """ValueError for what is no picture or too large."""
+    try:
+        with Image.open(path) as file:
+            width, height = file.size
+    except (OSError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path.name} is no picture that can be read") from error
+    if max(width, height) > MAX_PX:
+        raise ValueError(f"{path.name} has {width} × {height} px; at most {MAX_PX} a side are allowed")
 
 
 def rival(
@@ -67,8 +100,6 @@ def rival(
 ) -> Generation:
     """The stored picture; the one that is there already is used again. What is not known of it stays empty."""
     with Image.open(path) as file:
-        if max(file.size) > MAX_PX:
-            raise ValueError(f"{path.name} has {file.width} × {file.height} px; at most {MAX_PX} a side are allowed")
         width, height, data = *file.size, png(file)
     stored = services.store.images.put(data)
     return known.get((prompt, stored.image)) or services.store.record_generation(

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 
 from app.arena import routes as arena_routes
 from app.assets import text_of
+from app.results.report import write_report
 from app.services import Services
 from app.studies import download
 from app.web.identity import VisitorCookie
@@ -76,7 +77,12 @@ def launch_arguments(services: Services) -> dict[str, Any]:
         "css": text_of("studio.css", "results.css"),
         "head": head(),
         "app_kwargs": {
-            "routes": [*routes(services), *arena_routes.routes(services), *download.routes(services)],
+            "routes": [
+                *routes(services),
+                *arena_routes.routes(services),
+                download.route(services, download.VOTES, download.write_votes),
+                download.route(services, download.REPORT, write_report),
+            ],
             "middleware": around,
         },
         "server_name": services.settings.host,

@@ -5,6 +5,7 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from itertools import product
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from app.arena.blind import BLOCK_BYTES, DISPLAY_PX, blind_pair, degraded
 from app.arena.routes import VOTES_A_MINUTE, routes
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
 from app.studies import panel as study_panel
+from app.studies import reported
 from app.study.records import pair_frame, vote_frame
 from app.web.identity import COOKIE
 from storage.records import NewComparison
@@ -48,7 +50,7 @@ class Browser:
         return self.client.post(f"/arena-api/{name}", json=message)
 
     def pair(self):
-        finish_practice(self.services, arena.study_for(self.services, None), self.owner)
+        finish_practice(self.services, arena.study_for(self.services, None, self.owner), self.owner)
         reply = self.post("pair")
         assert reply.status_code == 200, reply.text
         return reply.json()
@@ -244,6 +246,27 @@ def test_one_address_with_many_cookies_removes_no_pair(services, study):
     assert len(rows) == 3 and pair not in services.store.pairs_on_offer(study.id)
     assert study_panel.acted(services, "restore", study.id).startswith("1 pair")
     assert pair in services.store.pairs_on_offer(study.id)
+
+
+def test_reported_pairs_are_shown_to_the_keeper_and_offered_again_one_by_one(services, study):
+    bad, good = services.store.pairs_on_offer(study.id)[:2]
+    later = datetime.now(timezone.utc) + timedelta(minutes=5)
+    for name, pair in product("xy", (bad, good)):
+        rater = arena.rater_of(services, name)
+        given = services.store.open_assignment(
+            rater.id, study.id, pair.id, left_side="a", criteria=["flaws"], propensity=0.5, expires_at=later
+        )
+        arena.vote(services, name, {"assignment": given.id, "criterion": "flaws", "answer": "left"})
+        arena.report_broken(services, name, {"assignment": given.id, "side": "left"}, None)
+    pairs = services.store.reported_pairs(study.id)
+    assert [pair.id for pair in pairs] == [bad.id, good.id]
+    html = reported.reported_html(services, pairs, "keeper")
+    assert html.count("<img") == 4 and f"2: {good.block}" in html
+    assert good.generation_a in services.store.seen_generations("keeper")
+    assert study_panel.acted(services, "restore", study.id, [good.id]).startswith("1 pair")
+    assert services.store.reported_pairs(study.id) == [bad]
+    counted = [row["comparison"] for row in services.store.votes_frame(study.id) if row["excluded"] is None]
+    assert counted == [good.id] * 2
 
 
 def test_a_marked_flaw_is_a_box_on_the_picture(services, study):

@@ -5,6 +5,7 @@ import re
 import pytest
 from arena_world import make_services, make_study
 from browser_world import chromium
+from rows import set_plan
 
 from app.ui import build_ui
 from app.web.launch import launch_arguments
@@ -197,6 +198,23 @@ def test_a_reload_goes_on_with_the_same_pair(page, world):
     ready(page)
     assert page.locator(".arena-prompt").inner_text() == prompt
     assert page.locator(".arena-question small").inner_text() == "Question 1 of 2"
+
+
+def test_a_sitting_ends_before_another_study_begins(page, world):
+    services, study, _ = world
+    make_study(services.store, "newer")
+    set_plan(services.store, study.id, {"session_pairs": 1})
+    for number in range(1, 4):
+        page.keyboard.press("1")
+        wait_for_votes(page, world, number)
+        page.wait_for_timeout(300)
+    page.locator(".arena-about").get_by_text("You have rated").wait_for()
+    page.locator(".arena-start").get_by_text("Go on").click()
+    page.locator(".arena-count").get_by_text("0 of ").wait_for()
+    ready(page)
+    page.keyboard.press("1")
+    page.locator(".arena-question small").get_by_text("Question 2 of 3").wait_for()
+    assert len(services.store.votes_frame(study.id)) == 3 and len(services.store.votes_frame()) == 4
 
 
 def test_practice_is_kept_as_practice_and_not_as_votes(page, world):

@@ -68,6 +68,17 @@ def test_a_pair_on_screen_that_lost_its_picture_or_was_reported_by_two_makes_way
     assert arena.next_pair(services, study, "rater").comparison.id != second.comparison.id
 
 
+def test_a_newer_study_waits_for_the_end_of_a_sitting_and_an_older_one_is_not_forgotten(services, study):
+    begin(services, study)
+    newer = make_study(services.store, "newer", raters_per_pair=1)
+    assert arena.study_for(services, None, "rater").id == study.id  # or its results would stay closed for ever
+    assert arena.study_for(services, None, "another").id == newer.id
+    while begin(services, newer, "another", answers=3):
+        pass
+    assert arena.study_for(services, None, "another").id == study.id
+    assert arena.study_for(services, newer.invite, "rater").id == newer.id
+
+
 def test_the_history_tells_what_is_unfinished(services, study):
     begin(services, study)
     rater = arena.rater_of(services, "rater")

@@ -1,6 +1,9 @@
 """Grids: the plan, durable cells, pause, ownership, the sheet, pairs for raters and win shares."""
 
+import html
+import io
 import re
+import zipfile
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,6 +11,8 @@ import pandas as pd
 import pytest
 from compare_world import WISH, ids, vote_for, wait_for
 from rows import row_counts
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
 
 from app.arena import arena
 from app.compare.handlers import CompareHandlers
@@ -16,6 +21,7 @@ from app.compare.rating import pair_of, win_shares
 from app.components.cards import toggled
 from app.results import view as results_view
 from app.study.design import differences
+from app.web.launch import launch_arguments
 from storage.errors import NotFound
 
 
@@ -146,17 +152,23 @@ def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
 
 def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, handlers, grid):
     a, b, _, d = ids(services, grid)
-    assert "differ in schedule" in handlers.queue(grid.id, "ann", [a, b])
-    assert "differ in window and schedule" in handlers.queue(grid.id, "ann", [d, a])
+    assert "differ in schedule or its scale)" in handlers.queue(grid.id, "ann", [a, b])
+    assert "differ in window and schedule or its scale)" in handlers.queue(grid.id, "ann", [d, a])
     handlers.queue(grid.id, "ann", [a, d])  # the same pair the other way round
     assert len([each.comparison for each in services.store.coverage(grid.id)]) == 2
     study = services.store.get_study(grid.id)
     with pytest.raises(NotFound):
-        arena.study_for(services, None)  # a grid never takes over the arena
+        arena.study_for(services, None, "rater")  # a grid never takes over the arena
     services.store.record_consent(arena.rater_of(services, "ann").id)
     assert arena.next_pair(services, study, "ann") is None
-    vote_for(services, arena.study_for(services, study.invite), "rater", a)
+    vote_for(services, arena.study_for(services, study.invite, "rater"), "rater", a)
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
+    status = handlers.view(grid.id, "ann", "alignment").status
+    assert "2 pairs queued, 2 looks of raters so far" in status
+    link = html.unescape(re.search(r'href="(/studies/[^"]+)"', status)[1])
+    routes = launch_arguments(services)["app_kwargs"]["routes"]
+    reply = TestClient(Starlette(routes=routes)).get(link)
+    assert "long.parquet" in zipfile.ZipFile(io.BytesIO(reply.content)).namelist()
     assert "won 100%" in sheet and "n = 2" in sheet and "won 0%" in sheet and "votes as independent" in sheet
     listed = results_view.studies(services)
     assert grid.id not in [study_id for _, study_id in listed] and results_view.study_from(services, {}) != grid.id
@@ -177,7 +189,7 @@ def test_the_owner_stops_and_resumes_the_rating_and_reads_who_sees_the_pictures(
     view = handlers.view(made.id, "eve", "flaws")
     assert view.rating == "paused" and "Rating is stopped" in view.status
     with pytest.raises(Exception, match="paused"):
-        arena.next_pair(services, arena.study_for(services, services.store.get_study(made.id).invite), "guest")
+        arena.next_pair(services, arena.study_for(services, services.store.get_study(made.id).invite, "guest"), "guest")
     with pytest.raises(Exception, match="no such grid"):
         handlers.act("resume-rating", made.id, "bob")
     handlers.act("resume-rating", made.id, "eve")

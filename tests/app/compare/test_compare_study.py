@@ -8,6 +8,7 @@ from rows import row_counts
 
 from app.arena import arena
 from app.studies import admin as study_admin
+from app.studies import new_study
 from app.studies import panel as study_panel
 from app.study.design import CONTROL_KINDS
 from app.study.power import Power
@@ -40,7 +41,7 @@ def test_an_open_study_has_pairs_every_control_and_frozen_contrasts(services, st
 def test_its_invite_leads_to_a_pair_and_its_maker_gets_none(services, study):
     for owner, gets_one in (("a stranger", True), ("admin", False)):
         services.store.record_consent(arena.rater_of(services, owner).id)
-        found = arena.next_pair(services, arena.study_for(services, study.invite), owner)
+        found = arena.next_pair(services, arena.study_for(services, study.invite, owner), owner)
         assert (found is not None) == gets_one
 
 
@@ -86,11 +87,9 @@ def test_bad_forms_are_refused_before_anything_is_written(services, study, chang
 
 
 def test_the_preview_tells_cost_and_power(services, study):
-    html = study_panel.preview_html(services, replace(FORM, name="next"))
+    html = new_study.preview_html(services, replace(FORM, name="next"))
     assert "12 pictures" in html and "window 2 | 4" in html and str(Power().votes_needed()) in html
-    assert "nothing is compared" in study_panel.preview_html(
-        services, replace(FORM, windows="4", schedules="constant 3")
-    )
+    assert "nothing is compared" in new_study.preview_html(services, replace(FORM, windows="4", schedules="constant 3"))
 
 
 def test_the_listing_escapes_names(services):

@@ -12,10 +12,11 @@ from rows import set_plan
 
 from app.arena import arena
 from app.pages.results import build_panels, pictures_behind
+from app.results import plots
 from app.results import view as results_view
 from app.results.figures import FIGURES, SECTION_OF
 from app.results.parallel_plot import parallel
-from app.results.pictures import PAIRS_OF_MARK, marked_pictures
+from app.results.pictures import PAIRS_OF_MARK, PAIRS_OF_VOTES, marked_pictures
 from app.results.schedule_plot import schedule_curves
 from app.results.text import trained_text
 from app.results.view import Wish
@@ -108,6 +109,8 @@ def test_few_votes_are_called_few_and_one_rater_has_no_interval(services):
     shown = view(services, study)
     assert "Fewer than" in shown.summary and "needs two raters" in shown.verdicts
     assert shown.figures["reliability"] is None and "agreement stays empty" in shown.quality
+    drawn = "".join(figure.to_json() for figure in shown.figures.values() if figure is not None)
+    assert "nan" not in drawn and "no interval yet" in drawn and "No clustered interval" in shown.power
 
 
 def test_whoever_still_rates_sees_no_win_shares(services):
@@ -199,12 +202,12 @@ def test_a_mark_leads_to_its_pictures_and_whoever_saw_them_rates_them_no_more(se
     assert "when your sitting is done" in pictures_behind(services, Wish(study.id), "forest", click, "rater")
 
 
-@pytest.mark.parametrize("name", [*PAIRS_OF_MARK, "flaws"])
+@pytest.mark.parametrize("name", [*PAIRS_OF_MARK, *PAIRS_OF_VOTES, "flaws"])
 def test_every_mark_of_a_figure_leads_to_pictures_and_nonsense_to_none(services, name):
     study = make_study(services.store)
     for px, window in ((64, 1), (128, 4)):
         add_picture(services.store, study.id, "a red apple on a table", px, window, 99, None, scale=7.0)
-    for owner in ("x", "y"):
+    for owner in "vwxyz" if name == "reliability" else "xy":  # agreement needs many on the same pairs
         services.store.record_consent(arena.rater_of(services, owner).id)
         pair = arena.next_pair(services, study, owner)
         arena.mark_flaw(services, owner, {"assignment": pair.id, "side": "left", "box": [0, 0, 0.5, 0.5]})
@@ -324,6 +327,15 @@ def test_a_setting_without_votes_is_a_dashed_line_and_levels_that_do_not_vary_ta
     assert [line.line.dash for line in figure.data] == ["solid", "dash"] and "n = 0" in figure.data[1].text[0]
     words = [each.text for each in figure.layout.annotations]
     assert "window" in words and "schedule" not in words and figure.data[0].x[0] == 0 and figure.data[1].x[0] == 1
+
+
+def test_long_names_are_broken_for_phones_and_rows_grow_with_them():
+    long = "schedule constant 7.5 | custom 0:1 0.25:3.5 0.5:7.25 0.75:8.5 1:7.5"
+    table = pd.DataFrame({"block": ["window 1 | 2", long], "matched": True, "pairs": 9, "rated": 9, "ratings": 14})
+    short, tall = plots.coverage(table[:1]).layout, plots.coverage(table).layout
+    lines = tall.annotations[1].text.split("<br>")
+    assert " ".join(lines) == long and max(map(len, lines)) <= plots.ROW_CHARACTERS
+    assert tall.height - short.height > short.height - 70  # more than a row of one line
 
 
 @pytest.mark.parametrize("cost", results_view.COSTS)

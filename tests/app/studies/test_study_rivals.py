@@ -1,6 +1,8 @@
 """Pictures of another system: brought in once, rated blind, counted apart from the rating model."""
 
 import csv
+import shutil
+from pathlib import Path
 
 import pytest
 from arena_world import PROMPTS, png
@@ -9,6 +11,7 @@ from app.arena import arena
 from app.results import view as results_view
 from app.results.view import Wish
 from app.studies import cache as study_cache
+from app.studies import panel as study_panel
 from app.studies.rivals import LIST, bring_in
 from app.study.ratings import rate
 from app.study.tables import rival_table
@@ -92,6 +95,26 @@ def test_bad_lists_are_refused_and_nothing_is_written(services, study, tmp_path,
     with pytest.raises(ValueError, match=text):
         bring_in(services, study, "Other", write(tmp_path / "bad", rows))
     assert pairs(services, study) == []
+
+
+def test_a_zip_brings_the_same_and_reaches_nothing_else_on_the_server(services, study, folder):
+    packed = Path(shutil.make_archive(str(folder), "zip", folder.parent, folder.name)).read_bytes()
+    assert study_panel.brought(services, study.id, "Other", packed).endswith("12 pairs against Other")
+    private = services.store.images.path(services.store.study_generations(study.id)[0].image)
+    write(folder, [("one.png", PROMPTS[0])])
+    (folder / LIST).write_text(f"file,prompt\n{private},{PROMPTS[0]}\n")
+    packed = Path(shutil.make_archive(str(folder), "zip", folder)).read_bytes()
+    for data, text in ((packed, "no file"), (b"no zip", "no zip"), (None, "give a zip")):
+        with pytest.raises(Exception, match=text):
+            study_panel.brought(services, study.id, "Other", data)
+    assert len(pairs(services, study)) == 12
+
+
+def test_what_is_no_picture_is_refused_before_anything_is_written(services, study, folder):
+    (folder / "two.png").write_bytes(b"words")
+    with pytest.raises(ValueError, match="no picture"):
+        bring_in(services, study, "Other", folder)
+    assert not [g for g in services.store.study_generations(study.id) if g.source == "rival"]
 
 
 def test_missing_files_long_names_and_closed_studies_are_refused(services, study, folder):

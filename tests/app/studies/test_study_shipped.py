@@ -83,7 +83,7 @@ def test_it_is_open_for_raters_with_every_control_and_without_a_vote(drawn, fres
     assert fresh.store.votes_frame(study.id) == [] and counts(fresh)["vote"] == 0
     fresh.store.record_consent(arena.rater_of(fresh, "a stranger").id)
     finish_practice(fresh, study, "a stranger")
-    pair = arena.next_pair(fresh, arena.study_for(fresh, None), "a stranger")
+    pair = arena.next_pair(fresh, arena.study_for(fresh, None, "a stranger"), "a stranger")
     assert arena.card(fresh, pair)["left"].startswith("data:image/jpeg")
 
 
