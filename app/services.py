@@ -26,7 +26,8 @@ from app.request import GenerationRequest, check_request
 from app.settings import Settings
 from app.web.deployment import lacks, settle_journal
 from app.web.identity import Identity
-from model.pipeline import WEIGHTS, TokenShufflePipeline
+from model.packing import lasting_engine
+from model.pipeline import WEIGHTS, TokenShufflePipeline, check_machine, usable_device
 from model.settings import Settings as PictureSettings
 from storage.housekeeping import Housekeeping
 from storage.records import Generation, GenerationFilter, Job
@@ -237,8 +238,9 @@ class Services:
 def build_services(settings: Settings, *, work: bool = True) -> Services:
     """Open the store, load the weights, start the worker. A checkpoint that cannot be loaded is shown, not hidden.
 
-    work=False: queue only; another process on the same store draws.
+    work=False: queue only; another process on the same store draws. ValueError: an engine that does not run here.
     """
+    check_machine(settings.engine, settings.threads, usable_device(None))
     settings, lacking = settle_journal(settings)
     lacking += lacks(settings)
     for sentence in lacking:
@@ -255,7 +257,8 @@ def build_services(settings: Settings, *, work: bool = True) -> Services:
 
 
 def load_pipeline(settings: Settings, source: str | None) -> TokenShufflePipeline:
-    return TokenShufflePipeline.from_pretrained(source, threads=settings.threads)
+    engine = settings.engine or lasting_engine(usable_device(None))
+    return TokenShufflePipeline.from_pretrained(source, engine=engine, threads=settings.threads)
 
 
 def weights_folder(settings: Settings) -> Path:

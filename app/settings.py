@@ -39,6 +39,7 @@ class Settings:
     max_queued_per_user: int = 4
     max_starts_per_hour: int = 240
     threads: int | None = None
+    engine: str | None = None  # None: the fastest here
 
     @property
     def on_space(self) -> bool:
@@ -71,6 +72,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         max_queued_per_user=number(environment, "STUDIO_MAX_QUEUED_PER_USER", 4, 1, 100_000),
         max_starts_per_hour=number(environment, "STUDIO_MAX_STARTS_PER_HOUR", 240, 1, 1_000_000),
         threads=number(environment, "STUDIO_THREADS", None, 1, 1024),
+        engine=environment.get("STUDIO_ENGINE") or None,
     )
 
 

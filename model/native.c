@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-enum { MOST_ROWS = 4 };
+enum { TOGETHER = 4 }; /* rows whose sums fit the registers */
 
 typedef struct {
     int width, heads, kv_heads, head_dim, middle;
@@ -33,22 +33,24 @@ static inline __attribute__((always_inline)) void multiply(int rows, const int16
                                                            const int8_t *weight, const float *scale, float *y,
                                                            int inputs, int outputs) {
     for (int o = 0; o < outputs; o++, weight += inputs) {
-        int32_t sums[MOST_ROWS] = {0};
+        int32_t sums[TOGETHER] = {0};
         for (int i = 0; i < inputs; i++)
             for (int r = 0; r < rows; r++) sums[r] += weight[i] * x[r * inputs + i];
         for (int r = 0; r < rows; r++) y[r * outputs + o] = sums[r] * (scale[o] * x_scale[r]);
     }
 }
 
-/* y [rows, outputs] = x [rows, inputs] times weight [outputs, inputs] transposed, 1 to 4 rows. */
+/* y [rows, outputs] = x [rows, inputs] times weight [outputs, inputs] transposed, four rows at a time. */
 void product(int rows, const float *x, const int8_t *weight, const float *scale, float *y, int inputs, int outputs) {
-    int16_t whole[rows * inputs];
-    float back[MOST_ROWS];
-    for (int r = 0; r < rows; r++) back[r] = rounded(x + r * inputs, whole + r * inputs, inputs);
-    if (rows == 1) multiply(1, whole, back, weight, scale, y, inputs, outputs);
-    if (rows == 2) multiply(2, whole, back, weight, scale, y, inputs, outputs);
-    if (rows == 3) multiply(3, whole, back, weight, scale, y, inputs, outputs);
-    if (rows == 4) multiply(4, whole, back, weight, scale, y, inputs, outputs);
+    int16_t whole[TOGETHER * inputs];
+    float back[TOGETHER];
+    for (; rows > 0; rows -= TOGETHER, x += TOGETHER * inputs, y += TOGETHER * outputs) {
+        for (int r = 0; r < rows && r < TOGETHER; r++) back[r] = rounded(x + r * inputs, whole + r * inputs, inputs);
+        if (rows == 1) multiply(1, whole, back, weight, scale, y, inputs, outputs);
+        if (rows == 2) multiply(2, whole, back, weight, scale, y, inputs, outputs);
+        if (rows == 3) multiply(3, whole, back, weight, scale, y, inputs, outputs);
+        if (rows >= 4) multiply(4, whole, back, weight, scale, y, inputs, outputs);
+    }
 }
 
 /* e^x within 1e-6 of itself, in a form that compilers turn into vectors. */

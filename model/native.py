@@ -3,11 +3,14 @@
 import ctypes
 import functools
 import hashlib
+import logging
 import shutil
 import subprocess
 import tempfile
 from ctypes import c_float, c_int, c_void_p
 from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 SOURCE = Path(__file__).with_name("native.c")
 # The sums may be reordered, which vectors need. Not -ffast-math: loading what it makes changes how the whole
@@ -29,6 +32,18 @@ class Block(ctypes.Structure):
 def compiler() -> str | None:
     """Where the C compiler is; None where there is none."""
     return shutil.which("cc")
+
+
+def compiles() -> bool:
+    """Whether there is a compiler and native.c pleases it; what it says goes to the log."""
+    if compiler() is None:
+        return False
+    try:
+        library()
+    except ValueError as error:
+        log.warning("%s", error)
+        return False
+    return True
 
 
 @functools.cache

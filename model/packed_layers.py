@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from model.backbone import QK_NORM_EPS, Block
 from model.native import Block as NativeParts
 from model.native import library
-from model.packing import FEW_ROWS, NativeProduct, activation_dtype, pack
+from model.packing import NATIVE_ROWS, NativeProduct, activation_dtype, pack
 
 
 class UnitRows:
@@ -158,7 +158,7 @@ class NativeBlock(PackedBlock):
     def __init__(self, block: Block, engine: str, eps: float):
         super().__init__(block, engine, eps)
         packed = {name: getattr(self, name) for name in ("qkv", "out", "gate_up", "down")}
-        self.most_rows = FEW_ROWS if all(isinstance(p, NativeProduct) for p in packed.values()) else 0
+        self.most_rows = NATIVE_ROWS if all(isinstance(p, NativeProduct) for p in packed.values()) else 0
         if not self.most_rows:
             return
         self.library, head_floor = library(), float(self.unit_heads.floor) if self.qk_norm else -1.0

@@ -21,13 +21,19 @@ from model import native
 
 ENGINES = ("fp32", "bf16", "int8", "native")
 FEW_ROWS = 4
+NATIVE_ROWS = 16
 INT8_INPUTS = 32  # the int8 kernel reads past the end of rows that are no multiple of this
 Packed = Callable[[Tensor], Tensor]  # [rows, inputs] in the engine's activation type -> [rows, outputs]
 
 
 def usable_engines(device: torch.device) -> tuple[str, ...]:
-    """Those of ENGINES that run here: "native" wants a CPU and a C compiler."""
-    return ENGINES if device.type == "cpu" and native.compiler() else ENGINES[:-1]
+    """Those of ENGINES that run here: "native" wants a CPU and a C compiler that takes native.c."""
+    return ENGINES if device.type == "cpu" and native.compiles() else ENGINES[:-1]
+
+
+def lasting_engine(device: torch.device) -> str:
+    """The fastest for a process that lives long enough to be worth compiling."""
+    return "native" if "native" in usable_engines(device) else default_engine(device)
 
 
 def default_engine(device: torch.device) -> str:
@@ -85,7 +91,7 @@ class NativeProduct:
         self.outputs, self.inputs = weight.shape
 
     def __call__(self, x: Tensor) -> Tensor:
-        if len(x) > FEW_ROWS:
+        if len(x) > NATIVE_ROWS:
             return self.many(x)
         x, y = x.contiguous(), x.new_empty(len(x), self.outputs)
         matrix = self.rounded.data_ptr(), self.scale.data_ptr()

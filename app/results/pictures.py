@@ -12,7 +12,7 @@ from app.services import Services
 from app.study.design import setting_label
 from app.study.flaws import Marked, marked_in
 from app.study.tables import ALL_CONTRASTS, blocks_of
-from app.study.votes import FACTORS, ratable
+from app.study.votes import FACTORS, answered
 from model import guidance_weights
 from storage.records import Generation
 
@@ -63,7 +63,7 @@ def voted_on(pairs: pd.DataFrame, votes: pd.DataFrame, day: str) -> pd.DataFrame
 
 def rated_twice(pairs: pd.DataFrame, votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
     """Matched pairs that two raters at least answered under a criterion: what agreement is counted over."""
-    used = ratable(votes, criterion)
+    used = answered(votes, (votes["kind"] == "matched") & (votes["criterion"] == criterion))
     raters = used.groupby("comparison", observed=True)["rater"].nunique()
     return pairs[pairs["comparison"].isin(raters.index[raters >= 2])]
 

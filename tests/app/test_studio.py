@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import replace
 
 import pytest
+import torch
 from compare_world import finished
 from gradio_client import Client
 from rows import row_counts
@@ -22,6 +23,7 @@ from app.settings import Settings
 from app.ui import build_ui
 from app.web.health import health_report
 from app.web.launch import launch_arguments
+from model.packing import usable_engines
 from storage.errors import NotFound, QueueFull
 
 SMALL = {"width": 256, "height": 256, "shuffle_window": 4}
@@ -188,6 +190,19 @@ def test_a_missing_file_is_said(services, url):
     services.store.images.remove(made.image)
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(url + services.picture_url(made))
+
+
+def test_a_studio_draws_with_the_fastest_engine_that_is_here(services, tmp_path, monkeypatch):
+    native = "native" in usable_engines(torch.device("cpu"))
+    assert services.pipeline.decoder.engine == ("native" if native else "int8")
+    monkeypatch.setattr("model.native.compiler", lambda: None)
+    weights = services.settings.weights
+    for wanted, engine in ((None, "int8"), ("fp32", "fp32")):
+        there = build_services(Settings(tmp_path / engine, "s", weights=weights, threads=1, engine=wanted), work=False)
+        assert there.pipeline.decoder.engine == engine
+        there.close()
+    with pytest.raises(ValueError, match="engine is 'fast'; it must be one of fp32"):
+        build_services(Settings(tmp_path, "s", weights=weights, engine="fast"), work=False)
 
 
 def test_visitors_are_not_told_where_the_weights_should_be(tmp_path):

@@ -39,7 +39,7 @@ def test_sums_of_large_equal_numbers_stay_in_32_bits():
 
 
 @compiled
-@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 8, 11, 17])
 def test_product_with_few_and_many_rows(rows):
     product = pack(torch.randn(12, 96), "native")
     x = torch.randn(96, rows).t()  # not contiguous
