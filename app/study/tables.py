@@ -80,7 +80,9 @@ def rated_costs(
     factors -> FLOPs of one picture."""
     costs, used = setting_costs(pairs), ratable(votes, rating.criterion)
     keys = list(zip(*(costs[factor] for factor in FACTORS)))
-    counts = pd.concat([levels(used, FACTORS, side) for side in "ab"]).value_counts()
+    rated = pairs.assign(n=pairs["comparison"].map(used["comparison"].value_counts()).fillna(0).astype(int))
+    sides = pd.concat([levels(rated, FACTORS, side).assign(n=rated["n"]) for side in "ab"])
+    counts = sides.groupby(list(FACTORS), observed=True)["n"].sum()
     costs = costs.assign(
         flops=[(flops or {}).get(key, np.nan) for key in keys], n=[int(counts.get(key, 0)) for key in keys]
     )
@@ -201,12 +203,16 @@ def conflicts(votes: pd.DataFrame) -> pd.DataFrame:
     """Where criteria disagree: pair of criteria x contrast -> share of first looks that chose different pictures, among
     those that chose one under both, with Wilson interval and n. Row "all contrasts" comes first."""
     chosen = answered(votes, (votes["kind"] == "matched") & votes["answer"].isin(["a", "b"]))
-    chosen = chosen[["assignment", "block", "criterion", "answer"]]
+    look, looks = pd.factorize(chosen["assignment"])
+    block = chosen["block"].groupby(look).first()
+    choice = pd.DataFrame(0, index=range(len(looks)), columns=list(CRITERIA))  # 1: a, -1: b, 0: neither
+    for name in CRITERIA:
+        of_name = (chosen["criterion"] == name).to_numpy()
+        choice.loc[look[of_name], name] = np.where(chosen.loc[of_name, "answer"] == "a", 1, -1)
     rows = []
-    for first, second in combinations([name for name in CRITERIA if (chosen["criterion"] == name).any()], 2):
-        one, other = (chosen[chosen["criterion"] == name] for name in (first, second))
-        both = one.merge(other[["assignment", "answer"]], on="assignment", suffixes=("", "_other"))
-        differ = (both["answer"] != both["answer_other"]).groupby(both["block"]).agg(["sum", "size"])
+    for first, second in combinations(CRITERIA, 2):
+        both = choice[first] * choice[second]
+        differ = (both[both != 0] < 0).groupby(block, observed=True).agg(["sum", "size"])
         groups = [(ALL_CONTRASTS, *differ.sum()), *differ.loc[level_order(differ.index)].itertuples()]
         rows += [(first, second, block, hits / n, *share_interval(hits, n), n) for block, hits, n in groups if n]
     return pd.DataFrame(rows, columns=["first", "second", "block", "share", "low", "high", "n"])

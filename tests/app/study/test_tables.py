@@ -66,8 +66,9 @@ def test_clusters_that_agree_by_luck_take_no_look_too_early(votes):
 
 
 def test_what_nobody_rated_is_predicted_and_says_so(votes):
-    unrated = votes.head(1).assign(schedule_a="constant 9", schedule_b="constant 9", generation_a="x", generation_b="y")
-    pairs = pd.concat([votes, unrated])
+    names = {"comparison": "new", "generation_a": "x", "generation_b": "y"}
+    unrated = votes.head(1).assign(schedule_a="constant 9", schedule_b="constant 9", **names)
+    pairs = pd.concat([votes.drop_duplicates("comparison"), unrated])
     coding = make_coding(pd.concat([levels(pairs, FACTORS, side) for side in "ab"]), FACTORS)
     table = rated_costs(rate(votes, "alignment", coding=coding), pairs, votes)
     assert table.groupby("schedule")["n"].sum().to_dict() == {"constant 9": 0, votes["schedule_a"].iloc[0]: 800}
