@@ -61,7 +61,6 @@ def tables(session: Session, study_id: str, simulated: bool) -> StudyTables:
         Vote.criterion,
         Vote.answer,
         Vote.decision_ms,
-        cast(func.date(Vote.created_at), String).label("day"),
     )
     assignments = select(
         Assignment.id.label("assignment"),
@@ -70,6 +69,7 @@ def tables(session: Session, study_id: str, simulated: bool) -> StudyTables:
         Assignment.left_side,
         Assignment.repeat_of,
         Assignment.propensity,
+        cast(func.date(Assignment.created_at), String).label("day"),
     ).where(Assignment.study_id == study_id)
     comparisons = select(
         Comparison.id.label("comparison"),
