@@ -203,7 +203,9 @@ class StudyTables:
     """What the ratings of a study are computed from, as columns that join by ids."""
 
     votes: Mapping[str, Sequence[Any]]  # current ones: vote, assignment, criterion, answer, decision_ms
-    assignments: Mapping[str, Sequence[Any]]  # assignment, comparison, rater, left_side, repeat_of, propensity, day (UTC)
+    assignments: Mapping[
+        str, Sequence[Any]
+    ]  # assignment, comparison, rater, left_side, repeat_of, propensity, day (UTC)
     comparisons: Mapping[str, Sequence[Any]]  # comparison, kind, factor, block, expected, generation_a, generation_b
     pictures: Mapping[str, Sequence[Any]]  # generation, prompt, setting, steps, seconds, peak_memory_bytes
     settings: Mapping[str, Mapping[str, Any]]  # setting -> its values
