@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse, stats
+from scipy.special import ndtri
 
 
 def cluster_sums(scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:
@@ -72,7 +73,7 @@ def share_interval(wins: float, n: float, level: float = 0.95) -> tuple[float, f
     """Wilson interval of a share; (nan, nan) without votes."""
     if n <= 0:
         return float("nan"), float("nan")
-    z = stats.norm.ppf(0.5 + level / 2)
+    z = ndtri(0.5 + level / 2)
     centre = (wins + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * np.sqrt(max(wins * (n - wins) / n, 0) + z * z / 4)
     return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
