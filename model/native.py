@@ -57,7 +57,10 @@ def library() -> ctypes.CDLL:
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise ValueError(f"engine is 'native', but native.c does not compile here: {done.stderr.strip()[:500]}")
-        loaded = ctypes.CDLL(str(file))
+        try:
+            loaded = ctypes.CDLL(str(file))
+        except OSError as error:  # a folder for temporary files from which nothing may run
+            raise ValueError(f"engine is 'native', but what was compiled cannot be loaded: {error}") from error
         loaded.digest = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
     block, pointer, number = ctypes.POINTER(Block), c_void_p, c_int
     loaded.product.argtypes = [number, *4 * [pointer], number, number]

@@ -16,7 +16,7 @@ NAMES = {"alignment": "Text alignment", "appearance": "Visual appearance", "flaw
 # White text can be read on all of it, and all of it on dark.
 WORSE_TO_BETTER = [[0, "#b45309"], [0.5, "#64748b"], [1, "#4f46e5"]]
 MUTED = "rgba(128, 138, 158, .55)"
-ROW_CHARACTERS, TICK_CHARACTERS = 46, 14  # of a line of a name on a phone, in the width of a plot and beside an axis
+ROW_CHARACTERS, TICK_CHARACTERS = 46, 15  # of a line of a name on a phone, in the width of a plot and beside an axis
 LEGEND_ABOVE = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}
 
 

@@ -5,7 +5,7 @@ import torch
 
 from model import native
 from model.decoder import Decoder
-from model.packing import NativeProduct, check_engine, pack, usable_engines
+from model.packing import NativeProduct, check_engine, lasting_engine, pack, usable_engines
 from tests.model.conftest import make_plan, tiny_model
 from tests.model.test_decoder import decoded_logits
 
@@ -74,6 +74,18 @@ def test_what_the_compiler_says_is_told(monkeypatch, tmp_path):
     monkeypatch.setattr(native, "SOURCE", broken)
     native.library.cache_clear()
     with pytest.raises(ValueError, match=r"does not compile here: .*error"):
+        check_engine("native", CPU)
+
+
+@compiled
+def test_what_cannot_be_loaded_is_no_engine(monkeypatch):
+    def forbidden(_):
+        raise OSError("failed to map segment from shared object")
+
+    monkeypatch.setattr(native.ctypes, "CDLL", forbidden)
+    native.library.cache_clear()
+    assert lasting_engine(CPU) == "int8"
+    with pytest.raises(ValueError, match="cannot be loaded: failed to map"):
         check_engine("native", CPU)
 
 
