@@ -240,7 +240,8 @@ def build_services(settings: Settings, *, work: bool = True) -> Services:
 
     work=False: queue only; another process on the same store draws. ValueError: an engine that does not run here.
     """
-    check_machine(settings.engine, settings.threads, usable_device(None))
+    if settings.engine is not None:  # a device that cannot be used is shown like weights that cannot be loaded
+        check_machine(settings.engine, settings.threads, usable_device(None))
     settings, lacking = settle_journal(settings)
     lacking += lacks(settings)
     for sentence in lacking:

@@ -56,7 +56,7 @@ def pairs_of_setting(pairs: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def voted_on(pairs: pd.DataFrame, votes: pd.DataFrame, day: str) -> pd.DataFrame:
-    """Pairs with a kept vote of a day such as "2026-03-01" (UTC)."""
+    """Pairs that were handed out on a day such as "2026-03-01" (UTC) and have a kept vote from then."""
     kept = votes[votes["excluded"].isna() & (votes["day"] == day)]
     return pairs[pairs["comparison"].isin(kept["comparison"])]
 

@@ -194,7 +194,7 @@ def what_if(
 
 
 def timeline(votes: pd.DataFrame) -> pd.DataFrame:
-    """Kept votes a day and criterion."""
+    """Kept votes by criterion and the day on which the pair was handed out."""
     kept = votes.loc[votes["excluded"].isna(), ["day", "criterion"]]
     return kept.groupby(["day", "criterion"], observed=True).size().rename("votes").reset_index()
 

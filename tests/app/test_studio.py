@@ -205,6 +205,16 @@ def test_a_studio_draws_with_the_fastest_engine_that_is_here(services, tmp_path,
         build_services(Settings(tmp_path, "s", weights=weights, engine="fast"), work=False)
 
 
+def test_a_device_that_cannot_be_used_is_shown(services, tmp_path, monkeypatch):
+    def broken(_):
+        raise ValueError("device is None; it must be one that PyTorch can use here")
+
+    monkeypatch.setattr("app.services.usable_device", broken)
+    there = build_services(Settings(tmp_path, "s", weights=services.settings.weights), work=False)
+    assert health_report(there)["status"] == "degraded" and there.pipeline is None
+    there.close()
+
+
 def test_visitors_are_not_told_where_the_weights_should_be(tmp_path):
     there = build_services(Settings(tmp_path, "s", weights=str(tmp_path / "secret-folder")), work=False)
     report = health_report(there)
