@@ -76,16 +76,17 @@ def without_ground(text: str) -> tuple[str, str]:
 
 
 def nouns_of(vocabulary: Vocabulary) -> dict[str, Noun]:
-    """Every wording, singular and plural, of what this checkpoint draws."""
+    """Every wording, singular and plural, of what this checkpoint draws; what its captions never held becomes the name."""
     found: dict[str, Noun] = {}
     for name, concept in CONCEPTS.items():
         if name not in vocabulary.objects:
             continue
-        for word in (name, *concept.synonyms):
-            found.setdefault(word, Noun(name, word))
+        found.setdefault(name, Noun(name, name))
         found.setdefault(plural(name), Noun(name, name, many=True))
         for word in concept.synonyms:
-            found.setdefault(f"{word}s", Noun(name, word, many=True))
+            said = word if word in vocabulary.wordings else name
+            found.setdefault(word, Noun(name, said))
+            found.setdefault(f"{word}s", Noun(name, said, many=True))
     return found
 
 

@@ -86,8 +86,11 @@ COMMON = frozenset(
 
 @dataclass(frozen=True)
 class Vocabulary:
+    """What a checkpoint's captions held. wordings: names of objects and other words for them; words: every single word."""
+
     objects: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
+    wordings: frozenset[str] = frozenset()
     words: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
@@ -100,8 +103,9 @@ def load_vocabulary(path: Path) -> Vocabulary:
         return Vocabulary()
     data = json.loads(path.read_text(encoding="utf-8"))
     objects, colours = tuple(data.get("objects", ())), tuple(data.get("colours", ()))
-    single = {word.lower() for phrase in (*objects, *colours, *data.get("words", ())) for word in phrase.split()}
-    return Vocabulary(objects, colours, frozenset(single) | COMMON)
+    wordings = frozenset(phrase.lower() for phrase in (*objects, *data.get("words", ())))
+    single = {word for phrase in (*wordings, *colours) for word in phrase.lower().split()}
+    return Vocabulary(objects, colours, wordings, frozenset(single) | COMMON)
 
 
 def unknown_words(prompt: str, vocabulary: Vocabulary) -> dict[str, str | None]:
