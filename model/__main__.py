@@ -100,7 +100,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> Command:
     parser.add_argument("--size", help="only this size in px, such as 512 or 576x448 (default: all trained ones)")
     parser.add_argument("--prompts", type=int, default=240, help="240 or 553")
     parser.add_argument("--images", type=int, default=1, help="pictures per prompt")
-    parser.add_argument("--batch", type=int, default=16, help="pictures drawn at once, which share noise")
+    parser.add_argument("--batch", type=int, default=16, help="pictures drawn at once")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--frechet", action="store_true", help="also the Fréchet distance to scenes of the same prompts"

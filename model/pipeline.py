@@ -165,25 +165,27 @@ class TokenShufflePipeline:
         frees everything. Bad values raise here, at once.
 
         Args:
-            prompt: what to draw; a list draws `num_images` of each in one batch, with the same noise for each.
+            prompt: what to draw; a list draws `num_images` of each in one batch.
             width, height: px, multiples of 16 · shuffle_window.
             shuffle_window: s; every step draws s² codes.
             guidance_schedule, guidance_scale, guidance_points, guidance_range, ramp_end: see `guidance_weights`.
             temperature, top_k, top_p: see `model.sampling.probabilities`.
-            seed: picks the noise of every code position; None: a fresh one, reported in `settings`.
+            seed: picks the noise of every code position, the same for every prompt; a list has one for each prompt;
+                None: a fresh one, reported in `settings`.
             num_images: pictures per prompt.
             negative_prompt: text of the unconditional branch (none by default).
             tokens, mask: int64 and bool [height/16, width/16] or [n, ...]: keep `tokens`, redraw where mask is True.
         """
-        prompts = self._checked_prompts(prompt)
-        chosen = self._resolved(settings)
+        prompts, chosen = self._checked_prompts(prompt), self._resolved(settings)
+        check_seeds(chosen, prompts)
         rows = len(prompts) * chosen.num_images
         return self._events(prompts, chosen, self._known(tokens, mask, chosen, rows))
 
     def validate(self, prompt: str | list[str] = "a", **settings: Any) -> Settings:
         """The settings that a call would use; raises the same ValueErrors and draws nothing."""
-        self._checked_prompts(prompt)
-        return self._resolved(settings)
+        prompts, chosen = self._checked_prompts(prompt), self._resolved(settings)
+        check_seeds(chosen, prompts)
+        return chosen
 
     def plan(self, **settings: Any) -> dict[str, float]:
         """What a call would cost: steps, codes, FLOPs and bytes, before drawing anything."""
@@ -286,7 +288,8 @@ class TokenShufflePipeline:
             texts += [settings.negative_prompt] * len(texts)
         shape = settings.width, settings.height, settings.shuffle_window
         ids, mask = pad_left([prompt_ids(self.tokenizer, text, *shape) for text in texts], self._pad_id)
-        keys = [(settings.seed, image) for _ in prompts for image in range(settings.num_images)]
+        seeds = settings.seed if isinstance(settings.seed, tuple) else [settings.seed] * len(prompts)
+        keys = [(seed, image) for seed in seeds for image in range(settings.num_images)]
         return Plan(
             ids.to(self.device),
             mask.to(self.device),
@@ -404,6 +407,14 @@ def usable_device(name: str | torch.device | None) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ValueError(f"device is {name!r}; it must be one that PyTorch can use here: {error}") from error
     return device
+
+
+def check_seeds(settings: Settings, prompts: list[str]) -> None:
+    """ValueError where a list of seeds does not have one for each prompt."""
+    if isinstance(settings.seed, tuple) and len(settings.seed) != len(prompts):
+        raise ValueError(
+            f"seed holds {len(settings.seed)} numbers; it must be one number, or one for each of {len(prompts)} prompts"
+        )
 
 
 def check_machine(engine: str | None, threads: int | None, device: torch.device) -> None:

@@ -38,7 +38,7 @@ class Settings:
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
-    seed: int = 0
+    seed: int | tuple[int, ...] = 0
     num_images: int = 1
     negative_prompt: str = ""
 
@@ -119,7 +119,8 @@ def check(settings: Settings, config: TokenShuffleConfig) -> None:
         _check_number("top_k", settings.top_k, 1, config.image_vocab_size, whole=True)
     if settings.top_p is not None and not 0 < _number("top_p", settings.top_p) <= 1:
         raise ValueError(f"top_p is {settings.top_p!r}; it must be above 0 and at most 1")
-    _check_number("seed", settings.seed, 0, MAX_SEED, whole=True)
+    for seed in settings.seed if isinstance(settings.seed, tuple) else (settings.seed,):
+        _check_number("seed", seed, 0, MAX_SEED, whole=True)
     _check_number("num_images", settings.num_images, 1, MAX_IMAGES, whole=True)
     if not isinstance(settings.negative_prompt, str):
         raise ValueError(f"negative_prompt is {settings.negative_prompt!r}; it must be a text")
@@ -165,6 +166,8 @@ def _with_plain_types(values: dict[str, Any]) -> Settings:
     for name in ("guidance_points", "guidance_range"):
         if values.get(name) is not None:
             values[name] = _as_tuple(name, values[name])
+    if isinstance(values.get("seed"), (list, tuple)):
+        values["seed"] = tuple(_plain_number("seed", seed) for seed in values["seed"])
     return Settings(**{name: _plain_number(name, value) for name, value in values.items()})
 
 

@@ -56,6 +56,17 @@ def test_prompts_of_unequal_length_in_one_batch_equal_single_calls(pipe):
         assert torch.equal(both.tokens[i : i + 1], pipe(prompt, seed=1).tokens)
 
 
+def test_each_prompt_may_have_a_seed_of_its_own(pipe):
+    prompts = ["a cat", "a blue dog on the left"]
+    both = pipe(prompts, seed=[4, 9], num_images=2)
+    for i, (prompt, seed) in enumerate(zip(prompts, (4, 9))):
+        assert torch.equal(both.tokens[2 * i : 2 * i + 2], pipe(prompt, seed=seed, num_images=2).tokens)
+    record = json.loads(json.dumps(both.settings))
+    assert record["seed"] == [4, 9]
+    assert torch.equal(both.tokens, pipe(record["prompt"], seed=record["seed"], num_images=2).tokens)
+    assert pipe.plan(prompt=prompts, seed=[4, 9]) == pipe.plan()
+
+
 def test_settings_replay_the_picture(pipe):
     first = pipe("a cat", temperature=0.9, top_k=30, top_p=0.9, guidance_range=(0.1, 0.8))
     record = json.loads(json.dumps(first.settings))
@@ -237,6 +248,8 @@ def test_encode_undoes_a_picture_size(pipe):
         ({"top_k": 0}, "top_k is 0; it must be a whole number from 1 to 64"),
         ({"top_p": 0.0}, "top_p is 0.0"),
         ({"seed": -1}, "seed is -1"),
+        ({"seed": [-1]}, "seed is -1"),
+        ({"seed": [1, 2]}, "seed holds 2 numbers; it must be one number, or one for each of 1 prompts"),
         ({"num_images": 0}, "num_images is 0"),
         ({"negative_prompt": "x" * 100}, "negative_prompt has 100 tokens; at most 24 are allowed"),
         ({"width": 10**400}, "width is 1000"),

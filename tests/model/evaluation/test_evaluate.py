@@ -39,14 +39,6 @@ def test_wide_and_tall_cells_go_by_their_own_size(pipe, monkeypatch):
     assert pictures[0].size == (96, 64)
 
 
-def test_batches_hold_every_prompt_once_and_mix_categories():
-    dealt = command.batches(240, 16)
-    assert sorted(i for batch in dealt for i in batch) == list(range(240))
-    assert max(map(len, dealt)) <= 16
-    prompts = read_prompts(240)
-    assert all(len({prompts[i].category for i in batch}) == 6 for batch in dealt)
-
-
 def test_a_cell_is_measured_and_reported(pipe, blind_judge):
     prompts = SHORT[:12]
     figures, sheet = command.measure_cell(pipe, blind_judge, prompts, 2, 64, images=2, batch=8, seed=3, features=None)
@@ -57,7 +49,7 @@ def test_a_cell_is_measured_and_reported(pipe, blind_judge):
     text = command.report([json.loads(json.dumps(figures))])
     assert "not comparable with published GenEval" in text
     assert "### window 2, 64 px\n" in text
-    assert f"{pipe.decoder.numerics}, batches of 8, seed 3;" in text
+    assert f"{pipe.decoder.numerics}, batches of 8, seed 3." in text
 
 
 def test_what_could_fail_after_drawing_comes_first(pipe, blind_judge, monkeypatch, tmp_path):
@@ -84,6 +76,16 @@ def test_pictures_repeat_with_the_seed(pipe):
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
+
+
+def test_a_prompt_gets_the_same_pictures_in_any_batch_and_company(pipe):
+    def drawn(prompts, batch):
+        found = command.draw(pipe, prompts, 2, 64, 2, batch, seed=0)
+        return {prompts[i].text: [p.tobytes() for p in pictures] for i, pictures, _ in found}
+
+    alone = drawn(SHORT[:3], 2)
+    assert drawn(SHORT[:3], 6) == alone
+    assert drawn(SHORT[1:4], 4)[SHORT[1].text] == alone[SHORT[1].text]
 
 
 def test_a_wrong_number_of_prompts_ends_the_command(pipe, monkeypatch, capsys):
