@@ -44,14 +44,14 @@ def cells(pipe: TokenShufflePipeline, window: int | None, size: str | None) -> l
 
 
 def seed_of(text: str, seed: int) -> int:
-    """A prompt's own seed, so that its pictures are the same in any batch and among any other prompts."""
+    """A prompt's own seed, so that its noise is the same in any batch and among any other prompts."""
     return int.from_bytes(blake2b(f"{seed}|{text}".encode(), digest_size=4).digest(), "big")
 
 
 def draw(
     pipe: TokenShufflePipeline, prompts: list[Prompt], window: int, size: int | str, images: int, batch: int, seed: int
 ) -> Iterator[tuple[int, list[Image.Image], float]]:
-    """Yield (prompt index, its pictures, seconds a picture); a prompt's noise hangs on itself and the seed alone."""
+    """Yield (prompt index, its pictures, seconds a picture); a prompt's noise hangs on its text and the seed alone."""
     width, height = sides(size)
     now = clock()
     indices, rows = range(len(prompts)), max(batch // images, 1)
