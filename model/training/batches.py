@@ -25,9 +25,9 @@ class Collate:
 @torch.no_grad()
 def mean_loss(model: TokenShuffleForImageGeneration, collate: Collate, samples: list[Sample]) -> tuple[float, float]:
     """Mean cross-entropy per code over samples of one size, and its standard error between batches."""
-    losses = []
-    for start in range(0, len(samples), 8):
-        batch = {name: tensor.to(model.device) for name, tensor in collate(samples[start : start + 8]).items()}
+    losses, rows = [], max(1, min(8, len(samples) // 2))
+    for start in range(0, len(samples), rows):
+        batch = {name: tensor.to(model.device) for name, tensor in collate(samples[start : start + rows]).items()}
         losses.append(model(**batch, shuffle_window=collate.window, compute_loss=True).image_loss)
     losses = torch.stack(losses)
     return losses.mean().item(), (losses.std() / len(losses) ** 0.5).item()

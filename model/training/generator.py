@@ -92,14 +92,15 @@ class GeneratorTrainer:
         self.bare.train()  # `from_pretrained` gives an evaluating one, which checkpoints no activations
         self.bare.model.gradient_checkpointing = self.recipe.get("gradient_checkpointing", False)
         self.earlier = self.bare.config.trained_cells  # of the legs before this one
-        self.check_shards()
-        set_seed(self.recipe["seed"], device_specific=True)
+        self.cells = [cell for cell in self.recipe["cells"] if cell["weight"]]
+        self.check_cells()
         self.samples = {(cell["size"], cell["window"]): 0 for cell in self.recipe["cells"]}
         self.step, self.seconds = 0, 0.0
         optimizers = make_optimizers(self.bare, self.recipe["optimizer"], self.recipe["lr"])
         self.model, *self.optimizers = self.accelerator.prepare(self.bare, *optimizers)
         self.average = {name: p.detach().clone() for name, p in self.bare.named_parameters()}
         self.resume()
+        set_seed(self.recipe["seed"] + self.step, device_specific=True)  # a resumed run draws fresh chances
         self.flops, self.resumed_at = 0.0, self.seconds
 
     def build_model(self) -> TokenShuffleForImageGeneration:
@@ -113,10 +114,15 @@ class GeneratorTrainer:
 
     # --- data ---------------------------------------------------------------------------------
 
-    def check_shards(self) -> None:
-        """FileNotFoundError now rather than after hours: scenes to train on, and those that the export measures."""
+    def check_cells(self) -> None:
+        """FileNotFoundError now rather than after hours where scenes to train on, or those that the export measures, are
+        missing; ValueError for batches that the processes cannot share evenly."""
+        processes = self.accelerator.num_processes
+        for cell in self.cells:
+            if cell["batch"] % processes:
+                raise ValueError(f"batch is {cell['batch']}; it must be a multiple of the {processes} processes")
         held_out = [size for (size, _), claimed in self.claims().items() if claimed]
-        for folder in [str(cell["size"]) for cell in self.recipe["cells"]] + [f"{size}-held-out" for size in held_out]:
+        for folder in [str(cell["size"]) for cell in self.cells] + [f"{size}-held-out" for size in held_out]:
             shard_paths(Path(self.arguments.shards) / folder)
 
     def stream(self, cell: dict, folder: str, dropout: float) -> Iterator[dict[str, Tensor]]:
@@ -128,7 +134,7 @@ class GeneratorTrainer:
         shards = ShardStream(
             Path(self.arguments.shards) / folder, seed, dropout, accelerator.process_index, accelerator.num_processes
         )
-        batch = max(1, cell["batch"] // accelerator.num_processes)
+        batch = cell["batch"] // accelerator.num_processes
         collate = Collate(self.tokenizer, cell["window"])
         return iter(DataLoader(shards, batch, collate_fn=collate, num_workers=self.arguments.workers))
 
@@ -136,20 +142,19 @@ class GeneratorTrainer:
 
     def train(self) -> None:
         """Run until the leg's ``--minutes`` or ``--samples`` are used up, then export the average; a signal only saves."""
-        cells = self.recipe["cells"]
-        streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in cells]
+        streams = [self.stream(cell, str(cell["size"]), self.recipe["caption_dropout"]) for cell in self.cells]
         last, saved_at = time.monotonic(), self.seconds
         progress = tqdm(total=100, initial=round(100 * self.fraction), unit="%", disable=None)
         while self.fraction < 1:
             self.set_rates(self.fraction)
-            index = self.choose_cell(cells)
-            losses = self.train_step(next(streams[index]), cells[index])
+            index = self.choose_cell()
+            losses = self.train_step(next(streams[index]), self.cells[index])
             now = time.monotonic()
             elapsed, self.stopping = self.agreed(now - last, self.stopping)
             self.seconds, last = self.seconds + elapsed, now
             progress.update(round(100 * self.fraction) - progress.n)
             if self.step % self.recipe["log_steps"] == 0:
-                self.log(cells[index], losses)
+                self.log(self.cells[index], losses)
             if self.seconds - saved_at > SAVE_SECONDS:
                 self.save()
                 self.draw_sheet()
@@ -181,10 +186,10 @@ class GeneratorTrainer:
         seconds, stopping = broadcast(clock, from_process=0).tolist()
         return seconds, bool(stopping)
 
-    def choose_cell(self, cells: list[dict]) -> int:
+    def choose_cell(self) -> int:
         """The cell of this step: the same on every process, because it hangs on the step alone."""
         rng = random.Random(f"{self.recipe['seed']}-{self.step}")
-        return rng.choices(range(len(cells)), [cell["weight"] for cell in cells])[0]
+        return rng.choices(range(len(self.cells)), [cell["weight"] for cell in self.cells])[0]
 
     def set_rates(self, fraction: float) -> None:
         factor = rate(fraction, self.step, self.recipe["warmup_steps"], self.recipe["decay_share"])
@@ -269,8 +274,13 @@ class GeneratorTrainer:
             self.checkpoint.with_suffix(".new").rename(self.checkpoint)
 
     def resume(self) -> None:
-        if not self.checkpoint.exists():
-            return
+        """Go on from the checkpoint where there is one; the log forgets what came after it."""
+        if self.checkpoint.exists():
+            self.load_checkpoint()
+        if self.accelerator.is_main_process:
+            self.forget_later_steps()
+
+    def load_checkpoint(self) -> None:
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         set_state_dict(
             self.bare,
@@ -283,8 +293,6 @@ class GeneratorTrainer:
         self.samples |= {(size, window): count for size, window, count in state["samples"]}
         self.earlier = state["earlier"]  # `--init` may be this leg's own export by now
         self.step, self.seconds = state["step"], state["seconds"]
-        if self.accelerator.is_main_process:
-            self.forget_later_steps()
 
     def forget_later_steps(self) -> None:
         """Cut from the log what came after the checkpoint: those steps are made again."""

@@ -7,8 +7,10 @@ from accelerate.state import PartialState
 from accelerate.utils import DistributedType
 from torch.distributed.tensor import DTensor
 
+from model.training import optimizers
 from model.training.generator import GeneratorTrainer, parse
 
+optimizers.has_bf16 = lambda: True  # slow where a processor emulates it, but Muon's shards behave as on a GPU
 PartialState(cpu=True)
 PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
 trainer = GeneratorTrainer(parse())
