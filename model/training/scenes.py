@@ -130,7 +130,8 @@ def arrange(
         drawing = Image.fromarray(pixels)
         canvas.paste(drawing, box[:2], drawing)
     named = rng.random() < 0.35
-    text = caption(rng, kind, items, relation, phrase if named else "")
+    words = random.Random(rng.random())  # of its own, so that another word in a caption moves nothing in later scenes
+    text = caption(words, kind, items, relation, phrase if named else "")
     placed = tuple(Item(name, colour, box) for (name, colour), box in zip(items, boxes))
     unseen = any(held_out(*combination) for combination in combinations(kind, items))
     return Scene(canvas, text, kind, placed, relation, unseen)
