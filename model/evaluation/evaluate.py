@@ -190,7 +190,7 @@ def evaluate(
         )
         results.append(figures)
         if json_file:
-            json_file.write_text(json.dumps(results, indent=1) + "\n")
+            json_file.write_text(json.dumps(results, indent=1, allow_nan=False) + "\n")
         if sheets:
             sheet.save(sheets / f"window{w}-{px}px.webp", quality=85)
     return report(results)

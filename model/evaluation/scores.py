@@ -11,9 +11,9 @@ Z = 1.959964  # 95 %
 
 @dataclass(frozen=True)
 class Rate:
-    """A share of right pictures with its 95 % interval; ``n`` is the number of prompts behind it."""
+    """A share of right pictures with its 95 % interval; ``n`` is the number of prompts behind it (0: no value)."""
 
-    value: float
+    value: float | None
     low: float
     high: float
     n: int
@@ -22,10 +22,13 @@ class Rate:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}] n={self.n}" if self.n else "–"
 
 
+NOTHING = Rate(None, 0.0, 1.0, 0)
+
+
 def wilson(share: float, n: int) -> Rate:
     """Wilson's score interval of a share of ``n`` independent trials."""
     if not n:
-        return Rate(float("nan"), 0.0, 1.0, 0)
+        return NOTHING
     scale = 1 + Z**2 / n
     middle = (share + Z**2 / (2 * n)) / scale
     half = Z * sqrt(share * (1 - share) / n + Z**2 / (4 * n**2)) / scale
@@ -39,14 +42,14 @@ def rate(verdicts: Iterable[list[bool]]) -> Rate:
     a prompt it is a little too wide rather than much too narrow.
     """
     shares = [sum(pictures) / len(pictures) for pictures in verdicts]
-    return wilson(sum(shares) / len(shares), len(shares)) if shares else wilson(0.0, 0)
+    return wilson(sum(shares) / len(shares), len(shares)) if shares else NOTHING
 
 
 def mean_rate(rates: list[Rate]) -> Rate:
     """Unweighted mean of independent rates; their intervals are combined by squares (Zou and Donner 2008)."""
     known = [r for r in rates if r.n]
     if not known:
-        return wilson(0.0, 0)
+        return NOTHING
     value = sum(r.value for r in known) / len(known)
     low = value - sqrt(sum((r.value - r.low) ** 2 for r in known)) / len(known)
     high = value + sqrt(sum((r.high - r.value) ** 2 for r in known)) / len(known)
@@ -55,10 +58,12 @@ def mean_rate(rates: list[Rate]) -> Rate:
 
 def difference(a: Rate, b: Rate) -> Rate:
     """a − b of independent rates, with the interval of Newcombe (1998, method 10) from theirs."""
+    if not (a.n and b.n):
+        return NOTHING
     value = a.value - b.value
     low = value - sqrt((a.value - a.low) ** 2 + (b.high - b.value) ** 2)
     high = value + sqrt((a.high - a.value) ** 2 + (b.value - b.low) ** 2)
-    return Rate(value, low, high, a.n + b.n if a.n and b.n else 0)
+    return Rate(value, low, high, a.n + b.n)
 
 
 def table(prompts: list[Prompt], verdicts: list[list[bool]]) -> dict[str, dict[str, Rate]]:

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from model.evaluation.judge import BOX_UNIT, FOLDER, INPUT_PX, STRIDE, Judge, JudgeNetwork
+from model.evaluation.judge import BOX_UNIT, INPUT_PX, STRIDE, Judge, JudgeNetwork
 from model.training.art import colours_of, sprite
 from model.training.scenes import KINDS, cast_shadow, compose, paint_ground
 from model.training.vocabulary import CONCEPTS
@@ -217,7 +217,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="folder of a judge to train on from")
-    parser.add_argument("--out", type=Path, default=FOLDER)
+    parser.add_argument("--out", type=Path, default="runs/judge", help="folder of the new judge")
     return parser.parse_args()
 
 

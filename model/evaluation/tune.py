@@ -1,23 +1,28 @@
 """Which sampling settings the judge prefers: ``python -m model.evaluation.tune --window 2``.
 
-Tries every pair of temperature and guidance scale on prompts outside the small set that `evaluate` reports, so that
+Tries every combination of guidance schedule, guidance scale and temperature on prompts outside the small set that `evaluate` reports, so that
 the reported figures stay independent of the choice. With few prompts the differences are mostly noise: read the intervals.
 """
 
 import argparse
 import itertools
+import random
 
 from model.evaluation.evaluate import draw
 from model.evaluation.geneval import COUNTS, Prompt, is_correct, read_prompts
 from model.evaluation.judge import Judge
 from model.evaluation.scores import wilson
+from model.guidance import RAMPS
 from model.pipeline import TokenShufflePipeline
+
+SEED = "tune"
 
 
 def tuning_prompts(each: int) -> list[Prompt]:
-    """The first ``each`` prompts a category that are not in the small set."""
+    """``each`` prompts a category that are not in the small set, the same in every call."""
     spare = [prompt for prompt in read_prompts() if not prompt.small]
-    return [prompt for category in COUNTS for prompt in [p for p in spare if p.category == category][:each]]
+    rng = random.Random(SEED)
+    return [prompt for category in COUNTS for prompt in rng.sample([p for p in spare if p.category == category], each)]
 
 
 def accepted(
@@ -37,16 +42,18 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--temperatures", type=float, nargs="+", default=(0.7, 0.85, 1.0))
     parser.add_argument("--scales", type=float, nargs="+", default=(1.0, 2.0, 4.0))
+    parser.add_argument("--schedules", choices=tuple(RAMPS), nargs="+", default=("half-linear",))
     return parser.parse_args()
 
 
 def main(a: argparse.Namespace) -> None:
     pipe, judge, prompts = TokenShufflePipeline.from_pretrained(a.weights), Judge.load(), tuning_prompts(a.each)
-    print("| temperature | guidance scale | accepted |\n|---|---|---|")
-    for temperature, scale in itertools.product(a.temperatures, a.scales):
-        pipe.defaults = {**pipe.defaults, "temperature": temperature, "guidance_scale": scale}
+    print("| schedule | scale | temperature | accepted |\n|---|---|---|---|")
+    for schedule, scale, temperature in itertools.product(a.schedules, a.scales, a.temperatures):
+        tried = {"guidance_schedule": schedule, "guidance_scale": scale, "temperature": temperature}
+        pipe.defaults = {**pipe.defaults, **tried}
         right = accepted(pipe, judge, prompts, a.window, a.size, a.batch)
-        print(f"| {temperature} | {scale} | {wilson(right / len(prompts), len(prompts))} |", flush=True)
+        print(f"| {schedule} | {scale} | {temperature} | {wilson(right / len(prompts), len(prompts))} |", flush=True)
 
 
 if __name__ == "__main__":
