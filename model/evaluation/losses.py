@@ -25,7 +25,7 @@ from model.transformer import TokenShuffleForImageGeneration
 def samples_of(tokenizer: ImageTokenizer, size: int | str, count: int, seed: str, test: bool) -> list[Sample]:
     """``count`` new scenes of one size and their codes; ``test``: of held-out combinations, single objects aside."""
     rng, (width, height) = random.Random(seed), sides(size)
-    kinds = rng.choices(*map(list, zip(*kind_shares(0.35).items())), k=count)
+    kinds = rng.choices(*map(list, zip(*kind_shares().items())), k=count)
     scenes = [compose(rng, kind, width, height, test and kind != "single_object") for kind in kinds]
     return [(scene.caption, codes, width, height) for scene, codes in zip(scenes, encode_scenes(tokenizer, scenes))]
 

@@ -6,7 +6,6 @@
 import argparse
 import json
 import random
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from model.image_tokenizer import ImageTokenizer
+from model.pipeline import WEIGHTS
 from model.training.scenes import KINDS, Scene, compose
 
-WEIGHTS = Path(__file__).parents[1] / "weights" / "image_tokenizer"
 SEED = "reconstruction"
 
 
@@ -89,7 +88,7 @@ def measure(tokenizer: ImageTokenizer, count: int, size: int) -> dict[str, float
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tokenizer", default=str(WEIGHTS), help="folder of the image tokenizer")
+    parser.add_argument("--tokenizer", default=WEIGHTS / "image_tokenizer", help="folder of the image tokenizer")
     parser.add_argument("--count", type=int, default=120, help="scenes")
     parser.add_argument("--size", type=int, default=512, help="px")
     return parser.parse_args()

@@ -28,6 +28,7 @@ NAMES = list(CONCEPTS)
 CROWD_SIZES = (52, 168)  # px at a shorter side of 256, from and to; a 512 px scene seen so has 96
 # Large and recoloured objects are learned last, so scenes show them more often.
 SCENE_KINDS = (*KINDS, "single_object", "colors", "colors")
+THRESHOLD = 0.3  # of a detection's score, in every category
 SCRAMBLED = 0.04  # share of the objects that are made unrecognisable
 Labels = list[tuple[int, tuple[float, float, float, float]]]  # (class, box in px)
 
@@ -184,30 +185,28 @@ def train(minutes: float, batch_size: int, rate: float, seed: int, out: Path, st
     rng = random.Random(seed)
     network = Judge.load(start).network.train() if start else JudgeNetwork(len(NAMES))
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=0.02)
-    started, step, average = time.monotonic(), 0, 0.0
+    started, step = time.monotonic(), 0
     while (fraction := (time.monotonic() - started) / (60 * minutes)) < 1:
         for group in optimizer.param_groups:
             group["lr"] = rate * min((step + 1) / 60, 1, 2 * (1 - fraction) + 0.01)
-        pixels, labels = batch(rng, batch_size)
-        heat, boxes = detection_loss(*network(pixels), labels)
-        optimizer.zero_grad(set_to_none=True)
-        (heat + boxes).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimizer.step()
+        heat, boxes = train_step(network, optimizer, *batch(rng, batch_size))
         step += 1
-        average = heat.item() if step == 1 else 0.95 * average + 0.05 * heat.item()
         if step % 20 == 0:
-            row = {
-                "step": step,
-                "seconds": round(time.monotonic() - started),
-                "heat": round(average, 3),
-                "boxes": round(boxes.item(), 3),
-            }
-            print(json.dumps(row), flush=True)
-        if step % 200 == 0:
-            Judge(network, NAMES, 0.3).save(out, pictures=step * batch_size)
-            network.train()
-    Judge(network, NAMES, 0.3).save(out, pictures=step * batch_size, minutes=minutes, seed=seed)
+            row = {"step": step, "seconds": round(time.monotonic() - started)}
+            print(json.dumps(row | {"heat": round(heat, 3), "boxes": round(boxes, 3)}), flush=True)
+    Judge(network, NAMES, THRESHOLD).save(out, pictures=step * batch_size, minutes=minutes, seed=seed, lr=rate)
+
+
+def train_step(
+    network: JudgeNetwork, optimizer: torch.optim.Optimizer, pixels: Tensor, labels: list[Labels]
+) -> tuple[float, float]:
+    """One step of the optimiser; the two losses of its batch."""
+    heat, boxes = detection_loss(*network(pixels), labels)
+    optimizer.zero_grad(set_to_none=True)
+    (heat + boxes).backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+    optimizer.step()
+    return heat.item(), boxes.item()
 
 
 def parse() -> argparse.Namespace:

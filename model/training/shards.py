@@ -29,11 +29,12 @@ HASH_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, CODE * CODE * 3 // 8,
 Sample = tuple[str, Tensor, int, int]  # caption, codes [h, w] int64, width px, height px
 # Shares within the scenes of one object, which teach what things look like, and of several, which teach which one is where.
 # Coloured single ones get more, since there are five times as many of them to learn.
+ONE_OBJECT_SHARE = 0.35
 ONE_OBJECT = {"single_object": 0.35, "colors": 0.65}
 SEVERAL = {"two_object": 0.3, "counting": 0.14, "position": 0.28, "color_attr": 0.28}
 
 
-def kind_shares(one_object: float) -> dict[str, float]:
+def kind_shares(one_object: float = ONE_OBJECT_SHARE) -> dict[str, float]:
     """The mixture of kinds for a given share of one-object scenes."""
     return {k: v * one_object for k, v in ONE_OBJECT.items()} | {k: v * (1 - one_object) for k, v in SEVERAL.items()}
 
@@ -84,7 +85,7 @@ def write_shards(
     height: int,
     count: int,
     test: bool,
-    one_object: float = 0.35,
+    one_object: float = ONE_OBJECT_SHARE,
     seed: str | None = None,
 ) -> None:
     """Compose and encode ``count`` scenes, fresh ones without a ``seed``; prints the speed after every shard."""
@@ -164,7 +165,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--height", type=int, default=512)
     parser.add_argument("--count", type=int, default=20_000)
-    parser.add_argument("--one-object", type=float, default=0.35, help="share of scenes with a single object")
+    parser.add_argument("--one-object", type=float, default=ONE_OBJECT_SHARE, help="share of scenes with one object")
     parser.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where pictures are encoded"
     )

@@ -1,5 +1,6 @@
 """The judge's lessons: labels follow what happens to the picture, and the loss is least where it should be."""
 
+import json
 import random
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 import torch
 
 from model.evaluation.judge import BOX_UNIT, Judge, JudgeNetwork, overlap, peaks
-from model.evaluation.train_judge import bend, clip_labels, detection_loss, scramble, targets
+from model.evaluation.train_judge import bend, clip_labels, detection_loss, scramble, targets, train
+from model.training.vocabulary import CONCEPTS
+from tests.model.training.conftest import painted_art  # noqa: F401
 
 
 def test_boxes_follow_a_bent_picture():
@@ -73,3 +76,14 @@ def test_a_saved_judge_sees_the_same(tmp_path):
     judge.save(tmp_path)
     picture = Image.effect_noise((300, 200), 60).convert("RGB")
     assert Judge.load(tmp_path).detect([picture]) == judge.detect([picture]) != [[]]
+
+
+def test_a_short_leg_saves_a_judge_that_another_goes_on_from(painted_art, tmp_path):  # noqa: F811
+    train(0.001, 2, 1e-3, seed=0, out=tmp_path / "one", start=None)
+    train(0.001, 2, 0.0, seed=1, out=tmp_path / "two", start=tmp_path / "one")
+    first, second = Judge.load(tmp_path / "one"), Judge.load(tmp_path / "two")
+    assert first.names == list(CONCEPTS) and (first.threshold, second.threshold) == (0.3, 0.3)
+    for name, parameter in second.network.named_parameters():
+        assert torch.equal(parameter, first.network.get_parameter(name)), name  # a rate of 0 changes nothing
+    config = json.loads((tmp_path / "two" / "config.json").read_text())
+    assert (config["seed"], config["lr"], config["minutes"]) == (1, 0.0, 0.001) and config["pictures"] % 2 == 0

@@ -3,6 +3,7 @@
 import pytest
 from transformers import PreTrainedTokenizerFast
 
+from model.pipeline import WEIGHTS
 from model.training.captions import plural
 from model.training.text_tokenizer import load_or_train
 from model.training.vocabulary import CONCEPTS
@@ -10,9 +11,10 @@ from model.training.vocabulary import CONCEPTS
 IRREGULAR = {"person", "knife", "butterfly", "cactus", "strawberry"}
 
 
-@pytest.fixture(scope="module")
-def tokenizer(vocabulary) -> PreTrainedTokenizerFast:
-    return PreTrainedTokenizerFast.from_pretrained(vocabulary)
+@pytest.fixture(scope="module", params=["new", "shipped"])
+def tokenizer(request) -> PreTrainedTokenizerFast:
+    folder = WEIGHTS if request.param == "shipped" else request.getfixturevalue("vocabulary")
+    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 @pytest.mark.parametrize("name", [name for name in CONCEPTS if name not in IRREGULAR and plural(name) != name])
