@@ -2,7 +2,8 @@
 
 ``python -m model.evaluation.blind draw`` draws pictures of prompts outside the reported set and writes numbered
 sheets with the prompts, and the judge's verdicts into a file to be left closed. The reader lists the numbers that
-show what was asked for; ``python -m model.evaluation.blind compare 3 8 11 ...`` opens the file and compares.
+show what was asked for; ``python -m model.evaluation.blind compare 3 8 11 ...`` opens the file, compares and keeps
+the reader's verdicts in it too.
 """
 
 import argparse
@@ -44,11 +45,16 @@ def draw_blind(folder: Path, pipe: TokenShufflePipeline, window: int, size: int,
     pictures = [drawn[index] for index in range(len(prompts))]
     verdicts = [is_correct(p, image, found) for p, image, found in zip(prompts, pictures, judge.detect(pictures))]
     rows = [{"category": p.category, "text": p.text, "verdict": verdict} for p, verdict in zip(prompts, verdicts)]
-    (folder / "verdicts.json").write_text(json.dumps(rows, indent=1) + "\n")
+    drawn_by = {"checkpoint": pipe.checkpoint, "numerics": pipe.decoder.numerics}
+    write(folder, drawn_by | {"window": window, "size": size, "seed": seed, "pictures": rows})
     per_sheet = COLUMNS * ROWS
     for first in range(0, len(prompts), per_sheet):
         part = slice(first, first + per_sheet)
         numbered_sheet(first, prompts[part], pictures[part]).save(folder / f"sheet-{first // per_sheet}.png")
+
+
+def write(folder: Path, validation: dict) -> None:
+    (folder / "verdicts.json").write_text(json.dumps(validation, indent=1) + "\n")
 
 
 def compare(rows: list[dict], right: set[int]) -> str:
@@ -94,4 +100,7 @@ if __name__ == "__main__":
     if a.command == "draw":
         draw_blind(a.folder, TokenShufflePipeline.from_pretrained(a.weights), a.window, a.size, a.seed)
     else:
-        print(compare(json.loads((a.folder / "verdicts.json").read_text()), set(a.right)))
+        validation = json.loads((a.folder / "verdicts.json").read_text())
+        print(compare(validation["pictures"], set(a.right)))
+        labelled = [picture | {"reader": i in a.right} for i, picture in enumerate(validation["pictures"])]
+        write(a.folder, validation | {"pictures": labelled})

@@ -39,7 +39,9 @@ def test_sheets_are_the_same_whatever_the_judge_says(pipe, monkeypatch, tmp_path
     for name in names:
         one, other = ((tmp_path / folder / name).read_bytes() for folder in ("True", "False"))
         assert one == other
-    rows = json.loads((tmp_path / "True" / "verdicts.json").read_text())
+    validation = json.loads((tmp_path / "True" / "verdicts.json").read_text())
+    assert (validation["checkpoint"], validation["seed"]) == (pipe.checkpoint, 3)
+    rows = validation["pictures"]
     assert len(rows) == 20 and all(row["verdict"] for row in rows)
     assert sorted(row["text"] for row in rows) == sorted(prompt.text for prompt in short)
     assert [row["text"] for row in rows] != [prompt.text for prompt in short]
