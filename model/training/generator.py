@@ -104,8 +104,8 @@ class GeneratorTrainer:
         self.flops, self.resumed_at = 0.0, self.seconds
 
     def build_model(self) -> TokenShuffleForImageGeneration:
-        """A new model, or that of ``--init``; the recipe's ``model`` overrides single fields of either's config."""
-        overrides = dict(self.recipe.get("model", {}))
+        """A new model, or that of ``--init``; the recipe's ``model`` and ``--model`` override single fields of its config."""
+        overrides = self.recipe.get("model", {}) | self.arguments.model
         if self.arguments.init:
             return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **overrides)
         overrides["text_vocab_size"] = len(self.tokenizer)
@@ -381,6 +381,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--init", help="exported weights to start from (a new leg)")
     parser.add_argument(
         "--image-tokenizer", help="folder of the image tokenizer: draws a sheet of samples at every save"
+    )
+    parser.add_argument(
+        "--model", type=json.loads, default={}, help="model fields over the recipe's, e.g. '{\"qk_norm\": false}'"
     )
     parser.add_argument(
         "--workers", type=int, default=0, help="processes that read shards, per cell; some where a GPU waits"

@@ -38,6 +38,7 @@ def arguments(recipe: Path, shards: Path, out: Path, samples: int, init: Path | 
         minutes=None,
         init=init and str(init),
         image_tokenizer=None,
+        model={},
         workers=0,
     )
 
@@ -181,6 +182,10 @@ def test_a_new_leg_takes_losses_from_its_recipe_and_weights_from_the_leg_before(
     AcceleratorState._reset_state(reset_partial_state=True)
     second = GeneratorTrainer(arguments(recipe, shards, tmp_path / "two", 4, init=tmp_path / "one" / "export"))
     assert (first.bare.config.z_loss_weight, second.bare.config.z_loss_weight) == (0.0, 1e-5)
+    third = arguments(recipe, shards, tmp_path / "three", 4, init=tmp_path / "one" / "export")
+    third.model = {"z_loss_weight": 1e-4}  # as on the command line
+    AcceleratorState._reset_state(reset_partial_state=True)
+    assert GeneratorTrainer(third).bare.config.z_loss_weight == 1e-4
     for name, parameter in second.bare.named_parameters():
         assert torch.equal(parameter, first.average[name].to(torch.bfloat16).float())
 
