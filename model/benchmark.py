@@ -58,7 +58,7 @@ class TransformersLoop:
 
 
 class OurLoop:
-    """The backbone part of `Run.advance`, at the same places in the sequence."""
+    """The backbone part of `Run.advance`, at the same positions."""
 
     def __init__(self, model: TokenShuffleForImageGeneration, engine: str):
         self.run = Decoder(model, engine).start(random_plan(model, window=1))
@@ -67,8 +67,7 @@ class OurLoop:
     @torch.inference_mode()
     def __call__(self) -> None:
         self.run.step += 1
-        self.run._look(self.run.prompt_length + self.run.step)
-        self.run.here.add_(1)
+        self.run.look(self.run.prompt_length + self.run.step)
 
 
 def measure(
@@ -165,16 +164,15 @@ def rounding(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, float
 def forced_logits(decoder: Decoder, plan: Plan, codes: torch.Tensor) -> torch.Tensor:
     """Logits [codes of the picture, vocabulary] while one image's windows `codes` [1, steps, s²] are forced."""
     run, seen = decoder.start(plan), []
-    for step, drawn in enumerate(codes.unbind(1)):
+    for step, forced in enumerate(codes.unbind(1), 1):
 
-        def choose(places: int | slice, logits: torch.Tensor, drawn: torch.Tensor = drawn) -> torch.Tensor:
+        def choose(place: int | slice, logits: torch.Tensor, forced: torch.Tensor = forced) -> torch.Tensor:
             seen.append(logits.flatten(0, -2).clone())
-            return drawn[:, places]
+            return forced[:, place]
 
-        run.codes[:, step] = run.layers.draw(run.hidden, run.images, plan.weights[run.here], choose)
-        if step + 1 < run.steps:
-            run._look(run.prompt_length + step + 1)
-        run.here.add_(1)
+        run.draw(choose)
+        if step < run.steps:
+            run.look(run.prompt_length + step)
     return torch.cat(seen)
 
 

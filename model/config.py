@@ -189,7 +189,7 @@ def _require(condition: bool, name: str, value: object, allowed: str) -> None:
 PRESETS: dict[str, dict[str, Any]] = {
     # what is shipped: about 20M parameters
     "small": {},
-    # the paper's size (arXiv 2504.17789): Llama blocks, 128k text ids, tied head; blocks and embedding hold 2.7B parameters
+    # the paper's size (arXiv 2504.17789): Llama blocks, 128k text ids, tied head; 2.7B in blocks and embedding
     "paper-2.7b": {
         "hidden_size": 3072,
         "intermediate_size": 8192,
