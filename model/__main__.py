@@ -6,7 +6,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from model import describe as description
 from model.guidance import SCHEDULES
+from model.packing import ENGINES
+from model.pipeline import TokenShufflePipeline
+from model.settings import FIELDS
 
 Command = Callable[[argparse.Namespace], None]
 
@@ -31,9 +35,6 @@ def add_generate(parser: argparse.ArgumentParser) -> Command:
 
 
 def generate(arguments: argparse.Namespace) -> None:
-    from model.pipeline import TokenShufflePipeline
-    from model.settings import FIELDS
-
     given = {name: getattr(arguments, name) for name in FIELDS}
     check_output(arguments.output)
     pipe = TokenShufflePipeline.from_pretrained(
@@ -66,13 +67,11 @@ def add_describe(parser: argparse.ArgumentParser) -> Command:
 
 
 def describe(arguments: argparse.Namespace) -> None:
-    from model import describe as text
-
     if not arguments.json:
-        print(text.describe(arguments.config))
+        print(description.describe(arguments.config))
         return
-    config = text.load_config(arguments.config)
-    print(json.dumps({"parameters": text.parameters(config), "cells": text.cells(config)}))
+    config = description.load_config(arguments.config)
+    print(json.dumps({"parameters": description.parameters(config), "cells": description.cells(config)}))
 
 
 def add_benchmark(parser: argparse.ArgumentParser) -> Command:
@@ -87,7 +86,7 @@ def add_benchmark(parser: argparse.ArgumentParser) -> Command:
 
 
 def benchmark(arguments: argparse.Namespace) -> None:
-    from model.benchmark import measure, report
+    from model.benchmark import measure, report  # here, because Windows lacks the `resource` that it reads
 
     numbers = measure(arguments.weights, arguments.device, arguments.engine, arguments.threads, arguments.large)
     print(json.dumps(numbers) if arguments.json else report(numbers))
@@ -112,8 +111,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> Command:
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    from model.evaluation.evaluate import evaluate
-    from model.pipeline import TokenShufflePipeline
+    from model.evaluation.evaluate import evaluate  # here, because nothing else needs the scenes of training
 
     pipe = TokenShufflePipeline.from_pretrained(
         arguments.weights, device=arguments.device, engine=arguments.engine, threads=arguments.threads
@@ -163,7 +161,7 @@ def _add_machine(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="cpu, cuda, ... (default: cuda when there is one)")
     parser.add_argument(
         "--engine",
-        choices=("fp32", "bf16", "int8", "native"),
+        choices=ENGINES,
         help="default: the best that compiles nothing; native needs cc",
     )
     parser.add_argument("--threads", type=positive, help="CPU threads; 1 is best on a shared machine")

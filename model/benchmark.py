@@ -7,7 +7,6 @@ the blocks with a growing cache, two rows (guidance), head and drawing left out 
 """
 
 import resource
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from transformers import DynamicCache, LlamaConfig, LlamaModel
 
 from model import costs
 from model.checkpoint import REQUIRED
+from model.clock import clock, clock_name
 from model.config import PRESETS, preset
 from model.decoder import Decoder, Plan, Run
 from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
@@ -58,7 +58,7 @@ class TransformersLoop:
 
 
 class OurLoop:
-    """The backbone part of `Run.advance`, at the same places in the sequence."""
+    """The backbone part of `Run.advance`, at the same positions."""
 
     def __init__(self, model: TokenShuffleForImageGeneration, engine: str):
         self.run = Decoder(model, engine).start(random_plan(model, window=1))
@@ -67,8 +67,7 @@ class OurLoop:
     @torch.inference_mode()
     def __call__(self) -> None:
         self.run.step += 1
-        self.run._look(self.run.prompt_length + self.run.step)
-        self.run.here.add_(1)
+        self.run.look(self.run.prompt_length + self.run.step)
 
 
 def measure(
@@ -84,14 +83,14 @@ def measure(
         "device": str(model.device),
         "threads": torch.get_num_threads(),
         "engine": engine,
-        "clock": "processor" if clock() is time.process_time else "wall",
+        "clock": clock_name(),
         "torch": torch.__version__,
         "backbone_parameters": costs.backbone_parameters(model.config),
     }
     numbers["step"] = compare_steps(model)
     numbers["rounding"] = rounding(model)
     ids = torch.zeros(1, SIDE, SIDE, dtype=torch.int64, device=model.device)
-    numbers["picture_512_seconds"] = best_seconds(lambda: image_tokenizer.decode(ids))
+    numbers["picture_512_seconds"] = best_seconds(lambda: image_tokenizer.decode(ids), model.device)
     numbers["windows"] = time_windows(model, engine)
     if large:
         numbers["large"] = time_large(model, image_tokenizer, engine)
@@ -140,7 +139,7 @@ def time_large(model: TokenShuffleForImageGeneration, image_tokenizer: ImageToke
     return {
         "window": window,
         "codes_seconds": codes,
-        "picture_seconds": best_seconds(lambda: image_tokenizer.decode(ids), 1),
+        "picture_seconds": best_seconds(lambda: image_tokenizer.decode(ids), model.device, rounds=1),
     }
 
 
@@ -165,16 +164,15 @@ def rounding(model: TokenShuffleForImageGeneration) -> dict[str, dict[str, float
 def forced_logits(decoder: Decoder, plan: Plan, codes: torch.Tensor) -> torch.Tensor:
     """Logits [codes of the picture, vocabulary] while one image's windows `codes` [1, steps, s²] are forced."""
     run, seen = decoder.start(plan), []
-    for step, drawn in enumerate(codes.unbind(1)):
+    for step, forced in enumerate(codes.unbind(1), 1):
 
-        def choose(places: int | slice, logits: torch.Tensor, drawn: torch.Tensor = drawn) -> torch.Tensor:
+        def choose(place: int | slice, logits: torch.Tensor, forced: torch.Tensor = forced) -> torch.Tensor:
             seen.append(logits.flatten(0, -2).clone())
-            return drawn[:, places]
+            return forced[:, place]
 
-        run.codes[:, step] = run.layers.draw(run.hidden, run.images, plan.weights[run.here], choose)
-        if step + 1 < run.steps:
-            run._look(run.prompt_length + step + 1)
-        run.here.add_(1)
+        run.draw(choose)
+        if step < run.steps:
+            run.look(run.prompt_length + step)
     return torch.cat(seen)
 
 
@@ -193,9 +191,10 @@ def memory_bandwidth(device: torch.device) -> float:
     return STREAMED_BYTES / min(_seconds(lambda: data.sum(), device) for _ in range(3))
 
 
-def best_seconds(work: Callable[[], Any], rounds: int = 3) -> float:
+def best_seconds(work: Callable[[], Any], device: torch.device, rounds: int = 3) -> float:
+    """Seconds of the fastest of some rounds, after one that is not timed."""
     work()
-    return min(_seconds(work) for _ in range(rounds))
+    return min(_seconds(work, device) for _ in range(rounds))
 
 
 def report(numbers: dict[str, Any]) -> str:
@@ -255,16 +254,16 @@ def finished(decoder: Decoder, plan: Plan) -> Run:
     return run
 
 
-def _seconds(work: Callable[[], Any], device: torch.device | None = None) -> float:
+def _seconds(work: Callable[[], Any], device: torch.device) -> float:
+    """Until the device has done the work; a GPU's kernels are only launched when `work` returns."""
     now = clock()
+    _wait(device)
     started = now()
     work()
-    if device is not None and device.type == "cuda":
-        torch.cuda.synchronize(device)
+    _wait(device)
     return now() - started
 
 
-def clock() -> Callable[[], float]:
-    """Processor seconds where one CPU thread works, which other programs do not lengthen; else those of a clock."""
-    single = torch.get_num_threads() == 1 and not torch.cuda.is_available()
-    return time.process_time if single else time.perf_counter
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

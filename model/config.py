@@ -25,6 +25,7 @@ SIZES = (
 )
 REPEATED = ("num_hidden_layers", "shuffle_num_blocks")  # made one by one, before any weight is read
 MOST_REPEATED = 1000
+LARGEST = 2**31 - 1
 
 
 class TokenShuffleConfig(PreTrainedConfig):
@@ -88,8 +89,8 @@ class TokenShuffleConfig(PreTrainedConfig):
         for name in SIZES:
             value = getattr(self, name)
             given = value is not None or name not in ("num_key_value_heads", "head_dim")
-            most = MOST_REPEATED if name in REPEATED else 2**31 - 1
-            _require(not given or _is_count(value, most), name, value, f"a whole number from 1 to {most}")
+            most = MOST_REPEATED if name in REPEATED else LARGEST
+            _require(not given or _is_whole(value, 1, most), name, value, f"a whole number from 1 to {most}")
         self.num_key_value_heads = self.num_key_value_heads or self.num_attention_heads
         self.head_dim = self.head_dim or self.hidden_size // self.num_attention_heads
         for name in ("shuffle_windows", "trained_cells"):
@@ -109,10 +110,15 @@ class TokenShuffleConfig(PreTrainedConfig):
         return max(self.hidden_size // window**2, self.code_width or 0)
 
     def _check(self) -> None:
-        _require(self.code_width is None or self.code_width >= 1, "code_width", self.code_width, "None or at least 1")
+        _require(
+            self.code_width is None or _is_whole(self.code_width, 1, LARGEST),
+            "code_width",
+            self.code_width,
+            f"None or a whole number from 1 to {LARGEST}",
+        )
         _require(self.shuffle_windows, "shuffle_windows", self.shuffle_windows, "at least one of 1, 2, 4 and 8")
         _require(
-            self.end_of_image_id is None or 0 <= self.end_of_image_id < self.text_vocab_size,
+            self.end_of_image_id is None or _is_whole(self.end_of_image_id, 0, self.text_vocab_size - 1),
             "end_of_image_id",
             self.end_of_image_id,
             f"None or a text id, 0 to {self.text_vocab_size - 1}",
@@ -120,7 +126,7 @@ class TokenShuffleConfig(PreTrainedConfig):
         for name in ("rope_theta", "rms_norm_eps"):
             value = getattr(self, name)
             _require(_is_number(value) and 0 < value < float("inf"), name, value, "a finite number above 0")
-        for name in ("text_loss_weight", "z_loss_weight"):
+        for name in ("initializer_range", "text_loss_weight", "z_loss_weight"):
             value = getattr(self, name)
             _require(_is_number(value) and 0 <= value < float("inf"), name, value, "a finite number from 0")
         for name in ("qk_norm", "tie_word_embeddings"):
@@ -142,7 +148,7 @@ class TokenShuffleConfig(PreTrainedConfig):
             f"a divisor of {self.num_attention_heads} heads",
         )
         for s in self.shuffle_windows:
-            _require(isinstance(s, int) and s in (1, 2, 4, 8), "shuffle window", s, "1, 2, 4 or 8")
+            _require(_is_whole(s, 1, 8) and s in (1, 2, 4, 8), "shuffle window", s, "1, 2, 4 or 8")
             _require(
                 self.code_width is not None or self.hidden_size % s**2 == 0,
                 "hidden_size",
@@ -167,8 +173,8 @@ def _check_cell(cell: object) -> None:
     _require(isinstance(claimed, bool), "claimed of a trained cell", claimed, "true or false")
 
 
-def _is_count(value: object, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def _is_number(value: object) -> bool:
@@ -183,7 +189,7 @@ def _require(condition: bool, name: str, value: object, allowed: str) -> None:
 PRESETS: dict[str, dict[str, Any]] = {
     # what is shipped: about 20M parameters
     "small": {},
-    # the paper's size (arXiv 2504.17789): Llama blocks, 128k text ids, tied head (facts that fit 2.7B)
+    # the paper's size (arXiv 2504.17789): Llama blocks, 128k text ids, tied head; 2.7B in blocks and embedding
     "paper-2.7b": {
         "hidden_size": 3072,
         "intermediate_size": 8192,

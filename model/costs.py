@@ -73,9 +73,9 @@ def kv_bytes(config: TokenShuffleConfig, tokens: int, bytes_per_number: int = 2)
     return 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * tokens * bytes_per_number
 
 
-def logits_bytes(config: TokenShuffleConfig, height: int, width: int, bytes_per_number: int = 4) -> int:
-    """What all logits of one picture would take if they existed at once; they never do."""
-    return height * width * config.image_vocab_size * bytes_per_number
+def logits_bytes(config: TokenShuffleConfig, height: int, width: int) -> int:
+    """What all logits of one picture would take in float32 if they existed at once; they never do."""
+    return height * width * config.image_vocab_size * 4
 
 
 def step_parameters(config: TokenShuffleConfig, window: int) -> int:

@@ -27,7 +27,7 @@ from model.sampling import sample
 from model.shuffle import gather_windows, scatter_windows
 from model.step_graphs import StepGraphs
 from model.transformer import TokenShuffleForImageGeneration
-from model.window_decoder import WindowDecoder
+from model.window_decoder import Choose, WindowDecoder
 
 PREFILL = 1024  # tokens read at once, which bounds memory when most of a large picture is known
 
@@ -100,12 +100,12 @@ class Run:
         self.known = None if plan.known is None else gather_windows(plan.known, plan.window)
         unknown = torch.full((self.images, self.steps, plan.window**2), -1, device=device)
         self.codes = unknown if self.known is None else self.known.clone()
-        self.turns = self._turns(device)
+        self.rotations = self._rotations(device)
         self.graphs = StepGraphs() if decoder.graphed else None
         self.caches = self._new_caches(device)
         self.mask = self._mask()
         self.step = self._known_ahead()
-        self.here = torch.tensor([self.step], device=device)  # the same number where the kernels can see it
+        self.device_step = torch.tensor([self.step], device=device)  # `step` where the kernels can see it
         self.hidden = self._prefill()
 
     @property
@@ -119,7 +119,7 @@ class Run:
         if self.rows > self.images and self.unguided_from <= self.step:
             self._drop_unconditional_rows()
         if self.step + 1 == self.steps:
-            self._draw()
+            self.draw(self._sampler())
         elif self.graphs is None:
             self.draw_and_look(self.prompt_length + self.step + 1)
         else:
@@ -127,42 +127,47 @@ class Run:
         self.step += 1
 
     def draw_and_look(self, span: int) -> None:
-        """A whole step, attending to the first `span` places; it changes tensors in place and nothing else."""
-        self._draw()
-        self._look(span)
-        self.here.add_(1)
+        """A whole step, with `look`'s `span`; it changes tensors in place and nothing else."""
+        self.draw(self._sampler())
+        self.look(span)
 
-    def _draw(self) -> None:
-        """Hidden states -> codes of window `here`, written to `codes`."""
-        plan, here = self.plan, self.here
-        uniform = self.noise.index_select(1, here).squeeze(1)
-        kept = None if self.known is None else self.known.index_select(1, here).squeeze(1)
+    def draw(self, choose: Choose) -> None:
+        """Hidden states -> codes of the present window, written to `codes`."""
+        weight = self.plan.weights.index_select(0, self.device_step)
+        codes = self.layers.draw(self.hidden, self.images, weight, choose)
+        self.codes.index_copy_(1, self.device_step, codes.unsqueeze(1))
+
+    def look(self, span: int) -> None:
+        """Feed the present window to the backbone, which attends to positions 0..span - 1, and go on to the next one:
+        `hidden` predicts it then."""
+        fused = self.layers.fuse(self.codes.index_select(1, self.device_step).squeeze(1))
+        x = fused.repeat(self.rows // self.images, 1)
+        position = self.device_step + self.prompt_length
+        rotations = self.decoder.blocks[0].rotations(*self.rotations.index_select(0, position).unbind(1)).squeeze(0)
+        mask = self._mask_at(position, span)
+        for block, cache in zip(self.decoder.blocks, self.caches):
+            x = block.step(x, rotations, cache, position, span, mask)
+        self.hidden.copy_(self._normed(x))
+        self.device_step.add_(1)
+
+    def _sampler(self) -> Choose:
+        """Samples codes of the present window with its noise; codes to keep stay."""
+        plan, uniform = self.plan, self.noise.index_select(1, self.device_step).squeeze(1)
+        kept = None if self.known is None else self.known.index_select(1, self.device_step).squeeze(1)
 
         def choose(place: int | slice, logits: Tensor) -> Tensor:
             drawn = sample(logits, uniform[:, place], plan.temperature, plan.top_k, plan.top_p)
             return drawn if kept is None else torch.where(kept[:, place] < 0, drawn, kept[:, place])
 
-        weight = plan.weights.index_select(0, here)
-        codes = self.layers.draw(self.hidden, self.images, weight, choose)
-        self.codes.index_copy_(1, here, codes.unsqueeze(1))
-
-    def _look(self, span: int) -> None:
-        """Feed window `here` to the backbone; `hidden` then predicts the window after it."""
-        fused = self.layers.fuse(self.codes.index_select(1, self.here).squeeze(1))
-        x = fused.repeat(self.rows // self.images, 1)
-        where = self.here + self.prompt_length
-        turn = self.decoder.blocks[0].turns(*self.turns.index_select(0, where).unbind(1)).squeeze(0)
-        mask = self._mask_at(where, span)
-        for block, cache in zip(self.decoder.blocks, self.caches):
-            x = block.step(x, turn, cache, where, span, mask)
-        self.hidden.copy_(self._normed(x))
+        return choose
 
     def _known_ahead(self) -> int:
-        """How many windows at the start are fully known in every image; they need no drawing. One stays to be drawn."""
+        """Number of leading windows that every image keeps whole; the last window is left to draw in any case."""
         if self.known is None:
             return 0
-        drawn = (self.known < 0).any(-1).any(0).int()
-        return min(int(drawn.argmax()) if bool(drawn.any()) else self.steps, self.steps - 1)
+        drawn = (self.known < 0).any(-1).any(0)
+        first = int(drawn.int().argmax()) if bool(drawn.any()) else self.steps
+        return min(first, self.steps - 1)
 
     def _prefill(self) -> Tensor:
         """Prompts and windows known ahead through the backbone -> hidden states [R, D] that predict the next one."""
@@ -176,38 +181,38 @@ class Run:
         return self._normed(hidden)
 
     def _read(self, x: Tensor, start: int) -> Tensor:
-        """Tokens [R, L, D] that stand at `start` and after -> state of the last one [R, D]; fills the caches."""
+        """Tokens [R, L, D] at positions start..start + L - 1 -> state of the last one [R, D]; fills the caches."""
         end = start + x.shape[1]
-        turn = self.decoder.blocks[0].turns(*self.turns[start:end].unbind(1))
+        rotations = self.decoder.blocks[0].rotations(*self.rotations[start:end].unbind(1))
         mask = prefill_mask(self.plan.prompt_mask, start, end)
         for block, cache in zip(self.decoder.blocks, self.caches):
-            x = block.prompt(x, turn, cache, start, mask)
+            x = block.prompt(x, rotations, cache, start, mask)
         return x[:, -1]
 
     def _normed(self, x: Tensor) -> Tensor:
         return F.rms_norm(x, x.shape[-1:], self.decoder.norm, self.decoder.config.rms_norm_eps)
 
-    def _turns(self, device: torch.device) -> Tensor:
+    def _rotations(self, device: torch.device) -> Tensor:
         """Rotations of queries and keys for prompt and windows, complex64 [T + steps, 2, head_dim / 2]."""
         config, plan = self.decoder.config, self.plan
         prompt = prompt_coordinates(self.prompt_length, config.positions, device)
         windows = window_coordinates(plan.height, plan.width, plan.window, config.positions, device)
         queries, keys = query_coordinates(prompt, windows, config.positions), torch.cat((prompt, windows))
-        turns = (complex_rotation(spots, config.head_dim, config.rope_theta) for spots in (queries, keys))
-        return torch.stack(tuple(turns), dim=1)
+        rotations = (complex_rotation(at, config.head_dim, config.rope_theta) for at in (queries, keys))
+        return torch.stack(tuple(rotations), dim=1)
 
     def _new_caches(self, device: torch.device) -> list[Cache]:
         config = self.decoder.config
         length = self.prompt_length + self.steps - 1  # the last window is never looked at
         shape = (self.rows, 2 * config.num_key_value_heads, length, config.head_dim)
-        new = torch.empty if self.graphs is None else torch.zeros  # a graph also reads places that are masked
+        new = torch.empty if self.graphs is None else torch.zeros  # a graph also reads positions that are masked
         return [Cache(new(shape, dtype=self.decoder.cache_dtype, device=device)) for _ in self.decoder.blocks]
 
-    def _mask_at(self, where: Tensor, span: int) -> Tensor | None:
-        """What to add to the scores of the first `span` places; a graph's `span` reaches past the step at `where`."""
+    def _mask_at(self, position: Tensor, span: int) -> Tensor | None:
+        """What to add to the scores of positions 0..span - 1; a graph's `span` reaches past the step's own position."""
         if self.graphs is None:
             return None if self.mask is None else self.mask[..., :span]
-        to_come = torch.arange(span, device=where.device) > where
+        to_come = torch.arange(span, device=position.device) > position
         padding = self.hidden.new_zeros(1, 1, 1, 1) if self.mask is None else self.mask[..., :span]
         return torch.where(to_come, float("-inf"), padding.to(self.decoder.cache_dtype))
 

@@ -191,15 +191,14 @@ class TokenShufflePipeline:
         """What a call would cost: steps, codes, FLOPs and bytes, before drawing anything."""
         chosen = self.validate(**settings)
         height, width, window = chosen.height // DOWNSAMPLE, chosen.width // DOWNSAMPLE, chosen.shuffle_window
-        steps = costs.fused_tokens(height, width, window)
-        rows = 2 * chosen.num_images if chosen.guidance_scale > 1 or chosen.guidance_points else chosen.num_images
+        steps, images = costs.fused_tokens(height, width, window), chosen.num_images
+        branches = 2 if _is_guided(_weights(chosen)) else 1
         number = torch.finfo(self.decoder.cache_dtype).bits // 8
         return {
             "steps": steps,
-            "tokens": height * width * chosen.num_images,
-            "flops": chosen.num_images
-            * costs.image_flops(self.config, height, width, window, rows // chosen.num_images),
-            "kv_bytes": rows * costs.kv_bytes(self.config, steps + self.config.max_text_tokens, number),
+            "tokens": height * width * images,
+            "flops": images * costs.image_flops(self.config, height, width, window, branches),
+            "kv_bytes": images * branches * costs.kv_bytes(self.config, steps + self.config.max_text_tokens, number),
             "weight_bytes_per_step": weight_bytes(self.decoder.engine, costs.step_parameters(self.config, window)),
         }
 
@@ -275,16 +274,9 @@ class TokenShufflePipeline:
     def _request(self, prompts: list[str], settings: Settings, known: Tensor | None) -> Plan:
         """Settings -> tensors on the device; conditional rows first, each prompt's images side by side."""
         height, width = settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE
-        weights = guidance_weights(
-            settings.guidance_schedule,
-            settings.guidance_scale,
-            costs.fused_tokens(height, width, settings.shuffle_window),
-            points=settings.guidance_points,
-            interval=settings.guidance_range,
-            ramp_end=settings.ramp_end,
-        )
+        weights = _weights(settings)
         texts = [text for text in prompts for _ in range(settings.num_images)]
-        if bool((weights != 1).any()):
+        if _is_guided(weights):
             texts += [settings.negative_prompt] * len(texts)
         shape = settings.width, settings.height, settings.shuffle_window
         ids, mask = pad_left([prompt_ids(self.tokenizer, text, *shape) for text in texts], self._pad_id)
@@ -312,19 +304,10 @@ class TokenShufflePipeline:
         return f"{self.decoder.numerics}-b{run.rows}{padded}{ahead}"
 
     def _record(self, prompts: list[str], settings: Settings) -> dict[str, Any]:
-        steps = costs.fused_tokens(settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE, settings.shuffle_window)
-        weights = guidance_weights(
-            settings.guidance_schedule,
-            settings.guidance_scale,
-            steps,
-            points=settings.guidance_points,
-            interval=settings.guidance_range,
-            ramp_end=settings.ramp_end,
-        )
         return {
             "prompt": prompts[0] if len(prompts) == 1 else prompts,
             **settings.replay(),
-            "guidance_weights": [round(w, 6) for w in weights.tolist()],
+            "guidance_weights": [round(w, 6) for w in _weights(settings).tolist()],
             "checkpoint": self.checkpoint,
             "trained": self.is_trained(settings.width, settings.height, settings.shuffle_window),
         }
@@ -377,6 +360,23 @@ class TokenShufflePipeline:
     @property
     def _pad_id(self) -> int:
         return self.tokenizer.convert_tokens_to_ids(PAD)
+
+
+def _weights(settings: Settings) -> Tensor:
+    """Guidance weight of every step, float32 [steps]."""
+    return guidance_weights(
+        settings.guidance_schedule,
+        settings.guidance_scale,
+        costs.fused_tokens(settings.height // DOWNSAMPLE, settings.width // DOWNSAMPLE, settings.shuffle_window),
+        points=settings.guidance_points,
+        interval=settings.guidance_range,
+        ramp_end=settings.ramp_end,
+    )
+
+
+def _is_guided(weights: Tensor) -> bool:
+    """Whether any step needs the unconditional branch."""
+    return bool((weights != 1).any())
 
 
 def _rows_of(name: str, x: Any, rows: int, shape: tuple[int, int]) -> Tensor:

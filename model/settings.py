@@ -25,7 +25,7 @@ MAX_IMAGES = 64
 
 @dataclass(frozen=True)
 class Settings:
-    """Resolved settings; see `TokenShufflePipeline.__call__` for what each one means."""
+    """Resolved settings; see `TokenShufflePipeline.stream` for what each one means."""
 
     width: int = 512
     height: int = 512

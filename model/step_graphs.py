@@ -1,9 +1,9 @@
 """A decoding step as one CUDA graph: a single launch instead of that of some hundred small kernels.
 
 A graph repeats the same kernels on the same addresses, so whatever changes from step to step must lie in tensors.
-That is so for all of `Run.draw_and_look` but one number, how many places attention reads. Read ahead to the end it
+That is so for all of `Run.draw_and_look` but one number, how many positions attention reads. Read ahead to the end it
 would cost twice the keys and values on average, so an image has `SPANS` graphs, each reading up to its own end with
-the places to come masked out, and one more when the unconditional rows leave.
+the positions to come masked out, and one more when the unconditional rows leave.
 
 On a machine without a GPU the tests replay recorded steps (tests/model/test_step_graphs.py); on one, tests/model/test_cuda.py.
 """
@@ -39,7 +39,7 @@ class StepGraphs:
             self._record(run, span)
 
     def span(self, run: "Run") -> int:
-        """The end of the part of the image that this step belongs to, counted in places from the first."""
+        """The end of the part of the image that this step belongs to, counted in positions from the first."""
         part = math.ceil((run.steps - 1) / SPANS)
         return run.prompt_length + min(run.steps - 1, (run.step // part + 1) * part)
 

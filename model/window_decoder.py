@@ -94,10 +94,10 @@ class InsideDecoder:
         self.codes = torch.cat((inputs, F.linear(inputs, qkv)), dim=1)
         from_state = head.from_hidden.weight.float() @ expand
         self.from_state = pack(torch.cat((from_state, qkv @ from_state)), engine)
-        self.to_hidden = head.to_hidden.weight.float() * self.unit.after(head.norm.weight)
+        self.to_hidden = head.to_hidden.weight.float() * self.unit.input_scale(head.norm.weight)
         queries, keys = window_coordinates_inside(self.places, codes.device)
-        turns = (complex_rotation(spots, HEAD_DIM, head.rope_theta) for spots in (queries, keys))
-        self.turns = self.block.turns(*turns).unbind(0)
+        rotations = (complex_rotation(at, HEAD_DIM, head.rope_theta) for at in (queries, keys))
+        self.rotations = self.block.rotations(*rotations).unbind(0)
 
     def start(self, states: Tensor) -> tuple[Tensor, Cache]:
         """States [R, s², code_width] -> rows of all places [s², R, 4 w] and an empty cache."""
@@ -110,7 +110,7 @@ class InsideDecoder:
         if previous is not None:
             branches = rows.view(-1, len(previous), 4 * self.width)
             rows = (branches + F.embedding(previous, self.codes)).view(rows.shape)
-        return self.unit(self.block.step_projected(rows, self.turns[place], cache, place))
+        return self.unit(self.block.step_projected(rows, self.rotations[place], cache, place))
 
 
 def guide(states: Tensor, images: int, weight: Tensor) -> Tensor:

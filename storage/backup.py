@@ -44,7 +44,7 @@ class Snapshot:
 
 
 def take(database: Path, folder: Path) -> Snapshot:
-    """Copy the live database by SQLite's backup API, prove the copy by restoring it, then give it its manifest."""
+    """Copy the live database by SQLite's backup API, give the copy its manifest, then prove it by restoring it."""
     folder.mkdir(parents=True, exist_ok=True)
     taken_at = datetime.now(timezone.utc)
     with tempfile.TemporaryDirectory(prefix=".taking-", dir=folder) as scratch:

@@ -1,6 +1,5 @@
-"""How far a study's design is covered: per comparison who was asked and what counts."""
+"""How far a study's design is covered: how many raters answered each pair, and which pairs may be shown."""
 
-from collections import defaultdict
 from functools import cache
 
 from sqlalchemy import Select, and_, exists, func, or_, select
@@ -8,7 +7,7 @@ from sqlalchemy.orm import Session, aliased
 
 from storage.errors import NotAllowed, WrongState
 from storage.records import Comparison, Coverage
-from storage.schema import Assignment, Exclusion, Flaw, Generation, Vote, utc_now
+from storage.schema import Assignment, Exclusion, Flaw, Generation, Vote
 from storage.schema import Comparison as ComparisonRow
 
 BROKEN_REPORTS = 2  # raters who say that a picture of a pair is none, until the pair is no longer shown
@@ -30,45 +29,20 @@ def not_excluded() -> Select[tuple[Vote]]:
 
 def of_study(session: Session, study_id: str) -> list[Coverage]:
     """One entry per comparison, oldest first."""
-    assigned = _assigned(session, study_id)
-    raters: dict[str, set[str]] = defaultdict(set)
-    votes: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for comparison_id, rater_id, criterion in session.execute(_answers(study_id)):
-        raters[comparison_id].add(rater_id)
-        votes[comparison_id][criterion] += 1
-    return [
-        Coverage(to_comparison(row), assigned.get(row.id, 0), len(raters[row.id]), dict(votes[row.id]), available)
-        for row, available in session.execute(with_availability(study_id))
-    ]
+    raters = dict(session.execute(rater_counts(study_id)).all())
+    found = select(ComparisonRow).where(ComparisonRow.study_id == study_id).order_by(ComparisonRow.id)
+    return [Coverage(to_comparison(row), raters.get(row.id, 0)) for row in session.scalars(found)]
 
 
-def with_availability(study_id: str) -> Select[tuple[ComparisonRow, bool]]:
-    """Comparisons, and whether both pictures may be shown and are pictures."""
+def showable(study_id: str) -> Select[tuple[ComparisonRow]]:
+    """Comparisons of which both pictures may be shown and are pictures, oldest first."""
     foreign = or_(Generation.study_id.is_(None), Generation.study_id != ComparisonRow.study_id)
     gone = exists().where(
         or_(Generation.id == ComparisonRow.generation_a, Generation.id == ComparisonRow.generation_b),
         or_(Generation.deleted_at.is_not(None), and_(foreign, Generation.published_at.is_(None))),
     )
-    gone = or_(gone, ComparisonRow.id.in_(broken_pairs(study_id)))
-    return select(ComparisonRow, ~gone).where(ComparisonRow.study_id == study_id).order_by(ComparisonRow.id)
-
-
-def _assigned(session: Session, study_id: str) -> dict[str, int]:
-    answered = exists().where(Vote.assignment_id == Assignment.id)
-    counted = (
-        Assignment.study_id == study_id,
-        Assignment.repeat == 0,
-        or_(Assignment.expires_at > utc_now(), answered),
-    )
-    query = select(Assignment.comparison_id, func.count()).where(*counted).group_by(Assignment.comparison_id)
-    return dict(session.execute(query).all())
-
-
-def _answers(study_id: str) -> Select[tuple[str, str, str]]:
-    votes = not_excluded().join(Assignment, Assignment.id == Vote.assignment_id)
-    return votes.with_only_columns(Assignment.comparison_id, Assignment.rater_id, Vote.criterion).where(
-        Assignment.study_id == study_id, Assignment.repeat == 0
-    )
+    mine = ComparisonRow.study_id == study_id, ComparisonRow.id.not_in(broken_pairs(study_id))
+    return select(ComparisonRow).where(*mine, ~gone).order_by(ComparisonRow.id)
 
 
 def broken_pairs(study_id: str) -> Select[tuple[str]]:
@@ -80,8 +54,10 @@ def broken_pairs(study_id: str) -> Select[tuple[str]]:
 
 
 def rater_counts(study_id: str) -> Select[tuple[str, int]]:
-    """Comparison and how many raters answered it."""
-    counted = _answers(study_id).with_only_columns(Assignment.comparison_id, func.count(Assignment.rater_id.distinct()))
+    """Comparison and how many raters answered it; what is excluded, taken back or a repeat does not count."""
+    votes = not_excluded().join(Assignment, Assignment.id == Vote.assignment_id)
+    counted = votes.with_only_columns(Assignment.comparison_id, func.count(Assignment.rater_id.distinct()))
+    counted = counted.where(Assignment.study_id == study_id, Assignment.repeat == 0)
     return counted.group_by(Assignment.comparison_id)
 
 

@@ -1,6 +1,5 @@
-"""Everything out again: generations, the votes of a study in five formats, and all tables.
+"""Everything out again: the votes of a study in five formats, and all tables with the pictures.
 
-    exports.write(exports.generations(store, GenerationFilter(viewer=me, mine=True)), folder, "datasets")
     exports.write(exports.study_tables(store, study_id), folder, "csv")
     exports.write(exports.everything(store), folder, "parquet")
 
@@ -9,7 +8,6 @@ Identities never leave: owners, viewers and raters' keys are replaced by pseudon
 
 import secrets
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
@@ -29,36 +27,6 @@ FORMATS = ("csv", "parquet", "datasets")
 IDENTITIES = ("owner", "viewer", "key_hash")
 SECRETS = ("invite", "request_key", "worker_id")
 
-_TEXT = [
-    "id",
-    "job_id",
-    "study_id",
-    "setting_id",
-    "owner",
-    "source",
-    "derived_from",
-    "prompt",
-    "prompt_sent",
-    "settings",
-    "schedule",
-    "checkpoint",
-    "token_hash",
-    "pixel_hash",
-    "timings",
-    "numerics_id",
-    "environment",
-    "taken_down_reason",
-]
-GENERATION_COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(_TEXT, pa.string()),
-    **dict.fromkeys(("image_index", "width", "height", "window", "seed", "steps", "peak_memory_bytes"), pa.int64()),
-    **dict.fromkeys(("scale", "temperature", "top_p", "seconds"), pa.float64()),
-    "top_k": pa.int64(),
-    "published": pa.bool_(),
-    "created_at": TIME,
-    "image": IMAGE,
-}
-
 
 def write(tables: Sequence[Table], folder: Path, form: str, title: str = "Token-Shuffle Studio export") -> Path:
     """All tables into a folder, in one of FORMATS."""
@@ -70,13 +38,6 @@ def write(tables: Sequence[Table], folder: Path, form: str, title: str = "Token-
     for table in tables:
         writer(table, folder / f"{table.name}{suffix}")
     return folder
-
-
-def generations(store: Store, where: GenerationFilter) -> list[Table]:
-    """What the filter lets through, newest first, with the pictures."""
-    salt = secrets.token_bytes(16)
-    rows = (_generation_row(store, item, salt) for item in _all_items(store, where))
-    return [Table("generations", GENERATION_COLUMNS, rows, "pictures with everything that repeats them")]
 
 
 def study_tables(store: Store, study_id: str) -> list[Table]:
@@ -101,8 +62,7 @@ def everything(store: Store) -> list[Table]:
         for table in Base.metadata.sorted_tables
         if table.name != "journal_mark"
     ]
-    items = _all_items(store, GenerationFilter(admin=True))
-    pictures = ({"generation": item.id, "image": _image(store, item)} for item in items)
+    pictures = ({"generation": item.id, "image": _image(store, item)} for item in _all_generations(store))
     return [*tables, Table("pictures", {"generation": pa.string(), "image": IMAGE}, pictures, "the pictures")]
 
 
@@ -128,25 +88,15 @@ def _image(store: Store, item: Generation) -> Row | None:
     return None if png is None else {"bytes": png, "path": f"{item.id}.png"}
 
 
-def _all_items(store: Store, where: GenerationFilter) -> Iterator[Generation]:
+def _all_generations(store: Store) -> Iterator[Generation]:
+    """Those not deleted, newest first."""
     cursor: str | None = None
     while True:
-        page = store.list_generations(where, cursor=cursor, limit=500)
+        page = store.list_generations(GenerationFilter(admin=True), cursor=cursor, limit=500)
         yield from page.items
         cursor = page.next_cursor
         if cursor is None:
             return
-
-
-def _generation_row(store: Store, item: Generation, salt: bytes) -> Row:
-    settings = item.settings
-    return {
-        **{key: value for key, value in asdict(item).items() if key in GENERATION_COLUMNS},
-        **{key: settings.get(key) for key in ("scale", "temperature", "top_k", "top_p", "checkpoint")},
-        "schedule": (settings.get("schedule") or {}).get("kind"),
-        "owner": _pseudonym(item.owner, salt),
-        "image": _image(store, item),
-    }
 
 
 def _columns(table: sa.Table) -> dict[str, pa.DataType]:

@@ -189,13 +189,10 @@ class Flaw:
 
 @dataclass(frozen=True)
 class Coverage:
-    """How often one comparison was shown and answered (not counting expired-unanswered)."""
+    """How many raters answered one comparison."""
 
     comparison: Comparison
-    assigned: int  # open or answered
-    raters: int  # raters who answered at least one criterion
-    votes: Mapping[str, int]  # criterion -> current, not excluded votes
-    available: bool = True  # both pictures still exist
+    raters: int  # with at least one vote that is not excluded
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Which revision a database has, and how to bring it to the newest one.
 
-A new revision: change schema.py, then `python -m storage . revision "what changed"`, read the written file, and commit
-it with a copy of an old database in tests/storage (see test_revisions.py).
+A new revision: change schema.py, then `python -m storage.revisions "what changed"`, read the written file, and commit it.
 """
 
+import sys
+import tempfile
 from pathlib import Path
 
 from alembic import command
@@ -12,6 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
+from storage.database import Database
 from storage.errors import UnknownRevision
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -53,3 +55,20 @@ def current(connection: Connection) -> str | None:
 def upgrade(connection: Connection, to: str = "head") -> None:
     """Bring the database to a revision, all steps in the connection's transaction."""
     command.upgrade(config(connection), to)
+
+
+def write(message: str) -> None:
+    """Compare a database at the newest known revision with schema.py and write the difference as the next one."""
+    number = f"{len(all_revisions()) + 1:04d}"
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/revision.sqlite3")
+        with database.writer.begin() as connection:
+            upgrade(connection)
+            command.revision(config(connection), message, autogenerate=True, rev_id=number)
+        database.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit('usage: python -m storage.revisions "what changed"')
+    write(sys.argv[1])

@@ -144,8 +144,7 @@ class Studies(Part):
     def pairs_on_offer(self, study_id: str) -> list[Comparison]:
         """The comparisons that may be shown, oldest first."""
         with self.database.read() as session:
-            found = session.execute(coverage.with_availability(study_id))
-            return [coverage.to_comparison(row) for row, available in found if available]
+            return [coverage.to_comparison(row) for row in session.scalars(coverage.showable(study_id))]
 
     def tokens_of_pairs(self, study_id: str) -> dict[str, str | None]:
         """Generation -> token hash, of all pictures in pairs."""

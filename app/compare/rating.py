@@ -5,7 +5,7 @@ import pandas as pd
 from app.compare.plan import is_grid
 from app.services import Services
 from app.study.design import differences, generation_frame, matched_pairs
-from app.study.intervals import share_interval
+from app.study.intervals import shares
 from app.study.votes import answered, points
 from storage.errors import NotFound, WrongState
 from storage.records import Generation, NewComparison, Study
@@ -67,6 +67,4 @@ def win_shares(votes: pd.DataFrame, criterion: str) -> pd.DataFrame:
         pd.DataFrame({"generation": used["generation_a"], "score": score}),
         pd.DataFrame({"generation": used["generation_b"], "score": 1 - score}),
     ]
-    table = pd.concat(sides).groupby("generation")["score"].agg(wins="sum", n="count")
-    bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
-    return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])
+    return shares(pd.concat(sides), "generation").set_index("generation")

@@ -68,13 +68,10 @@ class Coding:
                 raise ValueError(f"{factor} {sorted(map(str, unknown))} was not rated; known levels: {known}")
 
 
-def make_coding(settings: pd.DataFrame, factors, interactions: bool = True) -> Coding:
+def make_coding(settings: pd.DataFrame, factors) -> Coding:
     """Coding of every factor with at least two levels in `settings`, and of all their pairs."""
     levels = {factor: level_order(settings[factor]) for factor in factors}
     varied = [factor for factor in factors if len(levels[factor]) > 1]
     terms = [Term(((f, level),)) for f in varied for level in levels[f][1:]]
-    if interactions:
-        terms += [
-            Term(((f, x), (g, y))) for f, g in combinations(varied, 2) for x in levels[f][1:] for y in levels[g][1:]
-        ]
+    terms += [Term(((f, x), (g, y))) for f, g in combinations(varied, 2) for x in levels[f][1:] for y in levels[g][1:]]
     return Coding(levels, tuple(terms))

@@ -73,17 +73,17 @@ def generation_frame(generations) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["generation", "prompt", "seed", *FACTORS, "rest"])
 
 
-def matched_pairs(generations: pd.DataFrame, factors=FACTORS) -> pd.DataFrame:
+def matched_pairs(generations: pd.DataFrame) -> pd.DataFrame:
     """All pairs with the same prompt and seed of which exactly one factor differs.
 
     Columns: `a`, `b` (generations), `prompt`, `factor`, `block` (the contrast, such as "window 1 | 4").
     Picture a has the earlier level, so that counterbalancing a against b balances levels over sides.
     """
-    ranks = {factor: {v: i for i, v in enumerate(level_order(generations[factor]))} for factor in factors}
+    ranks = {factor: {v: i for i, v in enumerate(level_order(generations[factor]))} for factor in FACTORS}
     rows = []
     for (prompt, _, _), group in generations.groupby(["prompt", "seed", "rest"], sort=True):
         for x, y in combinations(group.to_dict("records"), 2):
-            differing = [factor for factor in factors if x[factor] != y[factor]]
+            differing = [factor for factor in FACTORS if x[factor] != y[factor]]
             if len(differing) != 1:
                 continue
             factor = differing[0]

@@ -1,14 +1,17 @@
 """Uncertainty that knows that votes come in clusters: two-way (prompt x rater) sandwich covariance.
 
-Cameron, Gelbach, Miller (2011). Votes treated as independent give 95 % intervals that cover about 65 %
-once prompts and raters differ; that naive interval is kept beside the honest one for comparison.
+Cameron, Gelbach, Miller (2011). 95 % intervals that treat votes as independent cover less than that once
+prompts and raters differ (docs/protocol.md says how much); the naive interval is kept beside the honest one for comparison.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from scipy import sparse, stats
 from scipy.special import ndtri
+
+LEVEL = 0.95
 
 
 def cluster_sums(scores: np.ndarray, cluster: np.ndarray) -> np.ndarray:
@@ -54,10 +57,10 @@ def sandwich(curvature: np.ndarray, meat: np.ndarray, prior: np.ndarray) -> np.n
     return bread @ (meat + prior) @ bread
 
 
-def t_interval(estimate, error, freedom, level: float = 0.95):
-    """Estimate, its standard error, degrees of freedom -> (low, high); nan below one degree of freedom."""
+def t_interval(estimate, error, freedom):
+    """95 % interval: estimate, its standard error, degrees of freedom -> (low, high); nan below one degree of freedom."""
     usable = np.asarray(freedom, dtype=float) >= 1
-    quantile = stats.t.ppf(0.5 + level / 2, np.where(usable, freedom, 1))
+    quantile = stats.t.ppf(0.5 + LEVEL / 2, np.where(usable, freedom, 1))
     half = np.where(usable, quantile * error, np.nan)
     return estimate - half, estimate + half
 
@@ -69,11 +72,20 @@ def t_p_value(estimate, error, freedom) -> np.ndarray:
     return np.where(freedom >= 1, 2 * stats.t.sf(ratio, np.maximum(freedom, 1)), np.nan)
 
 
-def share_interval(wins: float, n: float, level: float = 0.95) -> tuple[float, float]:
-    """Wilson interval of a share; (nan, nan) without votes."""
+def share_interval(wins: float, n: float) -> tuple[float, float]:
+    """95 % Wilson interval of a share; (nan, nan) without votes."""
     if n <= 0:
         return float("nan"), float("nan")
-    z = ndtri(0.5 + level / 2)
+    z = ndtri(0.5 + LEVEL / 2)
     centre = (wins + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * np.sqrt(max(wins * (n - wins) / n, 0) + z * z / 4)
     return float(max(centre - half, 0.0)), float(min(centre + half, 1.0))
+
+
+def shares(scores: pd.DataFrame, by: str | list[str]) -> pd.DataFrame:
+    """One row a group of `by`: mean of `score` (0..1) as `share`, Wilson's `low` and `high` with rows as independent, `n`."""
+    table = scores.groupby(by, observed=True)["score"].agg(wins="sum", n="count").reset_index()
+    bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
+    return table.assign(
+        share=table["wins"] / table["n"], low=[low for low, _ in bounds], high=[high for _, high in bounds]
+    ).drop(columns="wins")

@@ -37,14 +37,14 @@ class Rating:
     n_raters: int
 
 
-def rate(votes: pd.DataFrame, criterion: str, factors=FACTORS, coding: Coding | None = None) -> Rating:
+def rate(votes: pd.DataFrame, criterion: str, coding: Coding | None = None) -> Rating:
     """Fit one criterion of a vote frame. Without votes every effect is zero and as uncertain as the prior.
 
     `coding` fixes the known levels (say, those of the study); by default they are the rated ones.
     """
     used = ratable(votes, criterion)
-    a, b = levels(used, factors, "a"), levels(used, factors, "b")
-    coding = coding or make_coding(pd.concat([a, b]), factors)
+    a, b = levels(used, FACTORS, "a"), levels(used, FACTORS, "b")
+    coding = coding or make_coding(pd.concat([a, b]), FACTORS)
     contrast = coding.encode(a) - coding.encode(b)
     return _fit(used, criterion, coding, contrast)
 
@@ -102,10 +102,10 @@ def _distinct(codes: np.ndarray) -> int:
     return int(np.count_nonzero(np.bincount(codes)))
 
 
-def effects(rating: Rating, level: float = 0.95) -> pd.DataFrame:
+def effects(rating: Rating) -> pd.DataFrame:
     """One row a term: estimate on the log-odds scale, clustered and naive interval, p-value, votes behind it."""
     count = len(rating.coding.terms)
-    return _table(rating, [term.name for term in rating.coding.terms], np.arange(count), level).assign(
+    return _table(rating, [term.name for term in rating.coding.terms], np.arange(count)).assign(
         factor=[" × ".join(f for f, _ in term.levels) for term in rating.coding.terms],
         reference=[_reference_name(rating.coding, term) for term in rating.coding.terms],
     )
@@ -117,15 +117,15 @@ def _reference_name(coding: Coding, term) -> str:
 
 def side_effect(rating: Rating) -> pd.DataFrame:
     """One row: the advantage of the left side in log-odds."""
-    return _table(rating, ["left side"], np.array([len(rating.coding.terms)]), 0.95)
+    return _table(rating, ["left side"], np.array([len(rating.coding.terms)]))
 
 
-def _table(rating: Rating, names, index: np.ndarray, level: float) -> pd.DataFrame:
+def _table(rating: Rating, names, index: np.ndarray) -> pd.DataFrame:
     estimate, freedom = rating.parameters[index], rating.freedom[index]
     error = np.sqrt(np.diag(rating.covariance)[index])
     naive = np.sqrt(np.diag(rating.naive_covariance)[index])
-    low, high = t_interval(estimate, error, freedom, level)
-    naive_low, naive_high = t_interval(estimate, naive, np.full(len(index), 1e9), level)
+    low, high = t_interval(estimate, error, freedom)
+    naive_low, naive_high = t_interval(estimate, naive, np.full(len(index), 1e9))
     return pd.DataFrame(
         {
             "criterion": rating.criterion,
@@ -143,16 +143,15 @@ def _table(rating: Rating, names, index: np.ndarray, level: float) -> pd.DataFra
     )
 
 
-def predict(rating: Rating, settings: pd.DataFrame, level: float = 0.95) -> pd.DataFrame:
+def predict(rating: Rating, settings: pd.DataFrame) -> pd.DataFrame:
     """Rating of each setting against the reference setting, with interval; unrated combinations too.
 
-    Adds `rating`, `low`, `high` (log-odds) and `win_share` (chance to beat the reference, ties half).
+    Adds `rating`, its standard error `se`, `low` and `high` (log-odds).
     """
     rows = rating.coding.encode(settings) - rating.coding.reference_row()
     count = rows.shape[1]
     value = rows @ rating.parameters[:count]
     error = np.sqrt(np.einsum("ni,ij,nj->n", rows, rating.covariance[:count, :count], rows))
     freedom = max(min(rating.n_prompts, rating.n_raters) - 1, 0)
-    low, high = t_interval(value, error, np.full(len(rows), freedom), level)
-    chance = davidson.probabilities(value, rating.parameters[-1])
-    return settings.assign(rating=value, se=error, low=low, high=high, win_share=chance[:, 0] + chance[:, 2] / 2)
+    low, high = t_interval(value, error, np.full(len(rows), freedom))
+    return settings.assign(rating=value, se=error, low=low, high=high)

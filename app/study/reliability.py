@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from app.study.intervals import share_interval
+from app.study.intervals import shares
 from app.study.votes import TIES, answered, is_check
 
 OVERLAP_NEEDED = 0.20  # of the assignments; below, agreement stays empty
@@ -125,7 +125,7 @@ def overlap_share(votes: pd.DataFrame) -> float:
 def noise_floor(votes: pd.DataFrame) -> pd.DataFrame:
     """How often raters prefer one of two identical pictures, a criterion a row, with interval and n."""
     used = answered(votes, votes["kind"] == "identical")
-    return _shares(used.assign(hit=used["answer"].isin(["a", "b"])), "criterion")
+    return shares(used.assign(score=used["answer"].isin(["a", "b"])), "criterion")
 
 
 def controls(votes: pd.DataFrame) -> pd.DataFrame:
@@ -134,7 +134,7 @@ def controls(votes: pd.DataFrame) -> pd.DataFrame:
     tie_expected = used["kind"] == "identical"
     used = used[is_check(used) | tie_expected]
     passed = (used["answer"] == used["expected"]) | (tie_expected & ~used["answer"].isin(["a", "b"]))
-    return _shares(used.assign(hit=passed), ["kind", "criterion"])
+    return shares(used.assign(score=passed), ["kind", "criterion"])
 
 
 def self_agreement(votes: pd.DataFrame) -> pd.DataFrame:
@@ -144,7 +144,7 @@ def self_agreement(votes: pd.DataFrame) -> pd.DataFrame:
     seen = kept[kept["assignment"].isin(repeats["repeat_of"])]
     first = seen[["assignment", "criterion", "answer"]].rename(columns={"assignment": "repeat_of", "answer": "first"})
     both = repeats.merge(first, on=["repeat_of", "criterion"])
-    return _shares(both.assign(hit=both["answer"] == both["first"]), "criterion")
+    return shares(both.assign(score=both["answer"] == both["first"]), "criterion")
 
 
 def acceptability(votes: pd.DataFrame, factor: str) -> pd.DataFrame:
@@ -152,18 +152,9 @@ def acceptability(votes: pd.DataFrame, factor: str) -> pd.DataFrame:
     ties = answered(votes, (votes["kind"] == "matched") & votes["answer"].isin(TIES))
     first, second = (
         pd.DataFrame(
-            {"criterion": ties["criterion"], "level": ties[f"{factor}_{side}"], "hit": ties["answer"] == "both_good"}
+            {"criterion": ties["criterion"], "level": ties[f"{factor}_{side}"], "score": ties["answer"] == "both_good"}
         )
         for side in ("a", "b")
     )
     long = pd.concat([first, second[second["level"].astype(object) != first["level"].astype(object)]])
-    return _shares(long, ["criterion", "level"])
-
-
-def _shares(frame: pd.DataFrame, by) -> pd.DataFrame:
-    """Group, then share of `hit` with Wilson interval and n."""
-    grouped = frame.groupby(by, observed=True)["hit"].agg(hits="sum", n="count").reset_index()
-    bounds = [share_interval(hits, n) for hits, n in zip(grouped["hits"], grouped["n"])]
-    return grouped.assign(
-        share=grouped["hits"] / grouped["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds]
-    ).drop(columns="hits")
+    return shares(long, ["criterion", "level"])

@@ -41,22 +41,22 @@ class Verdict:
     votes_left: int | None  # about; None before an interval exists
 
 
-def spent_alpha(fraction, alpha: float = ALPHA):
+def spent_alpha(fraction):
     """Two-sided alpha (half a side) that may be spent by an information fraction in (0, 1]."""
-    return 4 * ndtr(ndtri(alpha / 4) / np.sqrt(fraction))
+    return 4 * ndtr(ndtri(ALPHA / 4) / np.sqrt(fraction))
 
 
-def boundaries(fractions: Sequence[float], alpha: float = ALPHA) -> np.ndarray:
+def boundaries(fractions: Sequence[float]) -> np.ndarray:
     """(looks,) critical |z| at increasing information fractions, by recursive integration."""
-    return np.array(_boundaries(tuple(round(float(fraction), 4) for fraction in fractions), alpha))
+    return np.array(_boundaries(tuple(round(float(fraction), 4) for fraction in fractions)))
 
 
 @lru_cache(maxsize=1024)
-def _boundaries(fractions: tuple[float, ...], alpha: float) -> tuple[float, ...]:
+def _boundaries(fractions: tuple[float, ...]) -> tuple[float, ...]:
     steps = np.diff([0.0, *fractions])
     if len(steps) == 0 or (steps <= 0).any() or fractions[-1] > 1 + 1e-9:
         raise ValueError(f"information fractions {list(fractions)} must rise inside (0, 1]")
-    spend = np.diff([0.0, *spent_alpha(np.asarray(fractions), alpha)])
+    spend = np.diff([0.0, *spent_alpha(np.asarray(fractions))])
     points, mass = np.zeros(1), np.ones(1)
     limits = []
     for fraction, step, share in zip(fractions, steps, spend):
@@ -90,11 +90,11 @@ def _carry(points, mass, deviation: float, limit: float):
     return grid, density * weight
 
 
-def planned_information(effect: float = TARGET_EFFECT, alpha: float = ALPHA, power: float = POWER) -> float:
-    """Information (1 / variance of a log-odds contrast) that decides an effect of this size."""
+def planned_information(effect: float = TARGET_EFFECT) -> float:
+    """Information (1 / variance of a log-odds contrast) that decides an effect of this size with POWER at ALPHA."""
     if effect <= 0:
         raise ValueError(f"effect {effect} must be above 0 (log-odds)")
-    return INFLATION * ((ndtri(power) - ndtri(alpha / 2)) / effect) ** 2
+    return INFLATION * ((ndtri(POWER) - ndtri(ALPHA / 2)) / effect) ** 2
 
 
 def review(

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from app.study.coding import Coding
-from app.study.intervals import share_interval
+from app.study.intervals import share_interval, shares
 from app.study.ratings import Rating, effects, predict
 from app.study.stopping import Verdict, review
 from app.study.votes import CRITERIA, FACTORS, answered, level_order, levels, points, ratable
@@ -29,23 +29,14 @@ def win_table(votes: pd.DataFrame, criterion: str, factor: str) -> pd.DataFrame:
     used = used[used["factor"] == factor]
     forward = pd.DataFrame({"row": used[f"{factor}_a"], "column": used[f"{factor}_b"], "score": points(used)})
     both = pd.concat([forward, forward.set_axis(["column", "row", "score"], axis=1).assign(score=1 - forward["score"])])
-    table = both.groupby(["row", "column"])["score"].agg(wins="sum", n="count").reset_index()
-    bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
-    return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])
+    return shares(both, ["row", "column"])
 
 
 def rival_table(votes: pd.DataFrame) -> pd.DataFrame:
     """Rival system x criterion -> share of answers that the study's own picture won (ties half), Wilson interval, n."""
     used = answered(votes, (votes["kind"] == "free") & (votes["factor"] == "system"))
     names = used["block"].str.removeprefix("system ")
-    table = (
-        used.assign(system=names, score=points(used))
-        .groupby(["system", "criterion"])["score"]
-        .agg(wins="sum", n="count")
-        .reset_index()
-    )
-    bounds = [share_interval(wins, n) for wins, n in zip(table["wins"], table["n"])]
-    return table.assign(share=table["wins"] / table["n"], low=[b[0] for b in bounds], high=[b[1] for b in bounds])
+    return shares(used.assign(system=names, score=points(used)), ["system", "criterion"])
 
 
 def setting_costs(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """The vote frame: one row a vote (assignment x criterion), which everything in this folder reads.
 
-Columns: `assignment`, `comparison`, `kind` (matched, wrong_prompt, degraded, identical), `repeat_of`
+Columns: `assignment`, `comparison`, `kind` (matched, wrong_prompt, degraded, identical, free), `repeat_of`
 (assignment or None), `prompt`, `rater`, `criterion`, `answer` (in terms of the comparison's pictures a and
 b, never left and right), `left_side` (which of them was on the left), `excluded` (rule or None), and for
 each factor f the levels `f_a` and `f_b`.

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from model.benchmark import clock
+from model.clock import clock
 from model.evaluation.frechet import Lite2Features, frechet_distance
 from model.evaluation.geneval import COUNTS, Prompt, draw_scene, is_correct, read_prompts
 from model.evaluation.judge import Judge

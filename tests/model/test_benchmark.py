@@ -61,6 +61,14 @@ def test_a_preset_is_timed_with_random_weights(folder, capsys):
     assert numbers["backbone_parameters"] == backbone_parameters(preset("small"))
 
 
+def test_a_gpu_is_waited_for_before_and_after_what_is_timed(monkeypatch):
+    """A GPU's kernels are only launched when a call returns: without waiting, a picture takes no time."""
+    gpu, events = torch.device("cuda"), []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: events.append(device))
+    assert benchmark.best_seconds(lambda: events.append("work"), gpu, rounds=2) >= 0
+    assert events == ["work", *2 * [gpu, "work", gpu]]
+
+
 def test_both_loops_do_the_same_work():
     """Same weights, same number of keys after the same number of steps."""
     model = tiny_model(text_vocab_size=300)

@@ -189,6 +189,19 @@ def test_plan_counts_steps_and_grows_with_size(pipe):
     assert unguided["flops"] - head == (large["flops"] - head) / 2
 
 
+@pytest.mark.parametrize(
+    "guidance",
+    [
+        {"guidance_schedule": "custom", "guidance_points": [[0, 1], [1, 1]]},
+        {"guidance_range": [0.4, 0.6]},  # none of the four steps
+    ],
+)
+def test_plan_prices_the_branches_that_are_drawn(pipe, guidance):
+    shape = {"width": 64, "height": 64, "shuffle_window": 2}
+    assert pipe.plan(**shape, **guidance) == pipe.plan(**shape, guidance_scale=1.0)
+    assert pipe("a cat", **shape, **guidance).settings["numerics"].endswith("-b1")
+
+
 def test_numerics_name_all_that_decides_the_sums(pipe):
     assert pipe("a cat", width=64, height=64).settings["numerics"].endswith("-b2")
     assert pipe("a cat", width=64, height=64, num_images=2, guidance_scale=1.0).settings["numerics"].endswith("-b2")

@@ -8,10 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 from rows import row_counts
-from storage_world import OWNER, STRANGER, png
+from storage_world import OWNER, png
 
 from storage import exports
-from storage.records import GenerationFilter
 from storage.tabular import safe_cell
 
 EVIL = '=HYPERLINK("http://evil","x")'
@@ -87,18 +86,6 @@ def test_every_format_loads_with_datasets(voted, tmp_path, name, monkeypatch):
         assert loaded[1]["chosen"].size == (40, 24) and loaded[1]["chosen"].getpixel((0, 0)) == (2, 0, 7)
 
 
-def test_generations_load_with_datasets_and_stay_private(store, generate, tmp_path):
-    generate("mine", shade=3)
-    generate("theirs", owner=STRANGER)
-    datasets = pytest.importorskip("datasets")
-    where = GenerationFilter(viewer=OWNER, mine=True)
-    folder = exports.write(exports.generations(store, where), tmp_path / "out", "datasets")
-    (row,) = datasets.load_dataset(str(folder), "generations", split="train", cache_dir=str(tmp_path / "cache"))
-    assert (row["prompt"], row["window"], row["scale"], row["schedule"]) == ("mine", 2, 7.5, "linear")
-    assert row["image"].getpixel((0, 0)) == (3, 0, 7) and row["created_at"].year >= 2020
-    assert OWNER not in str(row) and row["owner"] is not None
-
-
 def test_deleted_pictures_are_empty_but_their_votes_stay(voted, tmp_path):
     voted.store.delete_generation(voted.a.id, OWNER)
     found = tables(voted, tmp_path / "out")
@@ -132,12 +119,11 @@ def test_numbers_and_plain_text_stay(store):
 
 def test_formulas_in_prompts_do_not_reach_a_spreadsheet(store, generate, tmp_path):
     generate(EVIL)
-    where = GenerationFilter(viewer=OWNER)
-    folder = exports.write(exports.generations(store, where), tmp_path / "out", "csv")
-    (row,) = read_csv(folder / "generations.csv")
+    folder = exports.write(exports.everything(store), tmp_path / "out", "csv")
+    (row,) = read_csv(folder / "generation.csv")
     assert row["prompt"] == "'" + EVIL and row["seed"] == str(2**40)
-    folder = exports.write(exports.generations(store, where), tmp_path / "exact", "parquet")
-    assert pq.read_table(folder / "generations.parquet").to_pylist()[0]["prompt"] == EVIL
+    folder = exports.write(exports.everything(store), tmp_path / "exact", "parquet")
+    assert pq.read_table(folder / "generation.parquet").to_pylist()[0]["prompt"] == EVIL
 
 
 def test_unknown_formats_are_refused(tmp_path):

@@ -1,5 +1,7 @@
 """Every past revision must grow into exactly the tables that schema.py describes, and strangers are refused."""
 
+import shutil
+
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -53,6 +55,16 @@ def test_upgrade_from_every_revision_equals_the_fresh_schema(database, revision)
         )
         assert described(connection) == fresh
         assert revisions.current(connection) == revisions.head()
+
+
+def test_a_revision_of_unchanged_tables_is_written_and_empty(tmp_path, monkeypatch):
+    shutil.copytree(revisions.MIGRATIONS, tmp_path / "migrations")
+    monkeypatch.setattr(revisions, "MIGRATIONS", tmp_path / "migrations")
+    before = revisions.all_revisions()
+    revisions.write("nothing new")
+    assert len(revisions.all_revisions()) == len(before) + 1
+    (written,) = (tmp_path / "migrations" / "versions").glob("*nothing_new.py")
+    assert "op." not in written.read_text().replace("from alembic import op", "")
 
 
 def test_votes_outlive_the_migrations(arena):

@@ -108,9 +108,9 @@ def test_only_own_and_published_pictures_are_paired(store, generate):
         "propensity": 1.0,
         "expires_at": utc_now() + timedelta(minutes=1),
     }
-    assert store.coverage(study.id)[0].available
+    assert len(store.pairs_on_offer(study.id)) == 1
     store.unpublish(private.id, OWNER)
-    assert not store.coverage(study.id)[0].available
+    assert store.pairs_on_offer(study.id) == []
     with pytest.raises(NotAllowed, match="private"):
         store.open_assignment(rater.id, study.id, pair.id, **given)
     store.publish(private.id, OWNER)

@@ -209,11 +209,11 @@ def test_exclusions_stand_beside_the_votes(arena):
         store.exclude_many([vote.id], rule, "200 ms")
     (row,) = store.votes_frame(arena.study.id)
     assert (row["excluded"], row["exclusions"]) == ("too fast", ["too fast", "risk"])
-    assert store.coverage(arena.study.id)[0].votes == {}
+    assert store.coverage(arena.study.id)[0].raters == 0
     for rule in ("risk", "too fast"):
         store.lift_exclusion(vote.id, rule)
     assert store.votes_frame(arena.study.id)[0]["excluded"] is None
-    assert store.coverage(arena.study.id)[0].votes == {"flaws": 1}
+    assert store.coverage(arena.study.id)[0].raters == 1
     assert [(one["rule"], one["lifted_at"] is None) for one in store.exclusions(arena.study.id)] == [
         ("too fast", False),
         ("risk", False),
@@ -222,13 +222,13 @@ def test_exclusions_stand_beside_the_votes(arena):
         store.exclude_many(["nothing"], "rule", "")
 
 
-def test_coverage_counts_who_was_asked_and_who_answered(arena):
-    second, third = (arena.store.get_or_create_rater(letter * 32) for letter in "xy")
-    arena.store.record_vote(arena.assign().id, arena.rater.id, "flaws", "a")
-    arena.assign(second)
-    arena.assign(third, seconds=-1)
+def test_coverage_counts_raters_who_answered(arena):
+    given = arena.assign()
+    for criterion in ("flaws", "alignment"):
+        arena.store.record_vote(given.id, arena.rater.id, criterion, "a")
+    arena.assign(arena.store.get_or_create_rater("x" * 32))
     (found,) = arena.store.coverage(arena.study.id)
-    assert (found.assigned, found.raters, found.votes, found.available) == (2, 1, {"flaws": 1}, True)
+    assert (found.comparison.id, found.raters) == (given.comparison.id, 1)
 
 
 def test_flaws_map_sides_to_pictures(arena):
@@ -309,7 +309,7 @@ def test_deleting_a_picture_keeps_its_votes_and_ends_its_pair(arena):
     arena.store.delete_generation(arena.a.id, OWNER)
     (row,) = arena.store.votes_frame(arena.study.id)
     assert (row["answer"], row["window_a"], row["prompt"]) == ("a", 1, "[deleted 1]")
-    assert not arena.store.coverage(arena.study.id)[0].available
+    assert arena.store.pairs_on_offer(arena.study.id) == []
     with pytest.raises(WrongState, match="deleted"):
         arena.assign(arena.store.get_or_create_rater("x" * 32))
 

@@ -1,12 +1,14 @@
 """Clustered covariance: equal to the plain one without clusters, larger with them, never negative."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from app.study.intervals import (
     one_way_meat,
     positive_part,
     share_interval,
+    shares,
     t_interval,
     t_p_value,
     two_way_meat,
@@ -54,3 +56,10 @@ def test_share_interval_is_wilsons():
     assert share_interval(8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
     assert share_interval(0, 10)[0] == 0
     assert np.isnan(share_interval(0, 0)).all()
+
+
+def test_shares_count_ties_half_with_the_interval_of_each_group():
+    table = shares(pd.DataFrame({"side": list("aabb"), "score": [1.0, 0.5, 0.0, 0.0]}), "side")
+    assert table.columns.tolist() == ["side", "n", "share", "low", "high"]
+    assert table["share"].tolist() == [0.75, 0.0] and table["n"].tolist() == [2, 2]
+    assert tuple(table[["low", "high"]].iloc[0]) == share_interval(1.5, 2)
