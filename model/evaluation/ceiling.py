@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from model.evaluation.geneval import Prompt, draw_scene, is_correct, read_prompts
 from model.evaluation.judge import FOLDER, Judge
 from model.evaluation.scores import Rate, markdown, rate, table
 from model.image_tokenizer import ImageTokenizer
+from model.pixels import from_bytes, to_bytes
 from model.training.vocabulary import COLOURS, CONCEPTS
 
 SEED = "ceiling"  # scenes of training come from other seeds
@@ -30,9 +30,8 @@ def round_trip(tokenizer: ImageTokenizer) -> Callable[[Image.Image], Image.Image
     """A picture → its codes → a picture."""
 
     def trip(picture: Image.Image) -> Image.Image:
-        pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 127.5 - 1
-        back = tokenizer.decode(tokenizer.encode(pixels[None]))[0]
-        return Image.fromarray(((back.permute(1, 2, 0) + 1) * 127.5).round().byte().numpy())
+        back = tokenizer.decode(tokenizer.encode(from_bytes(np.array(picture))[None]))[0]
+        return Image.fromarray(to_bytes(back.permute(1, 2, 0)).numpy())
 
     return trip
 

@@ -18,6 +18,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from model.pixels import from_bytes
 from model.training.art import name_colours, near
 
 INPUT_PX = 256  # shorter side of what the network sees
@@ -126,10 +127,8 @@ def to_input(picture: Image.Image) -> Tensor:
     """A picture as the network sees it: [3, h, w] in [-1, 1], shorter side 256 px, multiples of 16."""
     scale = INPUT_PX / min(picture.size)
     size = tuple(max(round(side * scale / STRIDE), 1) * STRIDE for side in picture.size)
-    pixels = np.asarray(
-        picture.convert("RGB").resize(size, Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC)
-    )
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1).float() / 127.5 - 1
+    smooth = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    return from_bytes(np.array(picture.convert("RGB").resize(size, smooth)))
 
 
 def peaks(heat: Tensor, sides: Tensor, threshold: float) -> list[tuple[int, float, tuple[float, ...]]]:

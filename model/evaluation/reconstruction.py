@@ -14,6 +14,7 @@ from torch import Tensor
 
 from model.image_tokenizer import ImageTokenizer
 from model.pipeline import WEIGHTS
+from model.pixels import from_bytes, to_bytes
 from model.training.scenes import KINDS, Scene, compose
 
 SEED = "reconstruction"
@@ -51,9 +52,10 @@ def luma(pixels: Tensor) -> Tensor:
 
 def compare(scene: Scene, tokenizer: ImageTokenizer) -> tuple[dict[str, float], Tensor]:
     """Figures of one scene, and its codes [h, w]."""
-    pixels = torch.from_numpy(np.array(scene.image)).permute(2, 0, 1).float() / 255
-    codes = tokenizer.encode(pixels[None] * 2 - 1)
-    decoded = ((tokenizer.decode(codes)[0] + 1) * 127.5).round() / 255  # as the 8-bit picture that people see
+    original = from_bytes(np.array(scene.image))
+    codes = tokenizer.encode(original[None])
+    decoded = to_bytes(tokenizer.decode(codes)[0]) / 255  # as the 8-bit picture that people see
+    pixels = (original + 1) / 2
     squared, similar = (
         (decoded - pixels).square().mean(0),
         F.pad(ssim_map(luma(decoded), luma(pixels)), (5,) * 4, value=torch.nan),

@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from model.evaluation.judge import BOX_UNIT, INPUT_PX, STRIDE, Judge, JudgeNetwork
+from model.pixels import from_bytes
 from model.training.art import colours_of, sprite
 from model.training.scenes import KINDS, cast_shadow, compose, paint_ground
 from model.training.vocabulary import CONCEPTS
@@ -141,7 +142,7 @@ def batch(rng: random.Random, count: int) -> tuple[Tensor, list[Labels]]:
         pixels, found = (crowd if rng.random() < 0.5 else scene)(rng, width, height)
         labels.append(scramble(rng, pixels, found))
         pictures.append(compress(rng, pixels) if rng.random() < 0.2 else pixels)
-    stack = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
+    stack = from_bytes(np.stack(pictures))
     bent, labels = bend(rng, stack, labels)
     return degrade(rng, bent), labels
 

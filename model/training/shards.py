@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from model.image_tokenizer import ImageTokenizer
+from model.pixels import from_bytes
 from model.training.scenes import CODE, Scene, compose
 
 SHARD_SCENES = 256
@@ -57,8 +58,7 @@ def encode_scenes(tokenizer: ImageTokenizer, scenes: list[Scene]) -> Tensor:
 
 def encode(tokenizer: ImageTokenizer, pictures: np.ndarray) -> Tensor:
     """uint8 [n, H, W, 3] → ids [n, H/16, W/16], wherever the tokenizer lies."""
-    pixels = torch.from_numpy(pictures).to(tokenizer.device).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return tokenizer.encode(pixels).cpu()
+    return tokenizer.encode(from_bytes(pictures, tokenizer.device)).cpu()
 
 
 def write_shard(folder: Path, tokenizer: ImageTokenizer, scenes: list[Scene]) -> Path:

@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from model.image_tokenizer import ImageTokenizer, ImageTokenizerConfig
+from model.pixels import from_bytes
 from model.training.perceptual import PerceptualLoss
 from model.training.precision import mixed_precision
 from model.training.scenes import KINDS, Scene, compose
@@ -50,7 +51,7 @@ class SceneCrops(IterableDataset):
             # A batch of few scenes has few ground colours, and training then chases them.
             while len(buffer) > BUFFER_CROPS:
                 crop = buffer.pop(rng.randrange(len(buffer)))
-                yield torch.from_numpy(crop).permute(2, 0, 1).float() / 127.5 - 1
+                yield from_bytes(crop)
 
 
 def crop_corner(rng: random.Random, scene: Scene, side: int) -> tuple[int, int]:
