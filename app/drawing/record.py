@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from app.request import GenerationRequest
+from app.request import OFF, GenerationRequest
 from storage.records import Generation
 
 
@@ -27,7 +27,8 @@ def recorded_fields(request: GenerationRequest, result: Any, index: int) -> dict
 
 
 def setting_of(used: Mapping[str, Any], checkpoint_name: str | None = None) -> dict[str, Any]:
-    """The storage's names for what shaped the picture; everything else but prompt and seed is kept as it is.
+    """The storage's names for what shaped the picture; everything else but prompt and seed is kept as it is. A filter
+    that is off is None, however that was said.
 
     checkpoint_name: what its weights were called, where they were asked for by name.
     """
@@ -44,8 +45,7 @@ def setting_of(used: Mapping[str, Any], checkpoint_name: str | None = None) -> d
         "schedule": {key: value for key, value in schedule.items() if value is not None},
         "scale": used["guidance_scale"],
         "temperature": used["temperature"],
-        "top_k": used.get("top_k"),
-        "top_p": used.get("top_p"),
+        **{name: used.get(name) if used.get(name) != off else None for name, off in OFF.items()},
         "checkpoint": used["checkpoint"],
         "trained": used["trained"],
         **({"checkpoint_name": checkpoint_name} if checkpoint_name else {}),
@@ -69,8 +69,7 @@ def request_of(generation: Generation, **changes: Any) -> GenerationRequest:
         "ramp_end": schedule.get("ramp_end"),
         "guidance_scale": settings.get("scale"),
         "temperature": settings.get("temperature"),
-        "top_k": settings.get("top_k"),
-        "top_p": settings.get("top_p"),
+        **{name: settings.get(name) or off for name, off in OFF.items()},
         "seed": generation.seed,
         "num_images": generation.image_index + 1,
         "allow_untrained": True,  # it was drawn once
