@@ -90,7 +90,7 @@ def add_design(
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """A refused command says why and ends with status 2."""
+    """A refused command says why, without a traceback."""
     try:
         if chosen.command == "create":
             create(chosen)
@@ -98,7 +98,7 @@ def run(chosen: argparse.Namespace) -> None:
             ship(chosen)
         else:
             with_store(chosen)
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # the second: a file or folder that cannot be read or written
         sys.exit(f"{error}")
 
 

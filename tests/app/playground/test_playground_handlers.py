@@ -9,8 +9,8 @@ from compare_world import finished
 from PIL import Image
 
 from app import about
-from app.pages.about import delete_everything
 from app.drawing.record import request_of
+from app.pages.about import delete_everything
 from app.playground.controls import Controls, presets
 from app.playground.example_cards import examples_html
 from app.playground.examples import ASSETS, draw_examples, load_examples
