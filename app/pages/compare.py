@@ -6,13 +6,14 @@ import gradio as gr
 
 from app.compare.axes import AXES, EXAMPLES
 from app.compare.grid import CSS, JS_ON_LOAD
-from app.compare.handlers import ACTIONS, CRITERIA, NO_AXIS, RATE_TEXT, CompareHandlers, View, Wish
+from app.compare.handlers import ACTIONS, NO_AXIS, RATE_TEXT, CompareHandlers, View, Wish
 from app.components.cards import MARK_JS, picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
 from app.components.heading import heading
 from app.components.visitor import visitor_token
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.playground.words import EXAMPLE_PROMPTS
+from app.results.view import ALL_CRITERIA
 from app.services import Services
 from app.visit import PRIVATE, address_of
 from model import SCHEDULES
@@ -34,7 +35,12 @@ def build(services: Services) -> gr.Blocks:
         with gr.Row():
             recent = gr.Dropdown([], label="My grids", elem_id="grid-recent", scale=3)
             criterion = gr.Dropdown(
-                CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1, min_width=200
+                ALL_CRITERIA,
+                value=ALL_CRITERIA[0][1],
+                label="Win share by",
+                elem_id="grid-criterion",
+                scale=1,
+                min_width=200,
             )
         status = gr.HTML(elem_id="grid-status")
         with gr.Row(elem_id="grid-rating"):

@@ -6,12 +6,12 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from app.request import OFF, GenerationRequest, format_points, parse_points
+from model.prompt import DOWNSAMPLE
 from model.settings import Settings
 
 ASPECTS = {"1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "16:9": 16 / 9, "9:16": 9 / 16}
 CUSTOM_ASPECT = "free"
 SMALLEST, LARGEST, STEP = 256, 2048, 64  # px of the resolution
-CODE_PX = 16
 RAMPED = ("half-linear",)
 
 Preset = tuple[str, float, float, str]  # schedule, scale, ramp end, control points
@@ -143,7 +143,7 @@ def controls_of(request: GenerationRequest, tuned: Settings, *, fixed_seed: bool
 
 def snap(pixels: float, window: int) -> int:
     """The nearest allowed side: a multiple of 16 · window between one window and 2048."""
-    unit = CODE_PX * window
+    unit = DOWNSAMPLE * window
     return min(max(round(pixels / unit), 1) * unit, LARGEST)
 
 

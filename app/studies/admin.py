@@ -36,6 +36,8 @@ from app.study.votes import CRITERIA, FACTORS
 from storage.errors import WrongState
 from storage.records import Generation, NewComparison, Study
 
+KEEPER = "keeper"  # who queues the pictures of an administrator without a visitor mark: nobody who rates
+STATES = {"pause": "paused", "close": "closed"}
 MAX_PICTURES = 2000
 MAX_SEEDS = 8
 CONTROL_SHARE = 0.10  # of each kind of control, relative to the matched pairs
@@ -159,6 +161,13 @@ def trained_cells(services: Services, crossing: Crossing) -> list[dict[str, Any]
     if not found:
         return services.pipeline.supported_cells()
     return [{**cell, "checkpoint": name} for name, pipeline in found.items() for cell in pipeline.supported_cells()]
+
+
+def moved(services: Services, study: Study, action: str) -> Study:
+    """The study after "open", "pause" or "close"."""
+    if action == "open":
+        return open_study(services, study)
+    return services.store.set_study_state(study.id, STATES[action])
 
 
 def open_study(services: Services, study: Study) -> Study:

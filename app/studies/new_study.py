@@ -7,13 +7,13 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from app.compare.plan import Plan
-from app.components.amounts import cost_text
+from app.components.amounts import cost_html, cost_text
 from app.services import Services
 from app.studies import admin as study_admin
 from app.studies.admin import BUILT_IN, StudyForm
 from app.study.power import Power
 from app.study.votes import CRITERIA
+from app.visit import PRIVATE
 
 OWN_PROMPTS = "my own, below"
 
@@ -35,8 +35,7 @@ def creating_part(scale: float, checkpoints: Sequence[str]) -> tuple[list[Any], 
             None,
             prompt_set,
             queue=False,
-            show_progress="hidden",
-            api_visibility="private",
+            **PRIVATE,
         )
     with gr.Row():
         windows = gr.Textbox("2, 4", label="Windows", elem_id="new-study-windows")
@@ -128,19 +127,12 @@ def preview_html(services: Services, form: StudyForm) -> str:
         cost, power, terms = study_admin.preview(services, form)
     except (ValueError, TypeError) as error:
         return f'<p class="cost cost-bad">{escape(str(error))}</p>'
+    line = f"{cost.pictures} pictures · {cost_text(cost.seconds, cost.memory_bytes, cost.memory_measured)}"
     return (
-        cost_html(cost)
+        cost_html(line, cost.untrained)
         + power_html(power, Power())
         + f'<p class="fine">Contrasts of this design: {escape("; ".join(terms))}.</p>'
     )
-
-
-def cost_html(cost: Plan) -> str:
-    line = f"{cost.pictures} pictures · {cost_text(cost.seconds, cost.memory_bytes, cost.memory_measured)}"
-    notes = "".join(
-        f'<p class="cost-note"><span class="badge">untrained</span>{escape(reason)}</p>' for reason in cost.untrained
-    )
-    return f'<p class="cost">{escape(line)}</p>{notes}'
 
 
 def power_html(power: pd.DataFrame, assumed: Power) -> str:

@@ -13,11 +13,9 @@ from app.studies import download, reported
 from app.studies import rivals as study_rivals
 from app.studies.new_study import creating_part, form_from, preview_html
 from app.studies.sweep import sweep
-from app.visit import refuse
+from app.visit import PRIVATE, refuse
 from storage.records import Study
 
-PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}
-KEEPER = "keeper"  # an administrator without a visitor mark
 RIVALS_TEXT = f"""<p class="fine">They are shown blind against the pictures of the study picked above, and counted apart. The zip holds
 the pictures and {study_rivals.LIST} with the columns file and prompt; every prompt is one of the study's. At most 5 MB at a time: what
 is brought in later is added.</p>"""
@@ -51,7 +49,7 @@ def build(services: Services) -> Any | None:
     def allowed(request: gr.Request, given: str) -> str:
         if not services.identity.is_admin(request, given):
             raise gr.Error("only the administrator of this studio can do this; give the key", print_exception=False)
-        return services.identity.owner(request) or KEEPER
+        return services.identity.owner(request) or study_admin.KEEPER
 
     def show(request: gr.Request, given: str) -> list[Any]:
         allowed(request, given)
@@ -156,9 +154,7 @@ def acted(services: Services, name: str, study_id: str | None, pairs: Sequence[s
         if not study_id:
             raise ValueError("pick a study first")
         study = services.store.get_study(study_id)
-        if name == "open":
-            study = study_admin.open_study(services, study)
-        elif name == "hold":
+        if name == "hold":
             hold(services, study, study.owner or "")
         elif name == "go-on":
             queue(services, study, study.owner or "")
@@ -168,7 +164,7 @@ def acted(services: Services, name: str, study_id: str | None, pairs: Sequence[s
         elif name == "restore":
             return restored_text(services.store.restore_broken(study.id, pairs))
         else:
-            study = services.store.set_study_state(study.id, {"pause": "paused", "close": "closed"}[name])
+            study = study_admin.moved(services, study, name)
     except ValueError as error:
         raise refuse(error) from error
     return f"{study.name}: {study_admin.status_text(services, study)}"

@@ -11,7 +11,7 @@ import gradio as gr
 
 from app.request import GenerationRequest, parse_points, request_from
 from app.services import Services
-from app.visit import ENDED, address_of
+from app.visit import AT_REST, address_of
 
 POLL_SECONDS, QUEUED_POLL_SECONDS = 0.1, 0.5  # many may be queued, few are drawn
 WAIT_SECONDS = 1800
@@ -102,7 +102,7 @@ def turn(waiting: Counter[str | None], address: str | None) -> Iterator[None]:
 async def ended(services: Services, job_id: str, owner: str) -> Any:
     """The job once it has ended; the job itself goes on when the caller leaves."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while (job := await asyncio.to_thread(services.store.get_job, job_id, owner)).state not in ENDED:
+    while (job := await asyncio.to_thread(services.store.get_job, job_id, owner)).state not in AT_REST:
         if time.monotonic() > deadline:
             raise ValueError(f"job {job_id} is still {job.state} after {WAIT_SECONDS} s")
         await asyncio.sleep(QUEUED_POLL_SECONDS if job.state == "queued" else POLL_SECONDS)
