@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from app.arena import arena
 from app.compare.plan import is_grid
-from app.results import plots
+from app.results import plots, preference_plot, votes_plot
 from app.results.flaw_plot import flaws
 from app.results.parallel_plot import parallel
 from app.results.pictures import marked_pictures
@@ -102,7 +102,7 @@ def view(services: Services, wish: Wish, found: cache.Material, owner: str | Non
     if held_back(services, study, owner):
         return View(summary=note("You are rating this study. Its results open when your sitting is done."))
     votes = votes_of(found, study, wish)
-    figures = {"coverage": plots.coverage(tables.coverage_table(found.pairs, votes)) if len(found.pairs) else None}
+    figures = {"coverage": votes_plot.coverage(tables.coverage_table(found.pairs, votes)) if len(found.pairs) else None}
     if votes.empty:
         return View(note("No votes yet. The design below shows what will be compared."), figures=figures)
     words = led(services, study, owner)
@@ -116,8 +116,8 @@ def view(services: Services, wish: Wish, found: cache.Material, owner: str | Non
     agreement = pd.concat([cache.agreement(found, name, *supposition) for name in ratings])
     marked = marked_pictures(services, study.id, votes)
     figures |= {
-        "forest": plots.effect_forest(judged) if len(judged) else None,
-        "reliability": plots.reliability(agreement) if len(agreement) else None,
+        "forest": preference_plot.effect_forest(judged) if len(judged) else None,
+        "reliability": votes_plot.reliability(agreement) if len(agreement) else None,
         "flaws": flaws(flaw_rates(marked)) if marked else None,
     }
     supposed = note("This is a supposition: some exclusions are switched.") if any(supposition) else ""
@@ -166,13 +166,13 @@ def draw(
     accepted, disagreement = agree.acceptability(votes, wish.factor), tables.conflicts(votes)
     days = tables.timeline(votes)
     return {
-        "wins": plots.win_matrix(wins, levels, wish.factor) if len(wins) else None,
-        "pareto": plots.pareto(costs, wish.cost, unit, source, rating.criterion) if len(costs) else None,
-        "acceptability": plots.acceptability(accepted, wish.factor) if len(accepted) else None,
+        "wins": preference_plot.win_matrix(wins, levels, wish.factor) if len(wins) else None,
+        "pareto": preference_plot.pareto(costs, wish.cost, unit, source, rating.criterion) if len(costs) else None,
+        "acceptability": preference_plot.acceptability(accepted, wish.factor) if len(accepted) else None,
         "schedules": schedule_curves(by_schedule, shapes) if by_schedule is not None else None,
         "parallel": parallel(costs, wish.cost, unit) if len(costs) > 1 else None,
-        "conflicts": plots.conflicts(disagreement) if len(disagreement) else None,
-        "timeline": plots.timeline(days) if len(days) else None,
+        "conflicts": votes_plot.conflicts(disagreement) if len(disagreement) else None,
+        "timeline": votes_plot.timeline(days) if len(days) else None,
     }
 
 

@@ -15,8 +15,9 @@ from app.settings import read_settings
 from app.studies import admin as study_admin
 from app.studies import rivals as study_rivals
 from app.studies import shipped as study_shipped
-from app.studies.admin import BUILT_IN, KEEPER, StudyForm
+from app.studies.admin import KEEPER, StudyForm
 from app.studies.panel import restored_text
+from app.studies.prompt_sets import BUILT_IN, built_in_prompts, prompts_from
 from app.studies.sweep import sweep
 from storage import exports
 from storage.errors import NotFound
@@ -135,9 +136,9 @@ def ship(chosen: argparse.Namespace) -> None:
 
 def form_of(chosen: argparse.Namespace) -> StudyForm:
     if chosen.prompts:
-        prompts = study_admin.prompts_from(chosen.prompts.read_text(encoding="utf-8"))
+        prompts = prompts_from(chosen.prompts.read_text(encoding="utf-8"))
     else:
-        prompts = study_admin.built_in_prompts(chosen.built_in)
+        prompts = built_in_prompts(chosen.built_in)
     return StudyForm(
         chosen.name,
         prompts,

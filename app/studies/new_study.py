@@ -10,7 +10,8 @@ import pandas as pd
 from app.components.amounts import cost_html, cost_text
 from app.services import Services
 from app.studies import admin as study_admin
-from app.studies.admin import BUILT_IN, StudyForm
+from app.studies.admin import StudyForm
+from app.studies.prompt_sets import BUILT_IN, built_in_prompts, prompts_from
 from app.study.power import Power
 from app.study.votes import CRITERIA
 from app.visit import PRIVATE
@@ -101,9 +102,9 @@ def form_from(values: Any) -> StudyForm:
         primary,
     ) = values
     if prompt_set == OWN_PROMPTS:
-        prompts = study_admin.prompts_from((upload or b"").decode("utf-8", "replace") + "\n" + (own or ""))
+        prompts = prompts_from((upload or b"").decode("utf-8", "replace") + "\n" + (own or ""))
     else:
-        prompts = study_admin.built_in_prompts(prompt_set)
+        prompts = built_in_prompts(prompt_set)
     contrasts = tuple(part.strip() for part in (primary or "").split(";") if part.strip())
     return StudyForm(
         name or "",

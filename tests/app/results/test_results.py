@@ -12,7 +12,7 @@ from rows import set_plan
 
 from app.arena import arena
 from app.pages.results import build_panels, pictures_behind
-from app.results import plots
+from app.results import plots, votes_plot
 from app.results import view as results_view
 from app.results.figures import FIGURES, SECTION_OF
 from app.results.parallel_plot import parallel
@@ -348,7 +348,7 @@ def test_a_setting_without_votes_is_a_dashed_line_and_levels_that_do_not_vary_ta
 def test_long_names_are_broken_for_phones_and_rows_grow_with_them():
     long = "schedule constant 7.5 | custom 0:1 0.25:3.5 0.5:7.25 0.75:8.5 1:7.5"
     table = pd.DataFrame({"block": ["window 1 | 2", long], "matched": True, "pairs": 9, "rated": 9, "ratings": 14})
-    short, tall = plots.coverage(table[:1]).layout, plots.coverage(table).layout
+    short, tall = votes_plot.coverage(table[:1]).layout, votes_plot.coverage(table).layout
     lines = tall.annotations[1].text.split("<br>")
     assert " ".join(lines) == long and max(map(len, lines)) <= plots.ROW_CHARACTERS
     assert tall.height - short.height > short.height - 70  # more than a row of one line
