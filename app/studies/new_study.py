@@ -102,10 +102,10 @@ def whole_number(name: str, value: float | None) -> int:
     return int(value)
 
 
-def preview_html(services: Services, values: Mapping[str, Any]) -> str:
-    """Cost and power in words and a table; inputs that cannot work say why."""
+def preview_html(services: Services, form: StudyForm) -> str:
+    """Cost and power in words and a table; a form that cannot work says why."""
     try:
-        cost, power, terms = study_admin.preview(services, form_from(values))
+        cost, power, terms = study_admin.preview(services, form)
     except (ValueError, TypeError) as error:
         return f'<p class="cost cost-bad">{escape(str(error))}</p>'
     line = f"{cost.pictures} pictures · {cost_text(cost.seconds, cost.memory_bytes, cost.memory_measured)}"

@@ -107,7 +107,10 @@ class Keeping:
 
     def plan(self, request: gr.Request, key: str, values: Mapping[str, Any]) -> str:
         self.allowed(request, key)
-        return preview_html(self.services, values)
+        try:
+            return preview_html(self.services, form_from(values))
+        except ValueError as error:
+            raise refuse(error) from error
 
     def make(self, request: gr.Request, key: str, values: Mapping[str, Any]) -> None:
         owner = self.allowed(request, key)
