@@ -4,18 +4,19 @@ from collections.abc import Iterable
 from html import escape
 
 from app.components.amounts import seconds_text
-from app.components.stage import CODE_PX
 from app.drawing.estimate import range_text, squares_first
 from app.services import Services
 from app.web.health import health_report
+from model.prompt import DOWNSAMPLE
 
 WINDOWS = (1, 2, 4)
 SIZES = (256, 512, 1024, 2048)
 PAPER = "https://arxiv.org/abs/2504.17789"
 
 
-def figure_html(window: int = 2, side: int = 4, px: int = 22) -> str:
+def figure_html() -> str:
     """A grid of codes, the same fused into windows, and the windows as a short row of tokens: one SVG."""
+    window, side, px = 2, 4, 22
     grid, fused = side * px, side // window
     left, middle, right = 0, grid + 70, 2 * grid + 140
     cells = "".join(
@@ -59,7 +60,7 @@ def shade(x: int, y: int, count: int) -> float:
 
 def steps_table() -> str:
     """Steps a picture by size and window: what fusing saves."""
-    rows = [(f"{px} × {px} px", *(f"{(px // (CODE_PX * s)) ** 2:,}" for s in WINDOWS)) for px in SIZES]
+    rows = [(f"{px} × {px} px", *(f"{(px // (DOWNSAMPLE * s)) ** 2:,}" for s in WINDOWS)) for px in SIZES]
     return table_html(("steps", *(f"s = {s}" for s in WINDOWS)), rows)
 
 

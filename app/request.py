@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from app.settings import Settings
+from model.settings import MAX_SEED
 
 TURNS_TEXT = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")  # a caption would read backwards
-MAX_SEED = 2**53 - 1  # what a browser's number holds exactly
+OFF = {"top_k": 0, "top_p": 1.0}  # filters that keep every code, whatever the checkpoint was tuned with
 NOT_OF_THE_PIPELINE = ("typed", "checkpoint", "allow_untrained", "replay_of")
 _POINT = re.compile(r"\s*([0-9.]+)\s*:\s*([0-9.]+)\s*")
 

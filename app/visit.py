@@ -5,7 +5,7 @@ from html import escape
 import gradio as gr
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # an event that no API offers and no spinner covers
-ENDED = ("done", "failed", "cancelled", "interrupted")  # of a job: nothing more comes unless somebody asks for it
+AT_REST = ("done", "failed", "cancelled", "interrupted")  # of a job: nothing more comes unless somebody asks for it
 
 
 def refuse(error: Exception) -> gr.Error:

@@ -17,14 +17,15 @@ def probabilities(
 
     Args:
         temperature: divides the logits; 0 keeps the best code only.
-        top_k: keep the k best codes (and those tied with the k-th).
-        top_p: then keep the smallest set of best codes that holds this share of the remaining probability.
+        top_k: keep the k best codes (and those tied with the k-th); 0 or None: all of them.
+        top_p: then keep the smallest set of best codes that holds this share of the remaining probability; 1 or
+            None: all of them.
     """
     logits = logits.float()
     if temperature == 0:
         return (logits == logits.amax(-1, keepdim=True)).float()
     p = torch.softmax(logits if temperature == 1 else logits / temperature, dim=-1)
-    if top_k is not None and top_k < p.shape[-1]:
+    if top_k and top_k < p.shape[-1]:
         p = _at_least(p, p.topk(top_k, dim=-1).values[..., -1:])
     if top_p is not None and top_p < 1:
         p = _at_least(p, _nucleus_edge(p, top_p))

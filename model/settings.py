@@ -116,7 +116,7 @@ def check(settings: Settings, config: TokenShuffleConfig) -> None:
             f"temperature is {settings.temperature!r}; it must be 0 (the best code) or at least {MIN_TEMPERATURE}"
         )
     if settings.top_k is not None:
-        _check_number("top_k", settings.top_k, 1, config.image_vocab_size, whole=True)
+        _check_number("top_k", settings.top_k, 0, config.image_vocab_size, whole=True)
     if settings.top_p is not None and not 0 < _number("top_p", settings.top_p) <= 1:
         raise ValueError(f"top_p is {settings.top_p!r}; it must be above 0 and at most 1")
     for seed in settings.seed if isinstance(settings.seed, tuple) else (settings.seed,):

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from app.arena.blind import data_uri, of_one_length, stored_square
+from app.arena.blind import of_one_length, stored_square
 from app.compare.plan import is_grid
+from app.components.data_uri import data_uri
 from app.services import Services
 from app.studies import cache as study_cache
 from app.study.choice import BALANCED_RATINGS, Choice, Pool, choose, least_rated, still_open
@@ -185,7 +186,7 @@ def card(services: Services, assignment: Assignment) -> dict[str, Any]:
     return {
         "assignment": assignment.id,
         "prompt": found[a].prompt_sent or "",
-        "left": data_uri(files[0]),
+        "left": data_uri(files[0]),  # both travel in one answer, so neither loads first
         "right": data_uri(files[1]),
         "questions": [
             {"criterion": c, "text": CRITERIA[c]} for c in assignment.criteria if c not in assignment.answered

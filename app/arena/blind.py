@@ -5,7 +5,6 @@ anew on a common square, saved as JPEG without metadata, and padded after the en
 so that neither the two sides of a pair nor two copies of one picture can be told apart by their bytes.
 """
 
-import base64
 import io
 import secrets
 from functools import lru_cache
@@ -54,11 +53,6 @@ def encode(picture: Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=QUALITY, subsampling=0)
     return buffer.getvalue()
-
-
-def data_uri(jpeg: bytes) -> str:
-    """For an `img` element; both pictures of a pair travel in one answer, so neither loads first."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
 
 
 def degraded(picture: Image.Image) -> Image.Image:

@@ -14,7 +14,8 @@ from typing import Any
 from PIL import Image, ImageChops
 
 from app.arena import arena
-from app.arena.blind import blind_pair, data_uri, degraded
+from app.arena.blind import blind_pair, degraded
+from app.components.data_uri import data_uri
 from app.services import Services
 from app.study.votes import CRITERIA
 from storage.records import Rater, Study

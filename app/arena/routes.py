@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
@@ -73,63 +73,73 @@ class Visitor:
 Handler = Callable[[Visitor, dict[str, Any]], dict[str, Any]]
 
 
-def routes(services: Services) -> list[Route]:
-    """POST only, JSON in and out; the visitor is known by the signed cookie or the token in the body."""
-    sweeper = Sweeper(services)
+class Calls:
+    """What the page asks for, under the names of the routes: the visitor and a message in, a message out."""
 
-    def vote(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        return {"vote": arena.vote(services, visitor.owner, message).id}
+    def __init__(self, services: Services) -> None:
+        self.services, self.sweeper = services, Sweeper(services)
 
-    def pair(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+    def vote(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        return {"vote": arena.vote(self.services, visitor.owner, message).id}
+
+    def pair(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
         owner = visitor.owner
-        study = arena.study_for(services, message.get("study"), owner)
-        lesson = practice.next_lesson(services, study, owner)
+        study = arena.study_for(self.services, message.get("study"), owner)
+        lesson = practice.next_lesson(self.services, study, owner)
         if lesson is not None:
             return lesson
-        before = arena.standing(services, study, owner)
-        assignment = arena.next_pair(services, study, owner, before)
+        before = arena.standing(self.services, study, owner)
+        assignment = arena.next_pair(self.services, study, owner, before)
         now = arena.progress(study, before, assignment)
         if assignment is None or now["done"] == now["total"]:  # a sitting is complete
-            sweeper.ask(study)
-        return {**({"finished": True} if assignment is None else arena.card(services, assignment)), **now}
+            self.sweeper.ask(study)
+        return {**({"finished": True} if assignment is None else arena.card(self.services, assignment)), **now}
 
-    def welcome(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        study = arena.study_for(services, message.get("study"), visitor.owner)
-        return arena.welcome(services, study, visitor.owner)
+    def welcome(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        study = arena.study_for(self.services, message.get("study"), visitor.owner)
+        return arena.welcome(self.services, study, visitor.owner)
 
-    def practise(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        return practice.answer(services, visitor.owner, message.get("criterion"), message.get("answer"))
+    def practice(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        return practice.answer(self.services, visitor.owner, message.get("criterion"), message.get("answer"))
 
-    def consent(visitor: Visitor, _: dict[str, Any]) -> dict[str, Any]:
-        services.store.record_consent(arena.rater_of(services, visitor.owner).id)
+    def consent(self, visitor: Visitor, _: dict[str, Any]) -> dict[str, Any]:
+        self.services.store.record_consent(arena.rater_of(self.services, visitor.owner).id)
         return {"consented": True}
 
-    def shown(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        services.store.mark_shown(str(message.get("assignment")), arena.rater_of(services, visitor.owner).id)
+    def shown(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        self.services.store.mark_shown(str(message.get("assignment")), arena.rater_of(self.services, visitor.owner).id)
         return {}
 
-    def undo(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        arena.take_back(services, visitor.owner, message)
+    def undo(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        arena.take_back(self.services, visitor.owner, message)
         return {}
 
-    def broken(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        arena.report_broken(services, visitor.owner, message, visitor.address)
+    def broken(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        arena.report_broken(self.services, visitor.owner, message, visitor.address)
         return {}
 
-    def flaw(visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        return {"flaw": arena.mark_flaw(services, visitor.owner, message)}
+    def flaw(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
+        return {"flaw": arena.mark_flaw(self.services, visitor.owner, message)}
 
-    def forget(visitor: Visitor, _: dict[str, Any]) -> dict[str, Any]:
-        services.store.delete_my_data(arena.rater_of(services, visitor.owner).id, visitor.owner)
+    def forget(self, visitor: Visitor, _: dict[str, Any]) -> dict[str, Any]:
+        self.services.store.delete_my_data(arena.rater_of(self.services, visitor.owner).id, visitor.owner)
         return {}
 
-    open_to_all = {"pair": pair, "welcome": welcome, "consent": consent, "shown": shown, "undo": undo, "forget": forget}
-    slowed = slow_down(services, {"vote": vote, "practice": practise, "broken": broken, "flaw": flaw})
-    few = CapacityLimiter(PAIRS_AT_ONCE)
+
+def routes(services: Services) -> list[Route]:
+    """POST only, JSON in and out; the visitor is known by the signed cookie or the token in the body."""
+    calls, few = Calls(services), CapacityLimiter(PAIRS_AT_ONCE)
+    free = (calls.pair, calls.welcome, calls.consent, calls.shown, calls.undo, calls.forget)
+    slowed = (calls.vote, calls.practice, calls.broken, calls.flaw)
+    handlers = named(free) | slow_down(services, named(slowed))
     return [
         Route(f"/arena-api/{name}", _endpoint(services, handler, few if name == "pair" else None), methods=["POST"])
-        for name, handler in (open_to_all | slowed).items()
+        for name, handler in handlers.items()
     ]
+
+
+def named(calls: Iterable[Handler]) -> dict[str, Handler]:
+    return {call.__name__: call for call in calls}
 
 
 def slow_down(services: Services, handlers: dict[str, Handler]) -> dict[str, Handler]:

@@ -22,11 +22,10 @@ from app.compare.plan import (
     stop,
 )
 from app.compare.rating import queue_pair, resume_rating, stop_rating, win_shares
-from app.components.amounts import cost_text
+from app.components.amounts import cost_html, cost_text
 from app.components.compare_slider import Side, compare_html
 from app.gallery_handlers import side_label
 from app.request import GenerationRequest
-from app.results import view as results_view
 from app.services import Services
 from app.studies import cache as study_cache
 from app.studies import download
@@ -226,10 +225,7 @@ def known(owner: str | None) -> str:
 def plan_html(cost: Plan, crossing: Crossing) -> str:
     shape = " × ".join(f"{len(axis.levels())} {axis.name}" for axis in crossing.axes)
     line = f"{shape} = {cost.pictures} pictures · {cost_text(cost.seconds, cost.memory_bytes, cost.memory_measured)}"
-    notes = "".join(
-        f'<p class="cost-note"><span class="badge">untrained</span>{escape(reason)}</p>' for reason in cost.untrained
-    )
-    return f'<p class="cost">{escape(line)}</p>{notes}'
+    return cost_html(line, cost.untrained)
 
 
 def status_html(services: Services, study: Study, now: Progress) -> str:
@@ -278,6 +274,3 @@ def empty() -> str:
 
 def unknown() -> str:
     return '<p class="empty">This grid is another visitor\'s, was deleted, or never existed.</p>'
-
-
-CRITERIA = results_view.ALL_CRITERIA

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.compare.axes import Axis, Cell, Crossing, crossing_from
 from app.drawing.estimate import Estimate
+from app.request import OFF
 from app.services import Services
 from app.study.votes import CRITERIA
 from storage.errors import NotFound, WrongState
@@ -97,7 +98,8 @@ def pinned(services: Services, crossing: Crossing) -> Crossing:
     if not levels:
         return crossing
     text = ", ".join(services.checkpoints.pinned(level.label) for level in levels)
-    left_open = {name: getattr(services.tuned, name) for name in TUNED if getattr(crossing.base, name) is None}
+    tuned = {**OFF, **{name: value for name, value in vars(services.tuned).items() if value is not None}}
+    left_open = {name: tuned[name] for name in TUNED if getattr(crossing.base, name) is None}
     axes = tuple(Axis("checkpoint", text) if axis.name == "checkpoint" else axis for axis in crossing.axes)
     return Crossing(replace(crossing.base, **left_open), axes)
 

@@ -1,5 +1,8 @@
 """Seconds and memory in words."""
 
+from collections.abc import Iterable
+from html import escape
+
 
 def seconds_text(seconds: float | None) -> str:
     """ "0.8 s", "42 s", "3 min 20 s", "5 h 12 min", "3 days 4 h"."""
@@ -19,3 +22,11 @@ def cost_text(seconds: float | None, memory_bytes: int, memory_measured: bool) -
     """ "about 4.2 s · 895 MiB"; what was not measured is said."""
     time = f"about {seconds_text(seconds)}" if seconds is not None else "not yet timed here"
     return f"{time} · {'' if memory_measured else 'at least '}{memory_bytes / 2**20:,.0f} MiB"
+
+
+def cost_html(line: str, untrained: Iterable[str]) -> str:
+    """What something will cost, and a note for every reason why part of it was not trained; safe HTML."""
+    notes = "".join(
+        f'<p class="cost-note"><span class="badge">untrained</span>{escape(reason)}</p>' for reason in untrained
+    )
+    return f'<p class="cost">{escape(line)}</p>{notes}'

@@ -1,13 +1,11 @@
 """The growing picture: previews, the fused windows filling one by one, and how far it is. Data -> safe HTML."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
 from app.request import GenerationRequest
-
-CODE_PX = 16
+from model.prompt import DOWNSAMPLE
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def empty_frame_html(stage: Stage) -> str:
 
 def windows_svg(stage: Stage) -> str:
     """A grid of fused windows: shown ones clear, from there to the next one lit, the rest veiled. Units are windows."""
-    unit = CODE_PX * stage.window
+    unit = DOWNSAMPLE * stage.window
     columns, rows = max(stage.width // unit, 1), max(stage.height // unit, 1)
     total = rows * columns
     veil = windows_path(stage.shown, total, columns)
@@ -79,7 +77,7 @@ def windows_path(start: int, end: int, columns: int) -> str:
 
 def reveal_svg(stage: Stage) -> str:
     """A veil of fused windows that lift one after the other (the style does the rest)."""
-    unit = CODE_PX * stage.window
+    unit = DOWNSAMPLE * stage.window
     columns, rows = max(stage.width // unit, 1), max(stage.height // unit, 1)
     cells = "".join(
         f'<rect x="{x}" y="{y}" width="1.02" height="1.02" style="--at:{(y * columns + x) / (rows * columns):.4f}"/>'
@@ -104,10 +102,6 @@ def bar_html(stage: Stage) -> str:
         f'{meter}<div class="stage-text" role="status"><b>{escape(stage.headline)}</b>'
         f"<span>{escape(stage.detail)}</span></div>"
     )
-
-
-def data_uri(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")
 
 
 def shape_of(request: GenerationRequest) -> dict[str, int]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from app.request import GenerationRequest
+from app.request import OFF, GenerationRequest
+from model import guidance_weights
 from storage.records import Generation
 
 
@@ -27,7 +28,8 @@ def recorded_fields(request: GenerationRequest, result: Any, index: int) -> dict
 
 
 def setting_of(used: Mapping[str, Any], checkpoint_name: str | None = None) -> dict[str, Any]:
-    """The storage's names for what shaped the picture; everything else but prompt and seed is kept as it is.
+    """The storage's names for what shaped the picture; everything else but prompt and seed is kept as it is. A filter
+    that is off is None, however that was said.
 
     checkpoint_name: what its weights were called, where they were asked for by name.
     """
@@ -44,8 +46,7 @@ def setting_of(used: Mapping[str, Any], checkpoint_name: str | None = None) -> d
         "schedule": {key: value for key, value in schedule.items() if value is not None},
         "scale": used["guidance_scale"],
         "temperature": used["temperature"],
-        "top_k": used.get("top_k"),
-        "top_p": used.get("top_p"),
+        **{name: used.get(name) if used.get(name) != off else None for name, off in OFF.items()},
         "checkpoint": used["checkpoint"],
         "trained": used["trained"],
         **({"checkpoint_name": checkpoint_name} if checkpoint_name else {}),
@@ -53,24 +54,47 @@ def setting_of(used: Mapping[str, Any], checkpoint_name: str | None = None) -> d
     }
 
 
+def guidance_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The pipeline's arguments of stored settings that shape the guidance; what is not stored is None."""
+    stored = settings.get("schedule") or {}
+    shape = stored if isinstance(stored, Mapping) else {"kind": stored}
+    points, interval = shape.get("points"), shape.get("range")
+    return {
+        "guidance_schedule": shape.get("kind"),
+        "guidance_scale": settings.get("scale"),
+        "guidance_points": tuple((float(x), float(y)) for x, y in points) if points else None,
+        "guidance_range": tuple(interval) if interval else None,
+        "ramp_end": shape.get("ramp_end"),
+    }
+
+
+def stored_weights(settings: Mapping[str, Any], steps: int) -> list[float]:
+    """The guidance weight of every step under stored settings. ValueError for a schedule that is none of ours."""
+    stored = guidance_of(settings)
+    return guidance_weights(
+        stored["guidance_schedule"],
+        stored["guidance_scale"] or 1.0,
+        steps,
+        points=stored["guidance_points"],
+        interval=stored["guidance_range"],
+        ramp_end=stored["ramp_end"] or 0.5,
+    ).tolist()
+
+
 def request_of(generation: Generation, **changes: Any) -> GenerationRequest:
     """What would draw this picture again (for "use these settings" and replay)."""
     settings = generation.settings
-    schedule = settings.get("schedule") or {}
-    points = schedule.get("points")
+    shaped = guidance_of(settings)
+    del shaped["guidance_range"]  # a request has none: it is the checkpoint's own
     values = {
         "prompt": generation.prompt_sent or generation.prompt or "",
         "typed": generation.prompt or "",
         "width": generation.width,
         "height": generation.height,
         "shuffle_window": generation.window,
-        "guidance_schedule": schedule.get("kind"),
-        "guidance_points": tuple((float(x), float(y)) for x, y in points) if points else None,
-        "ramp_end": schedule.get("ramp_end"),
-        "guidance_scale": settings.get("scale"),
+        **shaped,
         "temperature": settings.get("temperature"),
-        "top_k": settings.get("top_k"),
-        "top_p": settings.get("top_p"),
+        **{name: settings.get(name) or off for name, off in OFF.items()},
         "seed": generation.seed,
         "num_images": generation.image_index + 1,
         "allow_untrained": True,  # it was drawn once

@@ -1,149 +1,107 @@
 """Compare: settings grids. Two or three axes, the plan before the start, durable cells, one zoom, blind ratings."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from app.compare.axes import AXES, EXAMPLES
 from app.compare.grid import CSS, JS_ON_LOAD
-from app.compare.handlers import ACTIONS, CRITERIA, NO_AXIS, RATE_TEXT, CompareHandlers, View, Wish
+from app.compare.handlers import ACTIONS, RATE_TEXT, CompareHandlers, View, Wish
 from app.components.cards import MARK_JS, picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
 from app.components.heading import heading
 from app.components.visitor import visitor_token
-from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL
-from app.playground.words import EXAMPLE_PROMPTS
+from app.pages.compare_inputs import input_panel
+from app.results.view import ALL_CRITERIA
 from app.services import Services
 from app.visit import PRIVATE, address_of
-from model import SCHEDULES
 
 TICK_SECONDS = 2
 
 
+@dataclass(frozen=True)
+class Parts:
+    """The page's components by name. inputs: named as the fields of `Wish`. buttons: "start" and those of ACTIONS."""
+
+    # what the page remembers: the browser's mark, whose grids these are, the grid shown and its sheet, the picked cells
+    token: gr.BrowserState
+    owner: gr.State
+    grid: gr.State
+    shown: gr.State
+    picked: gr.JSON
+    timer: gr.Timer
+
+    inputs: dict[str, Any]
+    cost: gr.HTML
+    buttons: dict[str, gr.Button]
+    recent: gr.Dropdown
+    criterion: gr.Dropdown
+    status: gr.HTML
+    slider: gr.HTML
+    queueing: gr.Column
+    rate: gr.Button
+    sheet: gr.HTML
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `shown_values` sets."""
+        return [self.sheet, self.shown, self.status, self.timer, *(self.buttons[action] for action in ACTIONS)]
+
+
 def build(services: Services) -> gr.Blocks:
-    handlers = CompareHandlers(services)
     with gr.Blocks(title="Compare · Token-Shuffle Studio", fill_width=True, analytics_enabled=False) as page:
-        token = visitor_token(services)
-        owner, grid, shown = gr.State(None), gr.State(None), gr.State("")
-        picked = gr.JSON([], visible="hidden", elem_id="picked-cells")
-        timer = gr.Timer(TICK_SECONDS, active=False)
+        remembered = {
+            "token": visitor_token(services),
+            "owner": gr.State(None),
+            "grid": gr.State(None),
+            "shown": gr.State(""),
+            "picked": gr.JSON([], visible="hidden", elem_id="picked-cells"),
+            "timer": gr.Timer(TICK_SECONDS, active=False),
+        }
         heading("Compare")
         inputs = input_panel(services)
         cost = gr.HTML(elem_id="grid-plan")
         buttons = button_row()
-        with gr.Row():
-            recent = gr.Dropdown([], label="My grids", elem_id="grid-recent", scale=3)
-            criterion = gr.Dropdown(
-                CRITERIA, value=CRITERIA[0][1], label="Win share by", elem_id="grid-criterion", scale=1, min_width=200
-            )
-        status = gr.HTML(elem_id="grid-status")
-        with gr.Row(elem_id="grid-rating"):
-            for name, title in (("stop-rating", "Stop rating"), ("resume-rating", "Resume rating")):
-                buttons[name] = gr.Button(
-                    title, size="sm", visible=False, scale=0, min_width=160, elem_id=f"grid-{name}"
-                )
-        slider = gr.HTML(elem_id="grid-slider", js_on_load=SLIDER_JS)
-        with gr.Column(visible=False) as queueing:
-            rate = gr.Button("Queue these two for rating", elem_id="grid-rate")
-            gr.HTML(f'<p class="fine">{RATE_TEXT}</p>')
-        sheet = gr.HTML(elem_id="sheet", js_on_load=JS_ON_LOAD, css_template=CSS)
-        outputs = [sheet, shown, status, timer, *(buttons[action] for action in ACTIONS)]
-        wire(
-            handlers,
-            page,
-            (token, owner, grid, shown, picked),
-            inputs,
-            outputs,
-            (cost, recent, criterion, slider, queueing, rate, sheet, timer),
-            buttons,
-        )
+        parts = Parts(**remembered, inputs=inputs, cost=cost, **grid_part(buttons))
+        events = Events(CompareHandlers(services), tuple(inputs))
+        wire_grid(events, page, parts)
+        wire_rating(events, parts)
     return page
 
 
-def input_panel(services: Services) -> list[Any]:
-    """In the order of `Wish`."""
-    shared = shared_inputs(services)
+def grid_part(buttons: dict[str, Any]) -> dict[str, Any]:
+    """The grid and what is done with it, below the buttons that draw it."""
     with gr.Row():
-        axes = [
-            part
-            for title, name in (("Rows", "window"), ("Columns", "scale"), ("Sheets", NO_AXIS))
-            for part in axis_inputs(services, title, name)
-        ]
-    untrained = gr.Checkbox(
-        False, label=UNTRAINED_LABEL, info=UNTRAINED_INFO, elem_id="grid-untrained", interactive=True
-    )
-    return [*shared, *axes, untrained]
-
-
-def shared_inputs(services: Services) -> list[Any]:
-    """What all cells have in common, unless an axis varies it."""
-    tuned = services.tuned
-    prompt = gr.Textbox(
-        EXAMPLE_PROMPTS[0],
-        label="Prompt",
-        placeholder="What should the pictures show?",
-        max_length=services.settings.max_prompt_chars,
-        elem_id="grid-prompt",
-    )
-    with gr.Row():
-        resolution = gr.Number(
-            tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100
+        recent = gr.Dropdown([], label="My grids", elem_id="grid-recent", scale=3)
+        criterion = gr.Dropdown(
+            ALL_CRITERIA,
+            value=ALL_CRITERIA[0][1],
+            label="Win share by",
+            elem_id="grid-criterion",
+            scale=1,
+            min_width=200,
         )
-        window = gr.Dropdown(windows_of(services), value=tuned.shuffle_window, label="Window", min_width=90)
-        schedule = gr.Dropdown(
-            [s for s in SCHEDULES if s != "custom"], value=tuned.guidance_schedule, label="Schedule", min_width=160
-        )
-        scale = gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90)
-        temperature = gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90)
-        seed = gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90)
-    return [prompt, resolution, window, schedule, scale, temperature, seed]
-
-
-def axis_inputs(services: Services, title: str, name: str) -> tuple[gr.Dropdown, gr.Textbox]:
-    """What varies along rows, columns or sheets, and its levels. name: the axis at the start."""
-    choices = [each for each in AXES if each != "checkpoint" or services.checkpoints.further]
-    with gr.Column(min_width=260):
-        with gr.Group():
-            axis = gr.Dropdown(
-                choices if title != "Sheets" else [NO_AXIS, *choices],
-                value=name,
-                label=title,
-                elem_id=f"axis-{title.lower()}",
-            )
-            levels = gr.Textbox(
-                start_levels(services, name),
-                label="Levels",
-                lines=1,
-                max_lines=5,
-                elem_id=f"levels-{title.lower()}",
-                info=hint(services, name),
-                max_length=4000,
-            )
-        axis.change(  # leaving a dropdown with the keyboard is input too
-            lambda chosen: gr.update(value="", info=hint(services, chosen)), axis, levels, **PRIVATE, queue=False
-        )
-    return axis, levels
-
-
-def windows_of(services: Services) -> list[int]:
-    return sorted(services.pipeline.config.shuffle_windows) if services.pipeline is not None else [1, 2, 4]
-
-
-def start_levels(services: Services, name: str) -> str:
-    """Around what the checkpoint was trained and tuned for."""
-    tuned, pipeline, windows = services.tuned, services.pipeline, windows_of(services)
-    if name == "window":
-        trained = [s for s in windows if pipeline is not None and pipeline.is_trained(tuned.width, tuned.height, s)]
-        return ", ".join(str(window) for window in trained or windows)
-    if name == "scale":
-        return f"1, {tuned.guidance_scale:g}, {2 * tuned.guidance_scale:g}"
-    return "" if name == NO_AXIS else EXAMPLES[name]
-
-
-def hint(services: Services, name: str) -> str:
-    if name == "checkpoint":
-        return f"any of {', '.join(services.checkpoints.names)}"
-    return "no third axis" if name == NO_AXIS else f"such as {EXAMPLES[name]}"
+    status = gr.HTML(elem_id="grid-status")
+    with gr.Row(elem_id="grid-rating"):
+        rating = {
+            name: gr.Button(title, size="sm", visible=False, scale=0, min_width=160, elem_id=f"grid-{name}")
+            for name, title in (("stop-rating", "Stop rating"), ("resume-rating", "Resume rating"))
+        }
+    slider = gr.HTML(elem_id="grid-slider", js_on_load=SLIDER_JS)
+    with gr.Column(visible=False) as queueing:
+        rate = gr.Button("Queue these two for rating", elem_id="grid-rate")
+        gr.HTML(f'<p class="fine">{RATE_TEXT}</p>')
+    return {
+        "buttons": buttons | rating,
+        "recent": recent,
+        "criterion": criterion,
+        "status": status,
+        "slider": slider,
+        "queueing": queueing,
+        "rate": rate,
+        "sheet": gr.HTML(elem_id="sheet", js_on_load=JS_ON_LOAD, css_template=CSS),
+    }
 
 
 def button_row() -> dict[str, Any]:
@@ -173,77 +131,88 @@ def shown_values(view: View, last: str | None = None) -> list[Any]:
     ]
 
 
-def wire(
-    handlers: CompareHandlers,
-    page: gr.Blocks,
-    states: tuple,
-    inputs: list[Any],
-    outputs: list[Any],
-    parts: tuple,
-    buttons: dict[str, Any],
-) -> None:
-    token, owner, grid, shown, picked = states
-    cost, recent, criterion, slider, queueing, rate, sheet, timer = parts
+class Events:
+    """The handlers as the page's events take them: values of components in, values of components out. names: of the
+    inputs, in their order."""
 
-    def describe(*values: Any) -> str:
-        return handlers.describe(Wish(*values))
+    def __init__(self, handlers: CompareHandlers, names: tuple[str, ...]) -> None:
+        self.handlers, self.names = handlers, names
 
-    def arrive(request: gr.Request, visitor: str, criterion: str) -> list[Any]:
-        who = handlers.services.identity.owner(request, visitor)
-        mine = handlers.recent(who)
+    def wish(self, values: Iterable[Any]) -> Wish:
+        return Wish(**dict(zip(self.names, values, strict=True)))
+
+    def describe(self, *values: Any) -> str:
+        return self.handlers.describe(self.wish(values))
+
+    def arrive(self, request: gr.Request, visitor: str, criterion: str) -> list[Any]:
+        who = self.handlers.services.identity.owner(request, visitor)
+        mine = self.handlers.recent(who)
         asked = dict(request.query_params).get("grid") or (mine[0][1] if mine else None)
-        return [
-            who,
-            asked,
-            gr.update(choices=mine, value=asked if asked in [i for _, i in mine] else None),
-            *show(asked, who, criterion),
-        ]
+        choice = gr.update(choices=mine, value=asked if asked in [i for _, i in mine] else None)
+        return [who, asked, choice, *self.show(asked, who, criterion)]
 
-    def show(grid_id: str | None, who: str | None, criterion: str) -> list[Any]:
-        return shown_values(handlers.view(grid_id, who, criterion))
+    def show(self, grid_id: str | None, who: str | None, criterion: str) -> list[Any]:
+        return shown_values(self.handlers.view(grid_id, who, criterion))
 
-    def tick(grid_id: str | None, who: str | None, criterion: str, chosen: list[str], last: str) -> list[Any]:
-        return shown_values(handlers.view(grid_id, who, criterion, picks(chosen)), last)
+    def tick(self, grid_id: str | None, who: str | None, criterion: str, chosen: list[str], last: str) -> list[Any]:
+        return shown_values(self.handlers.view(grid_id, who, criterion, picks(chosen)), last)
 
-    def start(request: gr.Request, visitor: str, *values: Any) -> list[Any]:
-        who = handlers.services.identity.owner(request, visitor)
-        made = handlers.start(Wish(*values), who, address_of(request))
-        return [who, made, gr.update(choices=handlers.recent(who), value=made), []]
+    def start(self, request: gr.Request, visitor: str, *values: Any) -> list[Any]:
+        who = self.handlers.services.identity.owner(request, visitor)
+        made = self.handlers.start(self.wish(values), who, address_of(request))
+        return [who, made, gr.update(choices=self.handlers.recent(who), value=made), []]
 
-    def pick(event: gr.EventData, chosen: list[str]) -> list[str]:
+    def act(self, action: str) -> Any:
+        def do(grid_id: str | None, who: str | None) -> None:
+            self.handlers.act(action, grid_id, who)
+
+        return do
+
+    def pick(self, event: gr.EventData, chosen: list[str]) -> list[str]:
         return toggled(chosen, getattr(event, "id", ""))
 
-    def compare(chosen: list[str], who: str | None) -> list[Any]:
-        return [handlers.slider(picks(chosen), who), gr.update(visible=len(picks(chosen)) == 2)]
+    def compare(self, chosen: list[str], who: str | None) -> list[Any]:
+        return [self.handlers.slider(picks(chosen), who), gr.update(visible=len(picks(chosen)) == 2)]
 
-    def send(grid_id: str | None, who: str | None, chosen: list[str]) -> None:
-        gr.Success(handlers.queue(grid_id, who, picks(chosen)))
+    def send(self, grid_id: str | None, who: str | None, chosen: list[str]) -> None:
+        gr.Success(self.handlers.queue(grid_id, who, picks(chosen)))
 
-    reshow = {"fn": show, "inputs": [grid, owner, criterion], "outputs": outputs, **PRIVATE}
-    page.load(arrive, [token, criterion], [owner, grid, recent, *outputs], **PRIVATE)
-    status = outputs[2]  # with every picture this machine knows better how long the next ones take
-    gr.on(
-        [page.load, status.change, *(part.change for part in inputs)],
-        describe,
+
+def wire_grid(events: Events, page: gr.Blocks, parts: Parts) -> None:
+    """Planning, starting and following a grid."""
+    token, owner, grid, recent, criterion = parts.token, parts.owner, parts.grid, parts.recent, parts.criterion
+    inputs, outputs = list(parts.inputs.values()), parts.outputs
+    reshow = reshowing(events, parts)
+    page.load(events.arrive, [token, criterion], [owner, grid, recent, *outputs], **PRIVATE)
+    gr.on(  # with every picture this machine knows better how long the next ones take
+        [page.load, parts.status.change, *(part.change for part in inputs)],
+        events.describe,
         inputs,
-        cost,
+        parts.cost,
         queue=False,
         trigger_mode="always_last",
         **PRIVATE,
     )
-    buttons["start"].click(start, [token, *inputs], [owner, grid, recent, picked], **PRIVATE).success(**reshow)
+    started = [owner, grid, recent, parts.picked]
+    parts.buttons["start"].click(events.start, [token, *inputs], started, **PRIVATE).success(**reshow)
     for action in ACTIONS:
-        buttons[action].click(acting(handlers, action), [grid, owner], None, **PRIVATE).success(**reshow)
-    recent.input(lambda chosen: (chosen, []), recent, [grid, picked], **PRIVATE).then(**reshow)
+        parts.buttons[action].click(events.act(action), [grid, owner], None, **PRIVATE).success(**reshow)
+    recent.input(lambda chosen: (chosen, []), recent, [grid, parts.picked], **PRIVATE).then(**reshow)
     criterion.input(**reshow)
-    timer.tick(tick, [grid, owner, criterion, picked, shown], outputs, **PRIVATE)
-    sheet.pick(pick, picked, picked, **PRIVATE)
-    picked.change(compare, [picked, owner], [slider, queueing], **PRIVATE).then(None, picked, None, js=MARK_JS)
-    rate.click(send, [grid, owner, picked], None, **PRIVATE).success(**reshow)
+    parts.timer.tick(events.tick, [grid, owner, criterion, parts.picked, parts.shown], outputs, **PRIVATE)
 
 
-def acting(handlers: CompareHandlers, action: str) -> Any:
-    def act(grid_id: str | None, who: str | None) -> None:
-        handlers.act(action, grid_id, who)
+def wire_rating(events: Events, parts: Parts) -> None:
+    """Picking two cells, looking at them side by side, and queueing them for raters."""
+    picked, owner, grid = parts.picked, parts.owner, parts.grid
+    parts.sheet.pick(events.pick, picked, picked, **PRIVATE)
+    picked.change(events.compare, [picked, owner], [parts.slider, parts.queueing], **PRIVATE).then(
+        None, picked, None, js=MARK_JS
+    )
+    parts.rate.click(events.send, [grid, owner, picked], None, **PRIVATE).success(**reshowing(events, parts))
 
-    return act
+
+def reshowing(events: Events, parts: Parts) -> dict[str, Any]:
+    """The event that shows the grid as it is now."""
+    shown_by = [parts.grid, parts.owner, parts.criterion]
+    return {"fn": events.show, "inputs": shown_by, "outputs": parts.outputs, **PRIVATE}

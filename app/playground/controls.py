@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from app.request import GenerationRequest, format_points, parse_points
+from app.request import OFF, GenerationRequest, format_points, parse_points
+from model.prompt import DOWNSAMPLE
 from model.settings import Settings
 
 ASPECTS = {"1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "16:9": 16 / 9, "9:16": 9 / 16}
 CUSTOM_ASPECT = "free"
 SMALLEST, LARGEST, STEP = 256, 2048, 64  # px of the resolution
-CODE_PX = 16
 RAMPED = ("half-linear",)
 
 Preset = tuple[str, float, float, str]  # schedule, scale, ramp end, control points
@@ -72,8 +72,8 @@ class Controls:
             guidance_points=parse_points(self.points) if custom else None,
             ramp_end=float(self.ramp_end) if self.schedule in RAMPED else None,
             temperature=float(self.temperature),
-            top_k=int(self.top_k) if self.top_k else None,
-            top_p=float(self.top_p) if self.top_p and self.top_p < 1 else None,
+            top_k=int(self.top_k),
+            top_p=float(self.top_p),
             seed=None if self.random_seed or self.seed is None else int(self.seed),
             num_images=int(self.num_images),
             allow_untrained=self.allow_untrained,
@@ -133,8 +133,8 @@ def controls_of(request: GenerationRequest, tuned: Settings, *, fixed_seed: bool
         ramp_end=request.ramp_end if request.ramp_end is not None else tuned.ramp_end,
         points=format_points(request.guidance_points) if request.guidance_points else "",
         temperature=request.temperature if request.temperature is not None else tuned.temperature,
-        top_k=request.top_k or tuned.top_k or 0,
-        top_p=request.top_p or tuned.top_p or 1.0,
+        top_k=request.top_k if request.top_k is not None else tuned.top_k or OFF["top_k"],
+        top_p=request.top_p if request.top_p is not None else tuned.top_p or OFF["top_p"],
         seed=request.seed,
         random_seed=not fixed_seed or request.seed is None,
         num_images=request.num_images,
@@ -143,7 +143,7 @@ def controls_of(request: GenerationRequest, tuned: Settings, *, fixed_seed: bool
 
 def snap(pixels: float, window: int) -> int:
     """The nearest allowed side: a multiple of 16 · window between one window and 2048."""
-    unit = CODE_PX * window
+    unit = DOWNSAMPLE * window
     return min(max(round(pixels / unit), 1) * unit, LARGEST)
 
 

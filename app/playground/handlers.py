@@ -20,7 +20,7 @@ from app.playground.rewrite import rewrite
 from app.playground.views import View, example_stage, running_view, stage, unfinished_view
 from app.request import GenerationRequest, check_text, request_from
 from app.services import Services
-from app.visit import ENDED, address_of, refuse
+from app.visit import AT_REST, address_of, refuse
 from storage.errors import NotFound, StorageError
 from storage.records import Generation, Job
 
@@ -102,7 +102,7 @@ class Handlers:
             if live is None or seen is None:
                 job = await asyncio.to_thread(self.services.store.get_job, job_id, owner)
                 yield await asyncio.to_thread(self.view, job, owner)
-                if job.state in ENDED:
+                if job.state in AT_REST:
                     return
                 if job.state == "queued":
                     await asyncio.sleep(QUEUE_LOOK_SECONDS)
@@ -168,7 +168,7 @@ class Handlers:
         jobs = self.services.store.jobs_of(owner, of_studies=False, limit=8)  # a grid is followed on its own page
         if not jobs:
             return Arrival(token, owner)
-        job = next((job for job in jobs if job.state not in ENDED), jobs[0])
+        job = next((job for job in jobs if job.state not in AT_REST), jobs[0])
         return Arrival(
             token, owner, job_id=job.id, controls=self.controls_of(request_from(job.request), fixed_seed=False)
         )

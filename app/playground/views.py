@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from app.components.amounts import seconds_text
-from app.components.stage import Stage, data_uri, shape_of, stage_html
+from app.components.data_uri import data_uri
+from app.components.stage import Stage, shape_of, stage_html
 from app.drawing.live import LiveJob
 from app.playground.examples import Example
 from app.request import GenerationRequest

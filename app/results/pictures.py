@@ -8,12 +8,12 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from app.drawing.record import stored_weights
 from app.services import Services
 from app.study.design import setting_label
 from app.study.flaws import Marked, marked_in
 from app.study.tables import ALL_CONTRASTS, blocks_of
 from app.study.votes import FACTORS, answered
-from model import guidance_weights
 from storage.records import Generation
 
 MAX_PAIRS = 12
@@ -115,16 +115,8 @@ def marked_pictures(services: Services, study_id: str, votes: pd.DataFrame) -> l
 
 def step_weights(generation: Generation) -> list[float]:
     """The guidance weight of every step of a picture; 1 where its schedule is not one of ours."""
-    schedule = generation.settings.get("schedule") or {}
-    points = schedule.get("points")
     try:
-        return guidance_weights(
-            schedule.get("kind"),
-            generation.settings.get("scale") or 1.0,
-            max(generation.steps, 1),
-            points=[tuple(point) for point in points] if points else None,
-            ramp_end=schedule.get("ramp_end") or 0.5,
-        ).tolist()
+        return stored_weights(generation.settings, max(generation.steps, 1))
     except ValueError:
         return [1.0]
 

@@ -24,7 +24,6 @@ from app.study.stopping import ALPHA, LOOKS, TARGET_EFFECT
 from storage import exports
 from storage.records import Study
 
-RESULTS_CSS = Path(__file__).parent.parent / "assets" / "results.css"
 STYLE = """
 :root { color-scheme: light dark; --body-text-color-subdued: #64748b; --border-color-primary: #cbd5e1; --block-background-fill: transparent; }
 body { max-width: 1080px; margin: 24px auto; padding: 0 16px; font: 15px/1.5 system-ui, sans-serif; } pre { white-space: pre-wrap; }

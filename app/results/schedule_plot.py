@@ -1,19 +1,24 @@
 """Guidance schedules as curves, coloured by what people think of the pictures."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import sample_colorscale
 
-from app.compare.axes import parse_levels
+from app.drawing.record import stored_weights
 from app.results.plots import ROW_CHARACTERS, WORSE_TO_BETTER, broken, interval_text
-from model import guidance_weights
 
 STEPS = 100
 
 
-def schedule_curves(table: pd.DataFrame) -> go.Figure:
-    """The table of `tables.schedule_ratings` -> one curve a schedule, dashed where nobody rated it."""
+def schedule_curves(table: pd.DataFrame, settings: Mapping[str, Mapping[str, Any]]) -> go.Figure:
+    """The table of `tables.schedule_ratings` -> one curve a schedule, dashed where nobody rated it.
+
+    settings: schedule -> settings that have it.
+    """
     low, high = float(table["rating"].min()), float(table["rating"].max())
     figure = go.Figure()
     for row in table.itertuples():
@@ -23,7 +28,7 @@ def schedule_curves(table: pd.DataFrame) -> go.Figure:
         figure.add_trace(
             go.Scatter(
                 x=np.linspace(0, 1, STEPS),
-                y=weights_of(row.schedule),
+                y=weights_of(settings[row.schedule]),
                 mode="lines",
                 name=broken(said, ROW_CHARACTERS),
                 line={
@@ -53,18 +58,9 @@ def schedule_curves(table: pd.DataFrame) -> go.Figure:
     return figure
 
 
-def weights_of(level: str) -> list[float]:
-    """Weights of a schedule level; nan for a name that this version does not draw."""
-    plain, _, ramp = level.partition(" ramp ")
+def weights_of(settings: Mapping[str, Any]) -> list[float]:
+    """Weights along the steps; nan for a schedule that this version does not draw."""
     try:
-        changes = parse_levels("schedule", plain.partition(" in ")[0])[0].changes
-        weights = guidance_weights(
-            changes["guidance_schedule"],
-            changes.get("guidance_scale", 1.0),
-            STEPS,
-            points=changes["guidance_points"],
-            ramp_end=float(ramp or 0.5),
-        )
+        return stored_weights(settings, STEPS)
     except ValueError:
         return [float("nan")] * STEPS
-    return weights.tolist()

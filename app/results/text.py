@@ -12,6 +12,7 @@ from app.study import tables
 from app.study.power import Power
 from app.study.ratings import side_effect
 from app.study.stopping import LOOKS
+from app.study.votes import answered
 from model.settings import covers
 from storage.records import Flaw, Study
 
@@ -129,7 +130,7 @@ def noise_text(votes: pd.DataFrame) -> str:
 
 def power_text(votes: pd.DataFrame) -> str:
     """What the votes so far could have decided, in words."""
-    used = votes[(votes["kind"] == "matched") & votes["excluded"].isna() & votes["repeat_of"].isna()]
+    used = answered(votes, votes["kind"] == "matched")
     counts = used.groupby(["criterion", "block"]).size()
     if counts.empty:
         return "No votes on matched pairs yet."

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from app.arena import arena
 from app.compare.plan import is_grid
-from app.results import plots
+from app.results import plots, preference_plot, votes_plot
 from app.results.flaw_plot import flaws
 from app.results.parallel_plot import parallel
 from app.results.pictures import marked_pictures
@@ -30,6 +30,7 @@ from app.services import Services
 from app.studies import cache
 from app.study import reliability as agree
 from app.study import tables
+from app.study.design import setting_levels
 from app.study.flaws import flaw_rates
 from app.study.ratings import Rating
 from app.study.votes import CRITERIA, FACTORS, level_order
@@ -101,7 +102,7 @@ def view(services: Services, wish: Wish, found: cache.Material, owner: str | Non
     if held_back(services, study, owner):
         return View(summary=note("You are rating this study. Its results open when your sitting is done."))
     votes = votes_of(found, study, wish)
-    figures = {"coverage": plots.coverage(tables.coverage_table(found.pairs, votes)) if len(found.pairs) else None}
+    figures = {"coverage": votes_plot.coverage(tables.coverage_table(found.pairs, votes)) if len(found.pairs) else None}
     if votes.empty:
         return View(note("No votes yet. The design below shows what will be compared."), figures=figures)
     words = led(services, study, owner)
@@ -111,12 +112,12 @@ def view(services: Services, wish: Wish, found: cache.Material, owner: str | Non
     judged["capacity"] = judged["term"].map(tables.capacity(found.coding, found.pairs, study.raters_per_pair))
     judged["trained"] = trained_column(study, found, judged)
     flops = cache.flops_of(services, found) if wish.cost == "flops" else None
-    figures |= draw(found.pairs, votes, next(iter(ratings.values())), wish, flops)
+    figures |= draw(found, votes, next(iter(ratings.values())), wish, flops)
     agreement = pd.concat([cache.agreement(found, name, *supposition) for name in ratings])
     marked = marked_pictures(services, study.id, votes)
     figures |= {
-        "forest": plots.effect_forest(judged) if len(judged) else None,
-        "reliability": plots.reliability(agreement) if len(agreement) else None,
+        "forest": preference_plot.effect_forest(judged) if len(judged) else None,
+        "reliability": votes_plot.reliability(agreement) if len(agreement) else None,
         "flaws": flaws(flaw_rates(marked)) if marked else None,
     }
     supposed = note("This is a supposition: some exclusions are switched.") if any(supposition) else ""
@@ -153,24 +154,25 @@ def led(services: Services, study: Study, owner: str | None) -> str:
 
 
 def draw(
-    pairs: pd.DataFrame, votes: pd.DataFrame, rating: Rating, wish: Wish, flops: Mapping[tuple, float] | None
+    found: cache.Material, votes: pd.DataFrame, rating: Rating, wish: Wish, flops: Mapping[tuple, float] | None
 ) -> dict[str, go.Figure | None]:
     """Figures of the first chosen criterion, and those of all that need no fit."""
     wins = tables.win_table(votes, rating.criterion, wish.factor)
     levels = level_order([*wins["row"], *wins["column"]])
-    costs = tables.rated_costs(rating, pairs, votes, wish.cost, flops)
+    costs = tables.rated_costs(rating, found.pairs, votes, wish.cost, flops)
     unit, source = COSTS[wish.cost]
-    by_schedule = costs["schedule"].nunique() > 1
+    shapes = {setting_levels(values)["schedule"]: values for values in found.settings}
+    by_schedule = tables.schedule_ratings(costs, votes, rating.criterion) if costs["schedule"].nunique() > 1 else None
     accepted, disagreement = agree.acceptability(votes, wish.factor), tables.conflicts(votes)
     days = tables.timeline(votes)
     return {
-        "wins": plots.win_matrix(wins, levels, wish.factor) if len(wins) else None,
-        "pareto": plots.pareto(costs, wish.cost, unit, source, rating.criterion) if len(costs) else None,
-        "acceptability": plots.acceptability(accepted, wish.factor) if len(accepted) else None,
-        "schedules": schedule_curves(tables.schedule_ratings(costs, votes, rating.criterion)) if by_schedule else None,
+        "wins": preference_plot.win_matrix(wins, levels, wish.factor) if len(wins) else None,
+        "pareto": preference_plot.pareto(costs, wish.cost, unit, source, rating.criterion) if len(costs) else None,
+        "acceptability": preference_plot.acceptability(accepted, wish.factor) if len(accepted) else None,
+        "schedules": schedule_curves(by_schedule, shapes) if by_schedule is not None else None,
         "parallel": parallel(costs, wish.cost, unit) if len(costs) > 1 else None,
-        "conflicts": plots.conflicts(disagreement) if len(disagreement) else None,
-        "timeline": plots.timeline(days) if len(days) else None,
+        "conflicts": votes_plot.conflicts(disagreement) if len(disagreement) else None,
+        "timeline": votes_plot.timeline(days) if len(days) else None,
     }
 
 

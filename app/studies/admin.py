@@ -8,15 +8,12 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-import model.evaluation
 from app.arena.blind import degraded
 from app.compare.axes import Axis, Crossing
 from app.compare.plan import Plan, crossing_of, pinned, plan, progress, prompts_of, queue
@@ -36,12 +33,12 @@ from app.study.votes import CRITERIA, FACTORS
 from storage.errors import WrongState
 from storage.records import Generation, NewComparison, Study
 
+KEEPER = "keeper"  # who queues the pictures of an administrator without a visitor mark: nobody who rates
+STATES = {"pause": "paused", "close": "closed"}
 MAX_PICTURES = 2000
 MAX_SEEDS = 8
 CONTROL_SHARE = 0.10  # of each kind of control, relative to the matched pairs
 FEWEST_CONTROLS = 4
-PROMPT_FILE = Path(model.evaluation.__file__).parent / "prompts.jsonl"
-BUILT_IN = ("all categories (18)", "all categories (48)", "simple scenes (12)", "simple scenes (24)")
 
 
 @dataclass(frozen=True)
@@ -161,6 +158,13 @@ def trained_cells(services: Services, crossing: Crossing) -> list[dict[str, Any]
     return [{**cell, "checkpoint": name} for name, pipeline in found.items() for cell in pipeline.supported_cells()]
 
 
+def moved(services: Services, study: Study, action: str) -> Study:
+    """The study after "open", "pause" or "close"."""
+    if action == "open":
+        return open_study(services, study)
+    return services.store.set_study_state(study.id, STATES[action])
+
+
 def open_study(services: Services, study: Study) -> Study:
     """Open a study whose pictures are drawn. Harmless when called again; a paused study is opened again as it is."""
     if study.state == "paused":
@@ -253,26 +257,3 @@ def crossing_text(study: Study) -> str:
     except ValueError:
         return "made outside this page"
     return " · ".join(f"{axis.name} {axis.text}" for axis in axes if axis.name not in ("prompt", "seed"))
-
-
-@lru_cache(maxsize=8)
-def built_in_prompts(name: str) -> tuple[str, ...]:
-    """A fixed, spread selection of the evaluation's prompts."""
-    if name not in BUILT_IN:
-        raise ValueError(f"prompt set {name!r:.40}; there are {', '.join(BUILT_IN)}")
-    rows = [json.loads(line) for line in PROMPT_FILE.read_text(encoding="utf-8").splitlines()]
-    count = int(name[name.index("(") + 1 : -1])
-    simple = ("single_object", "colors", "counting")
-    kept = [row for row in rows if name.startswith("all") or (row["small"] and row["category"] in simple)]
-    by_category: dict[str, list[str]] = {}
-    for row in kept:
-        by_category.setdefault(row["category"], []).append(row["text"])
-    turns = [texts[:: max(len(texts) * len(by_category) // count, 1)] for texts in by_category.values()]
-    mixed = [text for turn in zip(*turns) for text in turn] + [text for texts in by_category.values() for text in texts]
-    return tuple(dict.fromkeys(mixed))[:count]
-
-
-def prompts_from(text: str) -> list[str]:
-    """One prompt a line; blank lines and lines that begin with # are left out."""
-    lines = [" ".join(line.split()) for line in text.splitlines()]
-    return list(dict.fromkeys(line for line in lines if line and not line.startswith("#")))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from app.drawing.record import guidance_of
 from app.services import Services
 from app.study.choice import Pool
 from app.study.coding import Coding, make_coding
@@ -93,15 +94,12 @@ def flops_of(services: Services, found: Material) -> dict[tuple, float]:
             pipeline = services.checkpoints.get(services.checkpoints.with_weights(values["checkpoint"]))
         except ValueError:
             continue
-        named, schedule = setting_levels(values), values.get("schedule") or {}
-        points = schedule.get("points")
+        named = setting_levels(values)
         cost = pipeline.plan(
             width=values["width"],
             height=values["height"],
             shuffle_window=values["window"],
-            guidance_schedule=schedule.get("kind"),
-            guidance_scale=values.get("scale"),
-            guidance_points=[tuple(point) for point in points] if points else None,
+            **guidance_of(values),
         )
         known[tuple(named[factor] for factor in FACTORS)] = cost["flops"] / 1e12
     return known

@@ -15,21 +15,20 @@ from app.settings import read_settings
 from app.studies import admin as study_admin
 from app.studies import rivals as study_rivals
 from app.studies import shipped as study_shipped
-from app.studies.admin import BUILT_IN, StudyForm
+from app.studies.admin import KEEPER, StudyForm
 from app.studies.panel import restored_text
+from app.studies.prompt_sets import BUILT_IN, built_in_prompts, prompts_from
 from app.studies.sweep import sweep
 from storage import exports
 from storage.errors import NotFound
 from storage.records import Study
 from storage.store import Store, open_store
 
-OWNER = "keeper"  # who queued the pictures: nobody who rates
 SHIPPED_DESCRIPTION = (
     "Do larger windows cost quality, and does guidance that grows along the picture help? The pictures were drawn "
     "beforehand by the weights that come with this studio."
 )
 SHIPPED_RATERS = 12  # a pair: with 36 pairs a window contrast gets 432 votes a criterion, and about 345 decide
-STATES = {"pause": "paused", "close": "closed"}
 
 
 def add_to(commands: argparse._SubParsersAction) -> None:
@@ -90,7 +89,7 @@ def add_design(
 
 
 def run(chosen: argparse.Namespace) -> None:
-    """A refused command says why and ends with status 2."""
+    """A refused command says why, without a traceback."""
     try:
         if chosen.command == "create":
             create(chosen)
@@ -98,7 +97,7 @@ def run(chosen: argparse.Namespace) -> None:
             ship(chosen)
         else:
             with_store(chosen)
-    except ValueError as error:
+    except (ValueError, OSError) as error:  # the second: a file or folder that cannot be read or written
         sys.exit(f"{error}")
 
 
@@ -106,7 +105,7 @@ def create(chosen: argparse.Namespace) -> None:
     services = build_services(read_settings(), work=chosen.draw)
     try:
         chosen.schedules = chosen.schedules or f"half-linear {services.tuned.guidance_scale:g}"
-        study = study_admin.create(services, form_of(chosen), OWNER)
+        study = study_admin.create(services, form_of(chosen), KEEPER)
         if chosen.draw:
             study = draw(services, study)
         print(f"{study.name}: {study_admin.status_text(services, study)}\ninvite: {study_admin.invite_link(study)}")
@@ -126,7 +125,7 @@ def ship(chosen: argparse.Namespace) -> None:
             chosen.schedules = chosen.schedules or f"half-linear {scale:g}, constant {scale:g}"
             chosen.name = chosen.name or f"Window and guidance · weights {services.pipeline.checkpoint[:6]}"
             chosen.prompts = None
-            study = draw(services, study_admin.create(services, form_of(chosen), OWNER))
+            study = draw(services, study_admin.create(services, form_of(chosen), KEEPER))
             size = study_shipped.pack(services.store, study, chosen.folder)
             print(
                 f"{study.name}: {study_admin.status_text(services, study)}\n{size / 2**20:.2f} MiB in {chosen.folder}"
@@ -137,9 +136,9 @@ def ship(chosen: argparse.Namespace) -> None:
 
 def form_of(chosen: argparse.Namespace) -> StudyForm:
     if chosen.prompts:
-        prompts = study_admin.prompts_from(chosen.prompts.read_text(encoding="utf-8"))
+        prompts = prompts_from(chosen.prompts.read_text(encoding="utf-8"))
     else:
-        prompts = study_admin.built_in_prompts(chosen.built_in)
+        prompts = built_in_prompts(chosen.built_in)
     return StudyForm(
         chosen.name,
         prompts,
@@ -188,10 +187,7 @@ def with_store(chosen: argparse.Namespace) -> None:
         if chosen.command == "restore":
             print(restored_text(store.restore_broken(study.id)))
             return
-        if chosen.command == "open":
-            study = study_admin.open_study(services, study)
-        else:
-            study = store.set_study_state(study.id, STATES[chosen.command])
+        study = study_admin.moved(services, study, chosen.command)
         print(f"{study.name}: {study_admin.status_text(services, study)}")
     finally:
         store.close()

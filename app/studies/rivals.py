@@ -8,6 +8,7 @@ import csv
 import io
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -45,46 +46,68 @@ def bring_in(services: Services, study: Study, system: str, folder: Path) -> int
 def bring_in_zip(services: Services, study: Study, system: str, packed: bytes) -> int:
     """The same from a zip that holds such a folder."""
     with tempfile.TemporaryDirectory() as folder:
-        try:
-            with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-                unpacked = sum(entry.file_size for entry in archive.infolist())
-                if unpacked > MAX_UNPACKED_BYTES:
-                    raise ValueError(f"the zip unpacks to {unpacked:,} bytes; allowed: {MAX_UNPACKED_BYTES:,}")
-                archive.extractall(folder)
-        except zipfile.BadZipFile as error:
-            raise ValueError("this file is no zip") from error
+        unpack(packed, folder)
         lists = list(Path(folder).rglob(LIST))
         if len(lists) != 1:
             raise ValueError(f"the zip has {len(lists)} files named {LIST}; it needs one, beside the pictures")
         return bring_in(services, study, system, lists[0].parent)
 
 
+def unpack(packed: bytes, folder: str) -> None:
+    """ValueError for what is no zip, too large, encrypted or damaged."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+            if unpacked > MAX_UNPACKED_BYTES:
+                raise ValueError(f"the zip unpacks to {unpacked:,} bytes; allowed: {MAX_UNPACKED_BYTES:,}")
+            archive.extractall(folder)
+    except zipfile.BadZipFile as error:
+        raise ValueError("this file is no zip, or a damaged one") from error
+    except (RuntimeError, OSError, EOFError, zlib.error) as error:  # the first is what a password comes to
+        raise ValueError("the zip cannot be unpacked; it must be whole and without a password") from error
+
+
 def read_list(folder: Path, study: Study) -> list[tuple[Path, str]]:
     """(file, prompt) of every row; ValueError names the first that cannot be used."""
-    with open(folder / LIST, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with open(folder / LIST, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, csv.Error) as error:
+        raise ValueError(f"there is no {LIST} in the folder that can be read") from error
     if not rows or not {"file", "prompt"} <= set(rows[0]):
         raise ValueError(f"{LIST} needs the columns file and prompt, and a row for every picture")
     if len(rows) > MAX_RIVALS:
         raise ValueError(f"{LIST} lists {len(rows)} pictures; at most {MAX_RIVALS} are allowed")
     found = []
     for row in rows:
-        path, prompt = folder / (row["file"] or ""), " ".join((row["prompt"] or "").split())
+        path, prompt = file_of(folder, row["file"] or ""), " ".join((row["prompt"] or "").split())
         if prompt not in study.prompts:
             raise ValueError(f"the prompt {prompt!r:.80} is none of the study's {len(study.prompts)}")
-        if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"there is no file {row['file']!r:.80} in the folder")
         check_picture(path)
         found.append((path, prompt))
     return found
 
 
+def file_of(folder: Path, name: str) -> Path:
+    """A file of the folder; ValueError where there is none, or where the name leads out of it."""
+    path = folder / name
+    try:
+        there = path.is_file() and path.resolve().is_relative_to(folder.resolve())
+    except OSError:  # a name longer than any file's
+        there = False
+    if not there:
+        raise ValueError(f"there is no file {name!r:.80} in the folder")
+    return path
+
+
 def check_picture(path: Path) -> None:
-    """ValueError for what is no picture or too large."""
+    """ValueError for what is no whole picture or too large. Loads it: only its end tells that it was cut off."""
     try:
         with Image.open(path) as file:
             width, height = file.size
-    except (OSError, Image.DecompressionBombError) as error:
+            if max(width, height) <= MAX_PX:
+                file.load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path.name} is no picture that can be read") from error
     if max(width, height) > MAX_PX:
         raise ValueError(f"{path.name} has {width} × {height} px; at most {MAX_PX} a side are allowed")

@@ -15,7 +15,7 @@ import pandas as pd
 
 from app.study.intervals import t_interval
 
-CODE_PX = 16
+CODE_PX = 16  # model.prompt.DOWNSAMPLE, without torch
 BANDS = 8  # of height, and of the guidance weight
 
 

@@ -18,6 +18,7 @@ CRITERIA = {
     "appearance": "Which picture looks better?",
     "flaws": "Which picture has fewer flaws?",
 }
+# As storage.schema and storage.preferences have them; this folder loads without a database.
 ANSWERS = ("a", "b", "both_good", "both_bad", "cannot_tell")
 TIES = ("both_good", "both_bad")
 FACTORS = ("window", "schedule", "resolution", "checkpoint")

@@ -11,7 +11,7 @@ import gradio as gr
 
 from app.request import GenerationRequest, parse_points, request_from
 from app.services import Services
-from app.visit import ENDED, address_of
+from app.visit import AT_REST, address_of
 
 POLL_SECONDS, QUEUED_POLL_SECONDS = 0.1, 0.5  # many may be queued, few are drawn
 WAIT_SECONDS = 1800
@@ -45,7 +45,7 @@ def add_api(services: Services) -> None:
 
         What is left out is what the checkpoint was tuned for. Sizes are multiples of 16 · shuffle_window; those that the
         checkpoint was not trained for need allow_untrained. The schedule "custom" takes guidance_points, fraction of the
-        steps : weight, such as "0:1, 0.5:3, 1:3". Seed -1 picks one, which the answer names. Give the answer's
+        steps : weight, such as "0:1, 0.5:3, 1:3". A top_k of 0 and a top_p of 1 filter nothing. Seed -1 picks one, which the answer names. Give the answer's
         `visitor` back to keep owning what you made. Returns visitor, job, seed and per picture id, url and settings;
         a url is relative to this server and valid for a week.
         """
@@ -102,7 +102,7 @@ def turn(waiting: Counter[str | None], address: str | None) -> Iterator[None]:
 async def ended(services: Services, job_id: str, owner: str) -> Any:
     """The job once it has ended; the job itself goes on when the caller leaves."""
     deadline = time.monotonic() + WAIT_SECONDS
-    while (job := await asyncio.to_thread(services.store.get_job, job_id, owner)).state not in ENDED:
+    while (job := await asyncio.to_thread(services.store.get_job, job_id, owner)).state not in AT_REST:
         if time.monotonic() > deadline:
             raise ValueError(f"job {job_id} is still {job.state} after {WAIT_SECONDS} s")
         await asyncio.sleep(QUEUED_POLL_SECONDS if job.state == "queued" else POLL_SECONDS)

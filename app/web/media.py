@@ -25,7 +25,7 @@ from storage.records import Generation
 log = logging.getLogger(__name__)
 
 KINDS = {"full": ".png", "thumb": ".webp"}
-PRIVATE = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+FOR_A_DAY = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -50,7 +50,7 @@ def serve_asset(request: Request) -> Response:
     path = allowed.get(request.path_params["name"])
     if path is None:
         return Response("not found", 404)
-    return FileResponse(path, media_type=mimetypes.guess_type(path.name)[0], headers=PRIVATE)
+    return FileResponse(path, media_type=mimetypes.guess_type(path.name)[0], headers=FOR_A_DAY)
 
 
 def serve_picture(services: Services, request: Request) -> Response:
@@ -73,7 +73,7 @@ def serve_picture(services: Services, request: Request) -> Response:
     save = request.query_params.get("save")
     if save == "settings" and kind == "full":
         data = with_settings(data, generation)
-    headers = dict(PRIVATE)
+    headers = dict(FOR_A_DAY)
     if save:
         headers["Content-Disposition"] = f'attachment; filename="{generation_id}.png"'
     return Response(data, media_type="image/png" if kind == "full" else "image/webp", headers=headers)

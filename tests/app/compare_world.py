@@ -10,7 +10,7 @@ from app.compare.plan import pictures, progress
 from app.services import build_services
 from app.settings import Settings
 from app.studies.admin import StudyForm
-from app.visit import ENDED
+from app.visit import AT_REST
 
 FORM = StudyForm(
     "small",
@@ -46,7 +46,7 @@ def wait_for(services, study, seconds=120):
 def finished(services, job, owner):
     """The job once it has ended."""
     deadline = time.monotonic() + 120
-    while (now := services.store.get_job(job.id, owner)).state not in ENDED:
+    while (now := services.store.get_job(job.id, owner)).state not in AT_REST:
         assert time.monotonic() < deadline, f"still {now.state}"
         time.sleep(0.05)
     return now

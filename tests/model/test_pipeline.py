@@ -258,7 +258,7 @@ def test_encode_undoes_a_picture_size(pipe):
         ({"guidance_scale": 0.0}, "guidance_scale is 0.0"),
         ({"temperature": -1.0}, "temperature is -1.0; it must be a number from 0 to 5"),
         ({"temperature": float("nan")}, "temperature is nan"),
-        ({"top_k": 0}, "top_k is 0; it must be a whole number from 1 to 64"),
+        ({"top_k": 65}, "top_k is 65; it must be a whole number from 0 to 64"),
         ({"top_p": 0.0}, "top_p is 0.0"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": [-1]}, "seed is -1"),

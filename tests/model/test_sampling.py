@@ -65,7 +65,7 @@ def test_frequencies_follow_the_softmax():
 def test_top_k_and_top_p():
     logits = torch.tensor([0.5, 0.2, 0.2, 0.06, 0.04]).log()
     kept = lambda **filters: probabilities(logits, **filters).nonzero().flatten().tolist()  # noqa: E731
-    assert kept(top_k=1) == [0] and kept(top_k=4) == [0, 1, 2, 3] and kept(top_k=9) == [0, 1, 2, 3, 4]
+    assert kept(top_k=1) == [0] and kept(top_k=4) == [0, 1, 2, 3] and kept(top_k=9) == kept(top_k=0) == [0, 1, 2, 3, 4]
     assert kept(top_k=2) == [0, 1, 2]  # tied with the second
     assert kept(top_p=0.4) == [0] and kept(top_p=0.6) == [0, 1, 2] and kept(top_p=0.93) == [0, 1, 2, 3]
     assert kept(top_p=1.0) == [0, 1, 2, 3, 4]

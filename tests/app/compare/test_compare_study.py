@@ -10,6 +10,7 @@ from app.arena import arena
 from app.studies import admin as study_admin
 from app.studies import new_study
 from app.studies import panel as study_panel
+from app.studies.prompt_sets import BUILT_IN, built_in_prompts, prompts_from
 from app.study.design import CONTROL_KINDS
 from app.study.power import Power
 from storage.errors import WrongState
@@ -105,10 +106,10 @@ def test_power_falls_with_the_root_of_the_votes():
 
 
 def test_uploaded_prompts_lose_blank_lines_comments_and_doubles():
-    assert study_admin.prompts_from("# mine\na cat\n\n a  cat \na dog\n") == ["a cat", "a dog"]
+    assert prompts_from("# mine\na cat\n\n a  cat \na dog\n") == ["a cat", "a dog"]
 
 
 def test_built_in_prompts_are_as_many_as_they_say():
-    for name in study_admin.BUILT_IN:
-        found = study_admin.built_in_prompts(name)
+    for name in BUILT_IN:
+        found = built_in_prompts(name)
         assert len(set(found)) == int(name.split("(")[1][:-1])

@@ -26,7 +26,7 @@ PLAIN = GenerationRequest("a red apple", "a red apple", 256, 256, 4, seed=7)
 def services(tmp_path_factory):
     """`other` knows window 1 and is tuned differently; `broken` cannot be loaded."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    other = write_checkpoint(folder / "other", layers=1, windows=(1, 2, 4), temperature=0.5)
+    other = write_checkpoint(folder / "other", layers=1, windows=(1, 2, 4), temperature=0.5, top_k=5)
     running = make_studio(folder, checkpoints={"other": str(other), "broken": str(folder / "none")})
     yield running
     running.close()

@@ -15,7 +15,7 @@ from tiny import write_checkpoint
 
 from app.services import build_services
 from app.settings import Settings
-from app.visit import ENDED
+from app.visit import AT_REST
 
 KILLS = 2
 ROOT = Path(__file__).parents[3]
@@ -57,7 +57,7 @@ def test_nothing_acknowledged_is_lost(tmp_path):
         jobs = {name for kind, name in said if kind == "job"}
         assert len(jobs) == 2 * KILLS
         deadline = time.monotonic() + 60
-        while any(services.store.get_job(job, "ann").state not in ENDED for job in jobs):
+        while any(services.store.get_job(job, "ann").state not in AT_REST for job in jobs):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         states = {job: services.store.get_job(job, "ann").state for job in jobs}

@@ -9,6 +9,7 @@ from compare_world import finished
 from PIL import Image
 
 from app import about
+from app.drawing.record import request_of
 from app.pages.about import delete_everything
 from app.playground.controls import Controls, presets
 from app.playground.example_cards import examples_html
@@ -132,6 +133,19 @@ def test_settings_of_a_picture_without_a_job_come_from_itself(services, handlers
         assert (again.prompt, again.seed, again.size()) == (CONTROLS.prompt, made.seed, (256, 256))
     with pytest.raises(Exception, match="no such picture"):
         handlers.reused(made.id, "bob")
+
+
+def test_filters_that_are_off_stay_off_whatever_the_checkpoint_was_tuned_with(services, handlers, visitor, monkeypatch):
+    tuned = {**services.pipeline.defaults, "top_k": 5, "top_p": 0.5}
+    monkeypatch.setattr(services.pipeline, "defaults", tuned)
+    shown = handlers.default_controls()
+    assert (shown.top_k, shown.top_p) == (5, 0.5)
+    made = drawn(services, handlers.start(changed(top_k=0, top_p=1.0, rewrite=False), None, visitor))
+    assert made.settings["top_k"] is None and made.settings["top_p"] is None
+    again = handlers.reused(made.id, made.owner)
+    assert (again.top_k, again.top_p) == (0, 1)
+    used = services.pipeline.validate(**request_of(made).arguments())
+    assert (used.top_k, used.top_p) == (0, 1), "a replay"
 
 
 def test_pictures_of_one_job_share_their_facts(services, handlers, visitor):

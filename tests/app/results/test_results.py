@@ -12,13 +12,13 @@ from rows import set_plan
 
 from app.arena import arena
 from app.pages.results import build_panels, pictures_behind
-from app.results import plots
+from app.results import plots, votes_plot
 from app.results import view as results_view
 from app.results.figures import FIGURES, SECTION_OF
 from app.results.parallel_plot import parallel
 from app.results.pictures import PAIRS_OF_MARK, PAIRS_OF_VOTES, marked_pictures
 from app.results.schedule_plot import schedule_curves
-from app.results.text import trained_text
+from app.results.text import power_text, trained_text
 from app.results.view import Wish
 from app.studies import admin as study_admin
 from app.studies.cache import material
@@ -254,6 +254,14 @@ def test_marks_count_once_a_look_and_not_from_raters_who_are_set_aside(services)
     assert len(marked) == len({(row["assignment"], row[f"generation_{side}"]) for row in kept for side in "ab"})
 
 
+def test_power_counts_no_vote_that_says_nothing():
+    answers = ["a", "b", "both_bad", "cannot_tell", "cannot_tell"]
+    votes = pd.DataFrame({"answer": answers, "criterion": "flaws", "block": "window 1 | 4", "kind": "matched"})
+    votes = votes.assign(excluded=None, repeat_of=None)
+    assert "has 3 votes a criterion" in power_text(votes)
+    assert power_text(votes[3:]).startswith("No votes")
+
+
 def test_training_at_the_sizes_of_the_study_is_printed_beside_window_effects():
     def cell(window, px, samples):
         return {"window": window, "min_pixels": px * px, "max_pixels": px * px, "samples": samples}
@@ -311,13 +319,21 @@ def test_every_schedule_names_its_interval_and_its_votes_and_an_unrated_one_is_d
     )
     seen = {"schedule_a": ["constant 4"] * 3, "schedule_b": ["constant 4", "constant 4", "half-linear 7.5"]}
     votes = pd.DataFrame(seen).assign(criterion="flaws", kind="matched", answer="a", excluded=None, repeat_of=None)
-    curves = schedule_curves(schedule_ratings(costs, votes, "flaws")).data
+    settings = {
+        "constant 4": {"schedule": {"kind": "constant", "range": [0.5, 0.8]}, "scale": 4},
+        "half-linear 7.5": {"schedule": {"kind": "half-linear", "ramp_end": 0.2}, "scale": 7.5},
+        "linear 3": {"schedule": "linear", "scale": 3},
+    }
+    curves = schedule_curves(schedule_ratings(costs, votes, "flaws"), settings).data
     assert [curve.name for curve in curves] == [
         "constant 4: +0.10 [-0.10, +0.30], n = 3",
         "half-linear 7.5: +0.90 [+0.50, +1.30], n = 1",
         "linear 3: +0.50 [-2.00, +2.00], n = 0",
     ]
     assert [curve.line.dash for curve in curves] == ["solid", "solid", "dash"] and "predicted" in curves[2].text[0]
+    constant, half, linear = (np.array(curve.y) for curve in curves)
+    assert set(constant[:50]) == set(constant[81:]) == {1} and set(constant[51:79]) == {4}, "its interval"
+    assert set(half[20:]) == {7.5} and half[10] < 7 and linear[-1] == 3
 
 
 def test_a_setting_without_votes_is_a_dashed_line_and_levels_that_do_not_vary_take_no_row():
@@ -332,7 +348,7 @@ def test_a_setting_without_votes_is_a_dashed_line_and_levels_that_do_not_vary_ta
 def test_long_names_are_broken_for_phones_and_rows_grow_with_them():
     long = "schedule constant 7.5 | custom 0:1 0.25:3.5 0.5:7.25 0.75:8.5 1:7.5"
     table = pd.DataFrame({"block": ["window 1 | 2", long], "matched": True, "pairs": 9, "rated": 9, "ratings": 14})
-    short, tall = plots.coverage(table[:1]).layout, plots.coverage(table).layout
+    short, tall = votes_plot.coverage(table[:1]).layout, votes_plot.coverage(table).layout
     lines = tall.annotations[1].text.split("<br>")
     assert " ".join(lines) == long and max(map(len, lines)) <= plots.ROW_CHARACTERS
     assert tall.height - short.height > short.height - 70  # more than a row of one line

@@ -11,8 +11,8 @@ from browser_world import Visitor, chromium
 from playwright.sync_api import expect
 
 from app.arena import arena
-from app.studies.admin import BUILT_IN
 from app.studies.new_study import OWN_PROMPTS
+from app.studies.prompt_sets import BUILT_IN
 from app.studies.rivals import LIST
 from app.ui import build_ui
 from app.web.launch import launch_arguments

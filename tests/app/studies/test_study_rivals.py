@@ -1,9 +1,12 @@
 """Pictures of another system: brought in once, rated blind, counted apart from the rating model."""
 
+import argparse
 import csv
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import gradio as gr
 import pytest
 from arena_world import PROMPTS, png
 
@@ -11,6 +14,7 @@ from app.arena import arena
 from app.results import view as results_view
 from app.results.view import Wish
 from app.studies import cache as study_cache
+from app.studies import commands
 from app.studies import panel as study_panel
 from app.studies.rivals import LIST, bring_in
 from app.study.ratings import rate
@@ -110,11 +114,55 @@ def test_a_zip_brings_the_same_and_reaches_nothing_else_on_the_server(services, 
     assert len(pairs(services, study)) == 12
 
 
-def test_what_is_no_picture_is_refused_before_anything_is_written(services, study, folder):
-    (folder / "two.png").write_bytes(b"words")
+def test_an_encrypted_or_damaged_zip_is_refused(services, study, folder):
+    packed = Path(shutil.make_archive(str(folder), "zip", folder)).read_bytes()
+    damaged = bytearray(packed)
+    start = packed.index(b"PK\x03\x04") + 60
+    damaged[start : start + 40] = bytes(40)
+    for data in (encrypted(packed), bytes(damaged)):
+        with pytest.raises(gr.Error, match=r"without a password|damaged"):
+            study_panel.brought(services, study.id, "Other", data)
+    assert pairs(services, study) == []
+
+
+def encrypted(packed):
+    """The zip with the flag of a password on every entry, in its own header and in the directory."""
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        head, *entries = packed.split(signature)
+        entries = [each[: flags - 4] + bytes([each[flags - 4] | 1]) + each[flags - 3 :] for each in entries]
+        packed = signature.join([head, *entries])
+    return packed
+
+
+@pytest.mark.parametrize("damage", ["words", "cut off", "broken chunk"])
+def test_what_is_no_picture_is_refused_before_anything_is_written(services, study, folder, damage):
+    whole = (folder / "two.png").read_bytes()
+    broken = whole[:200] + b"x" * 4 + whole[204:]
+    (folder / "two.png").write_bytes({"words": b"words", "cut off": whole[: len(whole) // 2]}.get(damage, broken))
     with pytest.raises(ValueError, match="no picture"):
         bring_in(services, study, "Other", folder)
     assert not [g for g in services.store.study_generations(study.id) if g.source == "rival"]
+
+
+def test_a_folder_without_a_list_is_refused_and_so_is_a_name_that_no_file_can_have(services, study, folder):
+    (folder / LIST).write_text(f"file,prompt\n{'x' * 5000},{PROMPTS[0]}\n")
+    with pytest.raises(ValueError, match="no file"):
+        bring_in(services, study, "Other", folder)
+    (folder / LIST).unlink()
+    with pytest.raises(ValueError, match=f"no {LIST}"):
+        bring_in(services, study, "Other", folder)
+
+
+def test_a_command_says_which_file_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    parser = argparse.ArgumentParser()
+    commands.add_to(parser.add_subparsers(dest="command"))
+    wanted = parser.parse_args(
+        ["create", "a study", "--prompts", str(tmp_path / "missing.txt"), "--schedules", "constant 2"]
+    )
+    monkeypatch.setattr(commands, "build_services", lambda *_, **__: SimpleNamespace(close=lambda: None))
+    with pytest.raises(SystemExit, match=r"missing\.txt"):
+        commands.run(wanted)
 
 
 def test_missing_files_long_names_and_closed_studies_are_refused(services, study, folder):

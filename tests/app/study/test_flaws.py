@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from app.study.flaws import Marked, code_mask, flaw_rates
+from app.study import votes
+from app.study.flaws import CODE_PX, Marked, code_mask, flaw_rates
+from model.prompt import DOWNSAMPLE
+from storage import preferences, schema
 
 SETTINGS = {"window": 2, "width": 64, "height": 64}
 
@@ -50,3 +53,7 @@ def test_the_interval_counts_pictures_and_covers_the_rate():
 def test_one_picture_has_no_interval():
     table = flaw_rates([Marked(SETTINGS, [1.0], [(0, 0, 1, 1)])])
     assert table["low"].isna().all() and table["high"].isna().all()
+
+
+def test_what_this_folder_repeats_so_that_it_loads_alone_is_the_same():
+    assert (votes.ANSWERS, votes.TIES, CODE_PX) == (schema.ANSWERS, preferences.TIES, DOWNSAMPLE)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from test_ratings import make_votes
 
-from app.results.plots import pareto
+from app.results.preference_plot import pareto
 from app.results.text import verdict_table
 from app.study.coding import make_coding
 from app.study.ratings import rate
