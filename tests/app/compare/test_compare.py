@@ -94,7 +94,7 @@ def test_the_sheet_has_labels_costs_and_every_cell(services, handlers, grid):
     view = handlers.view(grid.id, "ann", "alignment")
     for text in ("s = 2", "s = 4", "scale 2", "scale 3", "64 steps"):
         assert text in view.sheet
-    assert view.sheet.count("data-id=") == 4 and "won" not in view.sheet and not view.busy
+    assert view.sheet.count("data-id=") == 4 and 'class="won"' not in view.sheet and not view.busy
     assert "4 of 4 pictures" in view.status and "invite" not in view.status and view.rating == ""
 
 
