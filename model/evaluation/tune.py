@@ -1,7 +1,8 @@
 """Which sampling settings the judge prefers: ``python -m model.evaluation.tune --window 2``.
 
-Tries every combination of guidance schedule, guidance scale and temperature on prompts outside the small set that `evaluate` reports, so that
-the reported figures stay independent of the choice. With few prompts the differences are mostly noise: read the intervals.
+Tries every combination of guidance schedule, guidance scale and temperature on prompts outside the small set that
+`evaluate` reports, so that the reported figures stay independent of the choice. With few prompts the differences are
+mostly noise: read the intervals.
 """
 
 import argparse
