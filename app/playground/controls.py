@@ -72,8 +72,8 @@ class Controls:
             guidance_points=parse_points(self.points) if custom else None,
             ramp_end=float(self.ramp_end) if self.schedule in RAMPED else None,
             temperature=float(self.temperature),
-            top_k=int(self.top_k),
-            top_p=float(self.top_p),
+            top_k=int(self.top_k or OFF["top_k"]),  # an emptied field is off, too
+            top_p=float(self.top_p or OFF["top_p"]),
             seed=None if self.random_seed or self.seed is None else int(self.seed),
             num_images=int(self.num_images),
             allow_untrained=self.allow_untrained,

@@ -45,9 +45,9 @@ def add_api(services: Services) -> None:
 
         What is left out is what the checkpoint was tuned for. Sizes are multiples of 16 · shuffle_window; those that the
         checkpoint was not trained for need allow_untrained. The schedule "custom" takes guidance_points, fraction of the
-        steps : weight, such as "0:1, 0.5:3, 1:3". A top_k of 0 and a top_p of 1 filter nothing. Seed -1 picks one, which the answer names. Give the answer's
-        `visitor` back to keep owning what you made. Returns visitor, job, seed and per picture id, url and settings;
-        a url is relative to this server and valid for a week.
+        steps : weight, such as "0:1, 0.5:3, 1:3". A top_k of 0 and a top_p of 1 filter nothing. Seed -1 picks one, which
+        the answer names. Give the answer's `visitor` back to keep owning what you made. Returns visitor, job, seed and
+        per picture id, url and settings; a url is relative to this server and valid for a week.
         """
         token = visitor or services.identity.new_token()
         owner = services.identity.owner_of_token(token)

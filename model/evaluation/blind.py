@@ -46,14 +46,14 @@ def draw_blind(folder: Path, pipe: TokenShufflePipeline, window: int, size: int,
     verdicts = [is_correct(p, image, found) for p, image, found in zip(prompts, pictures, judge.detect(pictures))]
     rows = [{"category": p.category, "text": p.text, "verdict": verdict} for p, verdict in zip(prompts, verdicts)]
     drawn_by = {"checkpoint": pipe.checkpoint, "numerics": pipe.decoder.numerics}
-    write(folder, drawn_by | {"window": window, "size": size, "seed": seed, "pictures": rows})
+    save_verdicts(folder, drawn_by | {"window": window, "size": size, "seed": seed, "pictures": rows})
     per_sheet = COLUMNS * ROWS
     for first in range(0, len(prompts), per_sheet):
         part = slice(first, first + per_sheet)
         numbered_sheet(first, prompts[part], pictures[part]).save(folder / f"sheet-{first // per_sheet}.png")
 
 
-def write(folder: Path, validation: dict) -> None:
+def save_verdicts(folder: Path, validation: dict) -> None:
     (folder / "verdicts.json").write_text(json.dumps(validation, indent=1) + "\n")
 
 
@@ -103,4 +103,4 @@ if __name__ == "__main__":
         validation = json.loads((a.folder / "verdicts.json").read_text())
         print(compare(validation["pictures"], set(a.right)))
         labelled = [picture | {"reader": i in a.right} for i, picture in enumerate(validation["pictures"])]
-        write(a.folder, validation | {"pictures": labelled})
+        save_verdicts(a.folder, validation | {"pictures": labelled})

@@ -127,8 +127,8 @@ def to_input(picture: Image.Image) -> Tensor:
     """A picture as the network sees it: [3, h, w] in [-1, 1], shorter side 256 px, multiples of 16."""
     scale = INPUT_PX / min(picture.size)
     size = tuple(max(round(side * scale / STRIDE), 1) * STRIDE for side in picture.size)
-    smooth = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
-    return from_bytes(np.array(picture.convert("RGB").resize(size, smooth)))
+    resampling = Image.Resampling.BOX if scale < 1 else Image.Resampling.BICUBIC
+    return from_bytes(np.array(picture.convert("RGB").resize(size, resampling)))
 
 
 def peaks(heat: Tensor, sides: Tensor, threshold: float) -> list[tuple[int, float, tuple[float, ...]]]:

@@ -195,6 +195,9 @@ def train(minutes: float, batch_size: int, rate: float, seed: int, out: Path, st
         if step % 20 == 0:
             row = {"step": step, "seconds": round(time.monotonic() - started)}
             print(json.dumps(row | {"heat": round(heat, 3), "boxes": round(boxes, 3)}), flush=True)
+        if step % 200 == 0:  # what a killed run leaves for ``start``
+            Judge(network, NAMES, THRESHOLD).save(out, pictures=step * batch_size)
+            network.train()
     Judge(network, NAMES, THRESHOLD).save(out, pictures=step * batch_size, minutes=minutes, seed=seed, lr=rate)
 
 

@@ -28,9 +28,9 @@ SHARD_SCENES = 256
 BUFFER_SHARDS = 4  # shards that are shuffled together
 HASH_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, CODE * CODE * 3 // 8, np.uint64) * 2 + 1
 Sample = tuple[str, Tensor, int, int]  # caption, codes [h, w] int64, width px, height px
+ONE_OBJECT_SHARE = 0.35  # of the scenes, unless said otherwise
 # Shares within the scenes of one object, which teach what things look like, and of several, which teach which one is where.
 # Coloured single ones get more, since there are five times as many of them to learn.
-ONE_OBJECT_SHARE = 0.35
 ONE_OBJECT = {"single_object": 0.35, "colors": 0.65}
 SEVERAL = {"two_object": 0.3, "counting": 0.14, "position": 0.28, "color_attr": 0.28}
 

@@ -140,6 +140,8 @@ def test_filters_that_are_off_stay_off_whatever_the_checkpoint_was_tuned_with(se
     monkeypatch.setattr(services.pipeline, "defaults", tuned)
     shown = handlers.default_controls()
     assert (shown.top_k, shown.top_p) == (5, 0.5)
+    emptied = changed(top_k=None, top_p=None).request()
+    assert (emptied.top_k, emptied.top_p) == (0, 1)
     made = drawn(services, handlers.start(changed(top_k=0, top_p=1.0, rewrite=False), None, visitor))
     assert made.settings["top_k"] is None and made.settings["top_p"] is None
     again = handlers.reused(made.id, made.owner)
