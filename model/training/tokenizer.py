@@ -196,13 +196,13 @@ class TokenizerTrainer:
         self.codebook = Codebook(self.model.codebook)
 
     def train(self) -> None:
-        """Run until ``--minutes`` of training time are used up."""
-        arguments, budget = self.arguments, self.arguments.minutes * 60
+        """Run until ``--minutes`` of training time or ``--crops`` are used up."""
+        arguments = self.arguments
         crops = SceneCrops(f"{arguments.seed}-{self.step}")  # a resumed run goes on with fresh ones
         loader = DataLoader(crops, arguments.batch, num_workers=1, prefetch_factor=4)
         last_save = last = time.monotonic()
         for pixels in loader:
-            fraction = self.seconds / budget
+            fraction = self.fraction
             if fraction >= 1:
                 break
             for group in self.optimizer.param_groups:
@@ -225,6 +225,13 @@ class TokenizerTrainer:
                 last_save = now
         self.finish()
 
+    @property
+    def fraction(self) -> float:
+        """Share of the budget that is used up: crops where a number of them is given, else seconds."""
+        if self.arguments.crops:
+            return self.step * self.arguments.batch / self.arguments.crops
+        return self.seconds / (60 * self.arguments.minutes)
+
     def log(self, loss: float, figures: dict) -> None:
         row = {"step": self.step, "seconds": round(self.seconds), "loss": round(loss, 4)}
         if self.codebook is not None:
@@ -243,7 +250,9 @@ class TokenizerTrainer:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default="runs/tokenizer", help="run folder")
-    parser.add_argument("--minutes", type=float, default=60, help="training time over all resumed parts")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--minutes", type=float, default=60, help="training time over all resumed parts")
+    budget.add_argument("--crops", type=int, help="crops instead: the same run on any hardware")
     parser.add_argument("--batch", type=int, default=16, help="crops a step")
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--codebook-size", type=int, default=4096)

@@ -61,6 +61,7 @@ def trainer(folder, **changes) -> TokenizerTrainer:
     given = {
         "out": str(folder),
         "minutes": 0.05,
+        "crops": None,
         "batch": 4,
         "lr": 1e-3,
         "codebook_size": 64,
@@ -87,6 +88,15 @@ def test_a_short_run_improves_resumes_and_saves(tmp_path, few_crops, painted_art
     assert saved.mean_colors.abs().sum() > 0
     ids = saved.encode(torch.zeros(1, 3, 64, 32))
     assert ids.shape == (1, 4, 2) and saved.decode(ids).shape == (1, 3, 64, 32)
+
+
+def test_a_run_of_crops_is_as_long_on_any_machine(tmp_path, few_crops, painted_art):
+    run = trainer(tmp_path, crops=14, minutes=0.0)
+    run.train()
+    assert run.step * 4 == 16  # whole batches
+    again = trainer(tmp_path, crops=20)
+    again.train()
+    assert again.step * 4 == 20  # resumed
 
 
 def test_the_decoder_alone_goes_on_with_the_same_codes(tmp_path, few_crops, painted_art):
