@@ -106,13 +106,19 @@ def add_evaluate(parser: argparse.ArgumentParser) -> Command:
     )
     parser.add_argument("--json", type=Path, help="write all figures here, after every cell")
     parser.add_argument("--sheets", type=Path, help="write a contact sheet of every cell to this folder")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="draw nothing; print the report of what --json wrote"
+    )
     _add_machine(parser)
     return evaluate
 
 
 def evaluate(arguments: argparse.Namespace) -> None:
-    from model.evaluation.evaluate import evaluate  # here, because nothing else needs the scenes of training
+    from model.evaluation.evaluate import evaluate, saved_report  # here: nothing else needs the scenes of training
 
+    if arguments.report:
+        print(saved_report(arguments.report))
+        return
     pipe = TokenShufflePipeline.from_pretrained(
         arguments.weights, device=arguments.device, engine=arguments.engine, threads=arguments.threads
     )

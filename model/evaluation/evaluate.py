@@ -143,7 +143,7 @@ def report(results: list[dict[str, Any]]) -> str:
         "| window | px | mean of six | seen | held-out | seen - held-out | single object | s a picture | Fréchet (real) |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    lines += [summary(result) for result in results]
+    lines += [summary(result, part, rows) for result in results for part, rows in parts(result)]
     for result in results:
         name = f"window {result['window']}, {result['size']} px" + ("" if result["trained"] else " (untrained)")
         lines += [f"\n### {name}\n", markdown(rates(result))]
@@ -154,11 +154,31 @@ def rates(result: dict[str, Any]) -> dict[str, dict[str, Rate]]:
     return {row: {c: Rate(**r) for c, r in columns.items()} for row, columns in result["scores"].items()}
 
 
-def summary(result: dict[str, Any]) -> str:
-    rows = rates(result)
-    distance = "{generated} ({real})".format(**result["frechet"]) if "frechet" in result else "–"
-    parts = [result["window"], result["size"], *rows["mean"].values(), rows["single_object"]["all"]]
-    return "| " + " | ".join(map(str, [*parts, f"{result['seconds_per_image']:.2f}", distance])) + " |"
+def parts(result: dict[str, Any]) -> Iterator[tuple[str, dict[str, dict[str, Rate]]]]:
+    """The rates over all prompts, and where they are the full set, over its small set and the rest too."""
+    yield "", rates(result)
+    verdicts = result["verdicts"]
+    asked = [prompt for prompt in read_prompts() if prompt.text in verdicts]
+    small, rest = ([p for p in asked if p.small == chosen] for chosen in (True, False))
+    if small and rest:
+        for name, some in (("small set", small), ("the rest", rest)):
+            yield f", {name}", table(some, [verdicts[p.text] for p in some])
+
+
+def summary(result: dict[str, Any], part: str, rows: dict[str, dict[str, Rate]]) -> str:
+    whole = not part
+    distance = "{generated} ({real})".format(**result["frechet"]) if whole and "frechet" in result else "–"
+    seconds = f"{result['seconds_per_image']:.2f}" if whole else "–"
+    cells = [result["window"], f"{result['size']}{part}", *rows["mean"].values(), rows["single_object"]["all"]]
+    return "| " + " | ".join(map(str, [*cells, seconds, distance])) + " |"
+
+
+def saved_report(path: Path) -> str:
+    """The report of figures that :func:`evaluate` wrote; ValueError for any other file."""
+    try:
+        return report(json.loads(path.read_text()))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} holds no figures of `python -m model evaluate --json`: {error!r}") from error
 
 
 def evaluate(

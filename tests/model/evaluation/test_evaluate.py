@@ -1,16 +1,18 @@
 """The command draws, judges and reports; a tiny random model stands in for the generator."""
 
 import json
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 
 from model.__main__ import main
 from model.evaluation import evaluate as command
-from model.evaluation.geneval import read_prompts
+from model.evaluation.geneval import COUNTS, read_prompts
 from model.evaluation.judge import Judge, JudgeNetwork
 from model.training.vocabulary import CONCEPTS
 
+FIGURES = Path(__file__).parents[3] / "docs" / "figures"
 # The tiny model reads 24 bytes.
 SHORT = [prompt for prompt in read_prompts() if len(prompt.text) <= 24]
 
@@ -50,6 +52,40 @@ def test_a_cell_is_measured_and_reported(pipe, blind_judge):
     assert "not comparable with published GenEval" in text
     assert "### window 2, 64 px\n" in text
     assert f"{pipe.decoder.numerics}, batches of 8, seed 3." in text
+
+
+def test_saved_figures_are_reported_again_with_the_small_set_apart(capsys, tmp_path):
+    """The shipped weights' own: docs/training.md quotes the line of each part."""
+    assert main(["evaluate", "--report", str(FIGURES / "evaluation-full.json")]) == 0
+    whole, small, rest = (line for line in capsys.readouterr().out.splitlines() if line.startswith("| 2 | 512"))
+    verdicts = json.loads((FIGURES / "evaluation-full.json").read_text())[0]["verdicts"]
+    for line, count in ((whole, 553), (small, 240), (rest, 313)):
+        assert f"n={count} |" in line
+    chosen = [verdicts[p.text] for p in read_prompts(240) if p.category == "single_object"]
+    share = sum(map(sum, chosen)) / sum(map(len, chosen))
+    assert small.startswith("| 2 | 512, small set |") and f"| {share:.2f} [" in small
+    for text in ("[]", "{}", "no JSON", '[{"window": 2}]'):
+        (tmp_path / "other.json").write_text(text)
+        assert main(["evaluate", "--report", str(tmp_path / "other.json")]) == 2
+        assert "holds no figures" in capsys.readouterr().err
+
+
+def test_the_docs_show_the_shares_that_were_measured():
+    def share(value: float) -> str:
+        return f"{value:.2f}".removeprefix("0")
+
+    docs = (FIGURES.parent / "training.md").read_text()
+    for result in json.loads((FIGURES / "evaluation.json").read_text()):
+        rows = command.rates(result)
+        mean = rows["mean"]["all"]
+        shares = [rows[category]["all"] for category in COUNTS] + [rows["mean"][part] for part in ("seen", "held-out")]
+        cells = [
+            result["size"].replace("x", " × "),
+            str(result["window"]),
+            f"{share(mean.value)} [{share(mean.low)}, {share(mean.high)}]",
+            *(share(rate.value) for rate in shares),
+        ]
+        assert f"| {' | '.join(cells)} |" in docs
 
 
 def test_what_could_fail_after_drawing_comes_first(pipe, blind_judge, monkeypatch, tmp_path):
