@@ -62,6 +62,9 @@ def schedule_text(settings: Any) -> str:
         text += f", ramp to {schedule['ramp_end']:.0%}"
     if schedule.get("points"):
         text = "custom " + " ".join(f"{x:g}:{y:g}" for x, y in schedule["points"])
+    if schedule.get("range"):
+        start, stop = schedule["range"]
+        text += f", from {start:.0%} to {stop:.0%} of the picture"
     return text
 
 

@@ -1,0 +1,18 @@
+"""Settings of finished pictures in words."""
+
+import pytest
+
+from app.components.details import schedule_text
+
+
+@pytest.mark.parametrize(
+    "schedule, text",
+    [
+        ({"kind": "half-linear", "ramp_end": 0.5}, "half-linear to 7.5"),
+        ({"kind": "half-linear", "ramp_end": 0.3}, "half-linear to 7.5, ramp to 30%"),
+        ({"kind": "custom", "points": [[0, 1], [0.5, 6]]}, "custom 0:1 0.5:6"),
+        ({"kind": "constant", "range": [0.2, 0.8]}, "constant to 7.5, from 20% to 80% of the picture"),
+    ],
+)
+def test_a_schedule_is_told_with_all_that_shapes_it(schedule, text):
+    assert schedule_text({"schedule": schedule, "scale": 7.5}) == text
