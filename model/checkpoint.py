@@ -116,7 +116,7 @@ def checkpoint_hash(folder: Path) -> str:
     for path in sorted(
         p for pattern in ("*.safetensors", "config.json", "tokenizer.json") for p in folder.rglob(pattern)
     ):
-        digest.update(str(path.relative_to(folder)).encode())
+        digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

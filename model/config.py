@@ -5,6 +5,8 @@ from typing import Any
 
 from transformers import PreTrainedConfig
 
+from model.checks import is_number
+
 POSITIONS = ("sequence", "axial")
 WINDOW_HEADS = ("independent", "causal")
 CELL_KEYS = {"min_pixels", "max_pixels", "window"}
@@ -125,10 +127,10 @@ class TokenShuffleConfig(PreTrainedConfig):
         )
         for name in ("rope_theta", "rms_norm_eps"):
             value = getattr(self, name)
-            _require(_is_number(value) and 0 < value < float("inf"), name, value, "a finite number above 0")
+            _require(is_number(value) and 0 < value < float("inf"), name, value, "a finite number above 0")
         for name in ("initializer_range", "text_loss_weight", "z_loss_weight"):
             value = getattr(self, name)
-            _require(_is_number(value) and 0 <= value < float("inf"), name, value, "a finite number from 0")
+            _require(is_number(value) and 0 <= value < float("inf"), name, value, "a finite number from 0")
         for name in ("qk_norm", "tie_word_embeddings"):
             _require(isinstance(getattr(self, name), bool), name, getattr(self, name), "true or false")
         for cell in self.trained_cells:
@@ -158,10 +160,10 @@ class TokenShuffleConfig(PreTrainedConfig):
 
 
 def _check_cell(cell: object) -> None:
-    named = isinstance(cell, dict) and all(_is_number(cell.get(key)) for key in CELL_KEYS)
+    named = isinstance(cell, dict) and all(is_number(cell.get(key)) for key in CELL_KEYS)
     _require(named, "a trained cell", cell, f"a dict with numbers for {sorted(CELL_KEYS)}")
     for key in MORE_CELL_NUMBERS & set(cell):
-        _require(_is_number(cell[key]), f"{key} of a trained cell", cell[key], "a number")
+        _require(is_number(cell[key]), f"{key} of a trained cell", cell[key], "a number")
     size = cell.get("size", 16)
     _require(
         re.fullmatch(r"\d+(x\d+)?", str(size)) is not None,
@@ -175,10 +177,6 @@ def _check_cell(cell: object) -> None:
 
 def _is_whole(value: object, least: int, most: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _require(condition: bool, name: str, value: object, allowed: str) -> None:

@@ -17,13 +17,14 @@ logits = l_u + w (l_c - l_u), half-linear by default. With u = i / (N - 1) over 
 
 import itertools
 import math
-import numbers
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from scipy.interpolate import PchipInterpolator
 from torch import Tensor
+
+from model.checks import is_number
 
 SIGMOID_STEEPNESS = 10.0
 MAX_SCALE = 30.0
@@ -91,7 +92,7 @@ def check_guidance(
     if schedule not in SCHEDULES:
         raise ValueError(f"guidance_schedule is {schedule!r}; it must be one of {', '.join(SCHEDULES)}")
     _check_range("guidance_scale", scale, 1.0, MAX_SCALE)
-    if not _is_number(ramp_end) or not 0 < ramp_end <= 1:
+    if not is_number(ramp_end) or not 0 < ramp_end <= 1:
         raise ValueError(f"ramp_end is {ramp_end!r}; it must be above 0 and at most 1")
     if interval is not None and not (_is_pair(interval) and 0 <= interval[0] <= interval[1] <= 1):
         raise ValueError(f"guidance_range is {interval!r}; it must be (start, stop) with 0 <= start <= stop <= 1")
@@ -112,16 +113,12 @@ def _check_points(points: Sequence[tuple[float, float]] | None) -> None:
         raise ValueError(f"fractions of guidance_points are {fractions}; they must increase")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
 def _is_pair(value: object) -> bool:
-    return isinstance(value, Sequence) and len(value) == 2 and all(_is_number(part) for part in value)
+    return isinstance(value, Sequence) and len(value) == 2 and all(is_number(part) for part in value)
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:
-    if not _is_number(value) or not low <= value <= high:  # also catches NaN
+    if not is_number(value) or not low <= value <= high:
         raise ValueError(f"{name} is {value!r}; it must be between {low:g} and {high:g}")
 
 

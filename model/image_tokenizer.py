@@ -180,7 +180,9 @@ class ImageTokenizer(PreTrainedModel):
 
     def latents(self, pixels: Tensor) -> Tensor:
         """Unit vectors before quantisation: [B, 3, H, W] in [-1, 1] → [B, H/16, W/16, code_dim]."""
-        return F.normalize(self.encoder(pixels).permute(0, 2, 3, 1).float(), dim=-1)
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # else a GPU picks other codes than a CPU
+            latents = self.encoder(pixels)
+        return F.normalize(latents.permute(0, 2, 3, 1).float(), dim=-1)
 
     def nearest(self, latents: Tensor) -> Tensor:
         """Ids of the closest codes: [..., code_dim] → [...]."""

@@ -10,7 +10,7 @@ from itertools import zip_longest
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from model.strips import Run, fill, frozen_norm, strips
+from model.strips import Layer, fill, frozen_norm, strips
 
 RES_BLOCKS = 2
 STRIP_PIXELS = 2**17  # 64 rows of a 2048 px picture
@@ -33,11 +33,11 @@ class ResnetBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return self.normed_by(x, self.norm1, self.norm2)
 
-    def normed_by(self, x: Tensor, norm1: Run, norm2: Run) -> Tensor:
+    def normed_by(self, x: Tensor, norm1: Layer, norm2: Layer) -> Tensor:
         h = self.conv2(F.silu(norm2(self.first_half(x, norm1))))
         return h + (self.nin_shortcut(x) if hasattr(self, "nin_shortcut") else x)
 
-    def first_half(self, x: Tensor, norm1: Run) -> Tensor:
+    def first_half(self, x: Tensor, norm1: Layer) -> Tensor:
         return self.conv1(F.silu(norm1(x)))
 
     def in_strips(self, x: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 /* One decoding step of a Llama block for a few rows, with what `packed_layers.py` says about layouts.
 
-   Weights are int8, rounded per output; a product's inputs are rounded to 16 bits per row, its sums are exact; all else
-   is float. PyTorch needs some thirty kernels for this. Compiled by `native.py`, runs on one thread. */
+   Weights are int8, rounded per output; a product's inputs are rounded per row, to 16 bits or as many as keep its sums
+   exact; all else is float. PyTorch needs some thirty kernels for this. Compiled by `native.py`, runs on one thread. */
 
 #include <math.h>
 #include <stdint.h>

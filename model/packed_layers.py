@@ -16,6 +16,7 @@ from model.backbone import QK_NORM_EPS, Block
 from model.native import Block as NativeParts
 from model.native import library
 from model.packing import NATIVE_ROWS, NativeProduct, activation_dtype, pack
+from model.positions import angles
 
 
 class UnitRows:
@@ -39,10 +40,8 @@ class UnitRows:
 
 def complex_rotation(coordinates: Tensor, head_dim: int, theta: float) -> Tensor:
     """`positions.rotation` as complex64 [L, head_dim / 2]."""
-    pairs = head_dim // 2 // coordinates.shape[-1]
-    exponents = torch.arange(pairs, device=coordinates.device, dtype=torch.float32) / pairs
-    angles = (coordinates.unsqueeze(-1) * theta**-exponents).flatten(-2)
-    return torch.polar(torch.ones_like(angles), angles)
+    turned = angles(coordinates, head_dim, theta)
+    return torch.polar(torch.ones_like(turned), turned)
 
 
 @dataclass

@@ -188,17 +188,20 @@ class TokenShufflePipeline:
         check_seeds(chosen, prompts)
         return chosen
 
-    def plan(self, **settings: Any) -> dict[str, float]:
+    def plan(self, prompt: str | list[str] = "a", **settings: Any) -> dict[str, float]:
         """What a call would cost: steps, codes, FLOPs and bytes, before drawing anything."""
-        chosen = self.validate(**settings)
+        chosen = self.validate(prompt, **settings)
         height, width, window = chosen.height // DOWNSAMPLE, chosen.width // DOWNSAMPLE, chosen.shuffle_window
-        steps, images = costs.fused_tokens(height, width, window), chosen.num_images
+        steps, images = (
+            costs.fused_tokens(height, width, window),
+            len(self._checked_prompts(prompt)) * chosen.num_images,
+        )
         branches = 2 if _is_guided(_weights(chosen)) else 1
         number = torch.finfo(self.decoder.cache_dtype).bits // 8
         return {
             "steps": steps,
             "tokens": height * width * images,
-            "flops": images * costs.image_flops(self.config, height, width, window, branches),
+            "flops": images * costs.decoding_flops(self.config, height, width, window, branches),
             "kv_bytes": images * branches * costs.kv_bytes(self.config, steps + self.config.max_text_tokens, number),
             "weight_bytes_per_step": weight_bytes(self.decoder.engine, costs.step_parameters(self.config, window)),
         }
@@ -247,6 +250,8 @@ class TokenShufflePipeline:
         if on_cuda:
             torch.cuda.reset_peak_memory_stats(self.device)
         run = self.decoder.start(self._request(prompts, settings, known))
+        if on_cuda:
+            torch.cuda.synchronize(self.device)  # else the codes would be charged for the prompt
         prompted = time.perf_counter()
         numerics = self._numerics(prompts, run)
         while run.step < run.steps - 1:

@@ -40,15 +40,17 @@ def query_coordinates(prompt: Tensor, windows: Tensor, kind: str) -> Tensor:
     return torch.cat((prompt[:-1], windows, windows[-1:]))
 
 
-def rotation(coordinates: Tensor, head_dim: int, theta: float) -> Rotation:
-    """Angles for coordinates [L, axes]: each axis turns an equal share of the head's channel pairs.
-
-    Returns cos and sin as [L, head_dim] float32, in Llama's layout (pair i is channels i and i + half).
-    """
+def angles(coordinates: Tensor, head_dim: int, theta: float) -> Tensor:
+    """Of coordinates [L, axes], one per channel pair [L, head_dim / 2]: each axis turns an equal share of the pairs."""
     pairs = head_dim // 2 // coordinates.shape[-1]
     exponents = torch.arange(pairs, device=coordinates.device, dtype=torch.float32) / pairs
-    angles = (coordinates.unsqueeze(-1) * theta**-exponents).flatten(-2).repeat(1, 2)
-    return angles.cos(), angles.sin()
+    return (coordinates.unsqueeze(-1) * theta**-exponents).flatten(-2)
+
+
+def rotation(coordinates: Tensor, head_dim: int, theta: float) -> Rotation:
+    """Cos and sin as [L, head_dim] float32, in Llama's layout (pair i is channels i and i + half)."""
+    turned = angles(coordinates, head_dim, theta).repeat(1, 2)
+    return turned.cos(), turned.sin()
 
 
 def rotate(x: Tensor, turn: Rotation) -> Tensor:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from model.checks import is_number
 from model.config import TokenShuffleConfig
 from model.guidance import check_guidance
 from model.prompt import DOWNSAMPLE, LARGEST_SIDE
@@ -173,7 +174,7 @@ def _with_plain_types(values: dict[str, Any]) -> Settings:
 
 def _plain_number(name: str, value: Any) -> Any:
     """A browser's 512.0 and numpy's 512 become 512; what is no number stays for `check`."""
-    if not _is_number(value):
+    if not is_number(value):
         return value
     if isinstance(value, numbers.Integral):
         return int(value)
@@ -188,12 +189,8 @@ def _as_tuple(name: str, value: Any) -> tuple:
         raise ValueError(f"{name} is {value!r}; it must be made of numbers") from None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value
-
-
 def _number(name: str, value: Any) -> float:
-    if not _is_number(value):
+    if not is_number(value):
         raise ValueError(f"{name} is {value!r}; it must be a number")
     return value
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-Run = Callable[[Tensor], Tensor]
+Layer = Callable[[Tensor], Tensor]
 
 
 def cut(x: Tensor, places: int, reach: int, scale: int = 1) -> Iterator[tuple[slice, Tensor, slice]]:
@@ -31,7 +31,7 @@ def cut(x: Tensor, places: int, reach: int, scale: int = 1) -> Iterator[tuple[sl
         yield slice(scale * top, scale * bottom), strip, slice(scale * margin, scale * known)
 
 
-def strips(run: Run, x: Tensor, places: int, reach: int, scale: int = 1) -> Iterator[tuple[slice, Tensor]]:
+def strips(run: Layer, x: Tensor, places: int, reach: int, scale: int = 1) -> Iterator[tuple[slice, Tensor]]:
     """`run(x)` in strips as :func:`cut` makes them, each with the rows that it belongs to."""
     for rows, strip, inside in cut(x, places, reach, scale):
         yield rows, run(strip)[..., inside, :]
@@ -44,7 +44,7 @@ def fill(out: Tensor, pieces: Iterator[tuple[slice, Tensor]]) -> Tensor:
     return out
 
 
-def frozen_norm(norm: nn.GroupNorm, pieces: Iterator[tuple[slice, Tensor]]) -> Run:
+def frozen_norm(norm: nn.GroupNorm, pieces: Iterator[tuple[slice, Tensor]]) -> Layer:
     """`norm` with the mean and deviation of all strips [B, C, rows, W] together."""
     parts, sizes = [], []
     for _, piece in pieces:

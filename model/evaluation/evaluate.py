@@ -49,17 +49,28 @@ def seed_of(text: str, seed: int) -> int:
 
 
 def draw(
-    pipe: TokenShufflePipeline, prompts: list[Prompt], window: int, size: int | str, images: int, batch: int, seed: int
+    pipe: TokenShufflePipeline,
+    prompts: list[Prompt],
+    window: int,
+    size: int | str,
+    images: int,
+    batch: int,
+    seed: int,
+    **settings: Any,
 ) -> Iterator[tuple[int, list[Image.Image], float]]:
-    """Yield (prompt index, its pictures, seconds a picture); a prompt's noise hangs on its text and the seed alone."""
+    """Yield (prompt index, its pictures, seconds a picture); a prompt's noise hangs on its text and the seed alone.
+
+    settings: the pipeline's, over the checkpoint's own.
+    """
     width, height = sides(size)
+    settings |= {"width": width, "height": height, "shuffle_window": window, "num_images": images}
     now = clock()
     indices, rows = range(len(prompts)), max(batch // images, 1)
     for chosen in (indices[start : start + rows] for start in indices[::rows]):
         texts = [prompts[i].text for i in chosen]
         seeds = [seed_of(text, seed) for text in texts]
         started = now()
-        result = pipe(texts, width=width, height=height, shuffle_window=window, num_images=images, seed=seeds)
+        result = pipe(texts, seed=seeds, **settings)
         seconds = (now() - started) / len(result.images)
         for place, index in enumerate(chosen):
             yield index, result.images[place * images : (place + 1) * images], seconds

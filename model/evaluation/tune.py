@@ -8,6 +8,7 @@ mostly noise: read the intervals.
 import argparse
 import itertools
 import random
+from typing import Any
 
 from model.evaluation.evaluate import draw
 from model.evaluation.geneval import COUNTS, Prompt, is_correct, read_prompts
@@ -27,10 +28,16 @@ def tuning_prompts(each: int) -> list[Prompt]:
 
 
 def accepted(
-    pipe: TokenShufflePipeline, judge: Judge, prompts: list[Prompt], window: int, size: int, batch: int
+    pipe: TokenShufflePipeline,
+    judge: Judge,
+    prompts: list[Prompt],
+    window: int,
+    size: int,
+    batch: int,
+    tried: dict[str, Any],
 ) -> int:
-    """How many of the prompts get a picture that the judge accepts, one picture each."""
-    drawn = draw(pipe, prompts, window, size, images=1, batch=batch, seed=0)
+    """How many of the prompts get a picture that the judge accepts, one picture each, with the settings `tried`."""
+    drawn = draw(pipe, prompts, window, size, images=1, batch=batch, seed=0, **tried)
     return sum(is_correct(prompts[i], pictures[0], judge.detect(pictures)[0]) for i, pictures, _ in drawn)
 
 
@@ -52,8 +59,7 @@ def main(a: argparse.Namespace) -> None:
     print("| schedule | scale | temperature | accepted |\n|---|---|---|---|")
     for schedule, scale, temperature in itertools.product(a.schedules, a.scales, a.temperatures):
         tried = {"guidance_schedule": schedule, "guidance_scale": scale, "temperature": temperature}
-        pipe.defaults = {**pipe.defaults, **tried}
-        right = accepted(pipe, judge, prompts, a.window, a.size, a.batch)
+        right = accepted(pipe, judge, prompts, a.window, a.size, a.batch, tried)
         print(f"| {schedule} | {scale} | {temperature} | {wilson(right / len(prompts), len(prompts))} |", flush=True)
 
 

@@ -178,7 +178,6 @@ def parse() -> argparse.Namespace:
 
 if __name__ == "__main__":
     a = parse()
-    torch.backends.cudnn.allow_tf32 = False  # else a GPU picks other codes than a CPU
     image_tokenizer = ImageTokenizer.from_pretrained(a.tokenizer).eval().to(a.device)
     seed = a.seed or ("held-out" if a.held_out else None)
     write_shards(Path(a.out), image_tokenizer, a.width, a.height, a.count, a.held_out, a.one_object, seed)

@@ -11,12 +11,17 @@ from model import TokenShuffleForImageGeneration, preset
 from model.__main__ import main
 from model.costs import (
     backbone_parameters,
+    decoder_code_parameters,
+    decoding_flops,
+    forward_flops,
     head_parameters,
     image_flops,
+    mixing_parameters,
     step_parameters,
     window_head_parameters,
     window_parameters,
 )
+from model.decoder import Decoder, Plan
 from model.describe import cells, parameters
 
 # (px, window, fused tokens, forward TFLOPs, attention share, KV MiB per branch): estimates for the 2.7B model
@@ -79,22 +84,29 @@ def test_flops_of_a_picture_are_those_that_pytorch_counts(window):
     counts = {str(operation): flops for operation, flops in counter.get_flop_counts()["Global"].items()}
     attention = sum(flops for name, flops in counts.items() if "bmm" in name or "attention" in name)
     causal = sum(counts.values()) - attention / 2  # what a causal kernel leaves out
-    assert image_flops(config, 32, 32, window, branches=1) == pytest.approx(causal, rel=0.02), counts
+    assert image_flops(config, 32, 32, window) == pytest.approx(causal, rel=0.02), counts
 
 
+@pytest.mark.parametrize("branches", [1, 2])
 @pytest.mark.parametrize("window_head", ["independent", "causal"])
-def test_a_step_reads_every_matrix_once(window_head):
-    config = preset("small", window_head=window_head)
-    model = TokenShuffleForImageGeneration(config)
+@pytest.mark.parametrize("window", [1, 2, 4])
+def test_the_decoder_costs_what_is_claimed(window, window_head, branches):
+    """FLOPs of matrix products that PyTorch counts in one step, attention apart."""
+    config, side, steps = preset("small", window_head=window_head, text_vocab_size=32), 4 * window, 16
+    decoder = Decoder(TokenShuffleForImageGeneration(config).eval(), "fp32")
+    prompt = torch.zeros(branches, 1, dtype=torch.int64)
+    weights, noise = torch.full((steps,), float(branches)), torch.rand(1, side, side)
+    run = decoder.start(Plan(prompt, prompt + 1, side, side, window, weights, noise))
+    with FlopCounterMode(display=False) as counter:
+        run.advance()
+    counted = sum(n for name, n in counter.get_flop_counts()["Global"].items() if str(name) == "aten.mm")
+    attention = branches * (forward_flops(config, steps) - 2 * backbone_parameters(config) * steps)
+    assert decoding_flops(config, side, side, window, branches) == steps * counted + attention
 
-    def matrices(*modules):
-        return sum(p.numel() for module in modules if module is not None for p in module.parameters() if p.ndim == 2)
-
-    backbone = matrices(model.model.layers) + model.image_head.numel()
-    assert step_parameters(config, 1) == backbone
-    for s in (2, 4):
-        pair = matrices(model.shuffles[str(s)], model.unshuffles[str(s)], model.window_head)
-        assert step_parameters(config, s) == backbone + pair
+    inside, scored = decoder_code_parameters(config, window)  # of one code; a step has s² of them
+    again = (window**2 - 1) * (branches * inside + scored)
+    other_branch = (branches - 1) * (backbone_parameters(config) + mixing_parameters(config, window) + inside)
+    assert step_parameters(config, window) == counted / 2 - again - other_branch, "every matrix is read once a step"
 
 
 def test_command_prints_the_table(capsys):

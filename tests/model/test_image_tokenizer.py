@@ -262,6 +262,14 @@ def test_llamagens_attention_writes_out_no_map(monkeypatch):
     assert chosen == [torch.nn.attention.SDPBackend.FLASH_ATTENTION.value]
 
 
+def test_codes_are_those_of_float32_on_a_gpu_too():
+    tokenizer, seen = tiny_image_tokenizer().eval(), []
+    tokenizer.encoder.register_forward_hook(lambda *_: seen.append(torch.backends.cudnn.allow_tf32))
+    before = torch.backends.cudnn.allow_tf32
+    tokenizer.encode(torch.zeros(1, 3, 16, 16))
+    assert seen == [False] and torch.backends.cudnn.allow_tf32 is before
+
+
 MEASURE = """
 import re, torch
 from model import llamagen_vq

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 
 from model import TokenShufflePipeline
+from model.costs import decoder_code_parameters, mixing_parameters
 from model.packed_layers import Cache
 from model.packing import usable_engines
 from tests.model.conftest import tiny_pipeline
@@ -64,7 +65,9 @@ def test_each_prompt_may_have_a_seed_of_its_own(pipe):
     record = json.loads(json.dumps(both.settings))
     assert record["seed"] == [4, 9]
     assert torch.equal(both.tokens, pipe(record["prompt"], seed=record["seed"], num_images=2).tokens)
-    assert pipe.plan(prompt=prompts, seed=[4, 9]) == pipe.plan()
+    one, two = pipe.plan(num_images=2), pipe.plan(prompts, seed=[4, 9], num_images=2)
+    assert two["tokens"] == both.tokens.numel() == 2 * one["tokens"]
+    assert two["flops"] == 2 * one["flops"] and two["steps"] == one["steps"]
 
 
 def test_settings_replay_the_picture(pipe):
@@ -185,8 +188,8 @@ def test_plan_counts_steps_and_grows_with_size(pipe):
     unguided, three = pipe.plan(guidance_scale=1.0), pipe.plan(num_images=3)
     assert unguided["kv_bytes"] == large["kv_bytes"] / 2 and three["kv_bytes"] == 3 * large["kv_bytes"]
     assert three["flops"] == 3 * large["flops"]
-    head = 2 * 64 * 64 * 32  # scored once, after guidance
-    assert unguided["flops"] - head == (large["flops"] - head) / 2
+    shared = 16 * mixing_parameters(pipe.config, 2) + 64 * decoder_code_parameters(pipe.config, 2)[1]
+    assert 2 * unguided["flops"] - large["flops"] == 2 * shared  # branches share their codes, and are scored as one
 
 
 @pytest.mark.parametrize(
