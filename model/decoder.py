@@ -26,7 +26,7 @@ from model.positions import prompt_coordinates, query_coordinates, window_coordi
 from model.sampling import sample
 from model.shuffle import gather_windows, scatter_windows
 from model.step_graphs import StepGraphs
-from model.transformer import TokenShuffleForImageGeneration
+from model.transformer import TokenShuffleForImageGeneration, causal_mask
 from model.window_decoder import Choose, WindowDecoder
 
 PREFILL = 1024  # tokens read at once, which bounds memory when most of a large picture is known
@@ -184,7 +184,7 @@ class Run:
         """Tokens [R, L, D] at positions start..start + L - 1 -> state of the last one [R, D]; fills the caches."""
         end = start + x.shape[1]
         rotations = self.decoder.blocks[0].rotations(*self.rotations[start:end].unbind(1))
-        mask = prefill_mask(self.plan.prompt_mask, start, end)
+        mask = causal_mask(self.plan.prompt_mask, end, start)
         for block, cache in zip(self.decoder.blocks, self.caches):
             x = block.prompt(x, rotations, cache, start, mask)
         return x[:, -1]
@@ -228,16 +228,3 @@ class Run:
         self.rows, self.hidden = self.images, self.hidden[: self.images]
         self.caches = [cache.rows(self.images) for cache in self.caches]
         self.mask = None if self.mask is None else self.mask[: self.images]
-
-
-def prefill_mask(prompt_mask: Tensor, start: int, end: int) -> Tensor | None:
-    """What tokens start..end may look at, bool [R, 1, end - start, end]; None where plain causal attention does.
-
-    Padding may look at itself, because a row of the softmax with nothing to look at is NaN.
-    """
-    if start == 0 and bool(prompt_mask.all()):
-        return None
-    real = F.pad(prompt_mask.bool(), (0, max(0, end - prompt_mask.shape[1])), value=True)[:, None, None, :end]
-    keys = torch.arange(end, device=real.device)
-    queries = keys[start:, None]
-    return ((keys <= queries) & (real | (keys == queries))).contiguous()

@@ -129,7 +129,10 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
 
     @property
     def image_head(self) -> Tensor:
-        """[image codes, D]: the rows of the joint head that an image position can choose from."""
+        """[image codes, D]: the rows of the joint head that an image position can choose from.
+
+        The paper's softmax is over text ids too (§3.1), which never follow inside a picture.
+        """
         return self.lm_head.weight[self.config.text_vocab_size :]
 
     def embed_codes(self, image_ids: Tensor) -> Tensor:
@@ -240,17 +243,18 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
         return head_loss(hidden[scored], self.lm_head.weight, labels[scored])
 
 
-def causal_mask(attention_mask: Tensor | None, length: int) -> Tensor | None:
-    """Prompt mask [B, T] -> bool [B, 1, L, L] (True = may look), or None when nothing is padded.
+def causal_mask(attention_mask: Tensor | None, end: int, start: int = 0) -> Tensor | None:
+    """What tokens start..end may look at, bool [B, 1, end - start, end]; None where plain causal attention does.
 
-    Padding may look at itself, because a row of the softmax with nothing to look at is NaN.
+    attention_mask: of the prompt, [B, T]; None: no padding, from the start only. Padding may look at itself, because a
+    row of the softmax with nothing to look at is NaN.
     """
-    if attention_mask is None or bool(attention_mask.all()):
+    if start == 0 and (attention_mask is None or bool(attention_mask.all())):
         return None
-    real = F.pad(attention_mask.bool(), (0, length - attention_mask.shape[1]), value=True)
-    causal = torch.ones(length, length, dtype=torch.bool, device=real.device).tril()
-    itself = torch.eye(length, dtype=torch.bool, device=real.device)
-    return (causal & (real[:, None, None, :] | itself)).contiguous()
+    real = F.pad(attention_mask.bool(), (0, max(0, end - attention_mask.shape[1])), value=True)[:, None, None, :end]
+    keys = torch.arange(end, device=real.device)
+    queries = keys[start:, None]
+    return ((keys <= queries) & (real | (keys == queries))).contiguous()
 
 
 def _draw_windows(codes: Tensor, columns: int, repeat_fraction: float) -> tuple[Tensor, Tensor]:
