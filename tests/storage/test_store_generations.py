@@ -133,6 +133,13 @@ def test_filters(store, generate):
     assert store.filter_choices(GenerationFilter(viewer=STRANGER))["sizes"] == []
 
 
+@pytest.mark.parametrize("text", ["Äpfel", "äpfel", "ÄPFEL", "ЯБЛОКИ", "яблоки"])
+def test_text_is_found_in_either_case_in_any_alphabet(store, generate, text):
+    generate("Äpfel, Яблоки")
+    generate("pears")
+    assert listed(store, viewer=OWNER, text=text) == ["Äpfel, Яблоки"]
+
+
 def test_deleting_leaves_a_tombstone(store, generate):
     job = store.submit_job(OWNER, {"prompt": "secret"})
     store.claim_job("w")
