@@ -220,13 +220,15 @@ class Votes(Part):
                 must_find(session, schema.Vote, vote_id)
                 _set_aside(session, vote_id, rule, reason)
 
-    def lift_exclusion(self, vote_id: str, rule: str) -> None:
-        """Count the vote again; the exclusion row stays with the time of lifting."""
+    def lift_many(self, vote_ids: Sequence[str], rule: str) -> None:
+        """Count the votes again, in one transaction; the exclusion rows stay with the time of lifting. NotFound, and nothing
+        is lifted, where one of them was never set aside under the rule."""
         with self.database.write() as session:
-            row = session.scalar(_exclusion(vote_id, rule))
-            if row is None:
-                raise NotFound(f"this vote is not excluded under {rule!r}")
-            row.lifted_at = row.lifted_at or utc_now()
+            for vote_id in vote_ids:
+                row = session.scalar(_exclusion(vote_id, rule))
+                if row is None:
+                    raise NotFound(f"this vote is not excluded under {rule!r}")
+                row.lifted_at = row.lifted_at or utc_now()
 
     def exclusions(self, study_id: str) -> list[dict[str, Any]]:
         """vote_id, rater_id, rule, reason, created_at, lifted_at; the audit trail."""

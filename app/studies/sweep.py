@@ -37,8 +37,8 @@ def sweep(services: Services, study: Study, limit: float = EXCLUDE_AT) -> Swept:
     out, again = sweep_plan(found.votes.assign(risky=risky.astype(bool)), scores, limit)
     for reason, votes in out.items():
         services.store.exclude_many(votes, RULE, reason)
-    for vote in again:
-        services.store.lift_exclusion(vote, RULE)
+    if again:
+        services.store.lift_many(again, RULE)
     return Swept(len(scores), int((scores["risk"] >= limit).sum()), sum(map(len, out.values())), len(again))
 
 
