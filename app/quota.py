@@ -1,10 +1,12 @@
-"""How many pictures an hour a network address may start, whatever names its visitors take."""
+"""What a network address may start, whatever names its visitors take: pictures an hour, and jobs that wait."""
 
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from storage.records import Job
 
 HOUR = 3600.0  # seconds
 MAX_TRACKED = 10_000  # addresses, before those whose hour is over are forgotten
@@ -62,3 +64,30 @@ class HourlyQuota:
                 address: starts for address, starts in self._starts.items() if starts and now - starts[-1] <= HOUR
             }
             self._starts = defaultdict(deque, recent)
+
+
+class AddressJobs:
+    """Jobs of each address that have not ended. In memory too, so it is one process that counts."""
+
+    def __init__(self) -> None:
+        self._address_of: dict[str, str] = {}  # job -> who asked for it
+        self._lock = threading.Lock()
+
+    def submit(
+        self, address: str | None, allowed: int, unfinished: Callable[[], set[str]], submit: Callable[[], Job]
+    ) -> Job:
+        """One job more of the `allowed` ones. unfinished: the ids of all jobs that wait or run. No address, no limit.
+
+        Raises TooMany.
+        """
+        if address is None:
+            return submit()
+        with self._lock:
+            there = unfinished()
+            self._address_of = {job: asked_by for job, asked_by in self._address_of.items() if job in there}
+            count = list(self._address_of.values()).count(address)
+            if count >= allowed:
+                raise TooMany(f"{count} jobs from your address are waiting or running; allowed: {allowed}")
+            job = submit()
+            self._address_of[job.id] = address
+            return job

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,11 @@ from app.drawing.worker import Worker
 from app.drawing.worker_name import WorkerName
 from app.drawing.zerogpu import LentGenerator, check_seconds, drawing_seconds
 from app.playground.words import load_vocabulary
-from app.quota import HourlyQuota
+from app.quota import AddressJobs, HourlyQuota
 from app.request import GenerationRequest, check_request
 from app.settings import Settings
 from app.web.deployment import lacks, settle_journal
-from app.web.identity import Identity
+from app.web.identity import Identity, is_account
 from model.packing import lasting_engine
 from model.pipeline import WEIGHTS, TokenShufflePipeline, check_machine, usable_device
 from model.settings import Settings as PictureSettings
@@ -39,6 +40,7 @@ PERSON_PRIORITY = 10  # a person who waits goes before a grid
 GRID_PRIORITY = 0
 SILENT_SECONDS = 60  # without a sign of life, after which a running job's worker counts as gone
 MAX_ATTEMPTS = 2
+VISITORS_PER_ADDRESS = 4  # who may each have as many jobs waiting as one visitor may
 NO_WEIGHTS = "the weights could not be loaded; the log has the reason"  # which names folders, and visitors read this
 UNFOLLOWED_SECONDS = 60  # where only a visitor's request draws, a job that none took so long is abandoned
 
@@ -77,6 +79,7 @@ class Services:
         self.housekeeping: Housekeeping | None = None
         self.name: WorkerName | None = None
         self._quota = HourlyQuota()
+        self._jobs_of_addresses = AddressJobs()
 
     def start(self) -> "Services":
         """Take up what an earlier process left, and begin to work."""
@@ -170,7 +173,8 @@ class Services:
     ) -> Job:
         """Queue a request with its seed resolved. grid: part of a planned grid or study, behind those who wait.
 
-        address: the visitor's network address, which shares one hourly quota however many identities it makes.
+        address: the visitor's network address, which shares one hourly quota and one part of the queue however many
+        identities it makes; signed-in accounts have their own part.
         """
         self.check(request)
         if grid and self.lent:
@@ -179,16 +183,20 @@ class Services:
             request = request.with_seed(secrets.randbelow(2**31))
         if self.lent:
             self.store.interrupt_waiting(UNFOLLOWED_SECONDS)
+        add = partial(
+            self.store.submit_job,
+            owner,
+            request.as_dict(),
+            study_id=study_id,
+            request_key=request_key,
+            priority=GRID_PRIORITY if grid else PERSON_PRIORITY,
+            max_queued=None if grid else self.settings.max_queued,
+            max_queued_per_owner=None if grid else self.settings.max_queued_per_user,
+        )
         with self.spending(address, request.num_images):
-            job = self.store.submit_job(
-                owner,
-                request.as_dict(),
-                study_id=study_id,
-                request_key=request_key,
-                priority=GRID_PRIORITY if grid else PERSON_PRIORITY,
-                max_queued=None if grid else self.settings.max_queued,
-                max_queued_per_owner=None if grid else self.settings.max_queued_per_user,
-            )
+            shared = None if is_account(owner) else address
+            allowed = VISITORS_PER_ADDRESS * self.settings.max_queued_per_user
+            job = self._jobs_of_addresses.submit(shared, allowed, self.store.unfinished_jobs, add)
         if self.worker is not None:
             self.worker.wake()
         return job

@@ -1,5 +1,6 @@
 """What every page shares with its handlers: private events, a refusal in words, the address behind a request, when a job has ended."""
 
+import ipaddress
 from html import escape
 
 import gradio as gr
@@ -14,6 +15,14 @@ def refuse(error: Exception) -> gr.Error:
 
 
 def address_of(request: gr.Request | None) -> str | None:
-    """The network address behind a request; proxies are trusted only as the server was told to trust them."""
+    """The network address behind a request; proxies are trusted only as the server was told to trust them. Of IPv6 it is the
+    /64: each household has one, with more addresses than could ever be counted."""
     client = getattr(request, "client", None)
-    return getattr(client, "host", None)
+    host = getattr(client, "host", None)
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:  # a socket, or a stand-in of a test
+        return host
+    if address.version == 4:
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))

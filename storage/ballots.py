@@ -87,7 +87,9 @@ def check_open(session: Session, row: schema.Assignment) -> None:
 
 
 def check_study_takes_votes(session: Session, row: schema.Assignment) -> None:
-    state = session.scalar(select(schema.Study.state).where(schema.Study.id == row.study_id))
+    """The state stays what it is until this transaction ends: nothing is counted after the study was closed."""
+    query = select(schema.Study.state).where(schema.Study.id == row.study_id)
+    state = session.scalar(query.with_for_update(read=True))
     if state not in VOTING_STATES:
         raise WrongState(f"the study is {state}; it takes no answers now")
 

@@ -92,6 +92,8 @@ def _sqlite_engine(url: URL, *, connections: int, begin: str, read_only: bool) -
     def configure(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # the driver begins nothing on its own; see `start`
         connection.execute("PRAGMA foreign_keys = ON")
+        # SQLite's own lower() knows ASCII alone, and the gallery's search leans on it.
+        connection.create_function("lower", 1, lambda text: text and text.lower(), deterministic=True)
         if read_only:
             connection.execute("PRAGMA query_only = ON")
             return

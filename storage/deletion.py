@@ -8,14 +8,19 @@ from sqlalchemy.orm import Session
 from storage.schema import Generation, Job, Study, utc_now
 
 DELETED_OWNER = "deleted"
+DELETED_PROMPT = "deleted prompt"  # and its number among the grid's prompts
 Files = list[tuple[str, str]]  # (hash, suffix)
 SOME = 500  # ids in one query
 
 
 def bury(session: Session, row: Generation) -> Files:
-    """Strip one generation, the copies made from it and whoever's replays of it; returns the files that lost a name."""
+    """Strip one generation, the copies made from it, whoever's replays of it and its grid; returns the files that lost a
+    name."""
+    prompt, study_id = row.prompt, row.study_id
     files = _strip(session, row)
     _scrub_replays(session, [row.id])
+    if prompt is not None and study_id is not None:
+        _forget_prompt(session, study_id, prompt)
     return files
 
 
@@ -66,6 +71,27 @@ def _scrub_job(session: Session, job_id: str | None) -> None:
     job = session.get(Job, job_id)
     if job is not None and session.scalar(alive) is None and job.state not in ("queued", "running"):
         _scrub(job)
+
+
+def _forget_prompt(session: Session, study_id: str, prompt: str) -> None:
+    """A grid repeats the prompt, in its base and in an axis of prompts, one a line: it goes with the last picture of it. The
+    cells stay where they were, since their jobs are known by their order."""
+    study = session.get(Study, study_id, with_for_update=True)  # the last two pictures may go at the same time
+    grid = study.plan.get("grid") if study else None
+    if not grid or prompt not in study.prompts or _is_in_use(session, study_id, prompt):
+        return
+    study.prompts = [f"{DELETED_PROMPT} {i}" if each == prompt else each for i, each in enumerate(study.prompts, 1)]
+    base = {**grid["base"], "prompt": study.prompts[0], "typed": study.prompts[0]}  # an axis of prompts wins over it
+    axes = [[name, "\n".join(study.prompts) if name == "prompt" else text] for name, text in grid["axes"]]
+    study.plan = {**study.plan, "grid": {**grid, "base": base, "axes": axes}}
+
+
+def _is_in_use(session: Session, study_id: str, prompt: str) -> bool:
+    """Whether the study has a picture of the prompt, or a job that may still draw one."""
+    living = select(Generation.id).where(Generation.study_id == study_id, Generation.prompt == prompt)
+    coming = select(Job.id).where(Job.study_id == study_id, Job.request["prompt"].as_string() == prompt)
+    coming = coming.where(Job.state.in_(("queued", "running", "interrupted")))
+    return any(session.scalar(query.limit(1)) is not None for query in (living, coming))
 
 
 def _scrub_replays(session: Session, generation_ids: Sequence[str]) -> None:

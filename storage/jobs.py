@@ -15,6 +15,7 @@ from storage.schema import utc_now
 
 QUEUE_ORDER = (schema.Job.priority.desc(), schema.Job.id)
 ENDED = ("done", "failed", "cancelled")
+UNFINISHED = ("queued", "running")
 
 
 class Jobs(Part):
@@ -166,6 +167,11 @@ class Jobs(Part):
         with self.database.read() as session:
             return to_job(_owned(session, job_id, owner))
 
+    def unfinished_jobs(self) -> set[str]:
+        """The ids of all jobs that wait or run."""
+        with self.database.read() as session:
+            return set(session.scalars(select(schema.Job.id).where(schema.Job.state.in_(UNFINISHED))))
+
     def jobs_of(self, owner: str, *, of_studies: bool = True, limit: int = 50) -> list[Job]:
         """Newest first. of_studies: with those of grids and studies."""
         query = select(schema.Job).where(schema.Job.owner == owner).order_by(schema.Job.id.desc()).limit(limit)
@@ -239,7 +245,7 @@ def _add(session: Session, row: schema.Job) -> schema.Job:
 def _check_room(session: Session, owner: str | None, limit: int | None, priority: int) -> None:
     if limit is None:
         return
-    waiting = select(func.count()).select_from(schema.Job).where(schema.Job.state.in_(("queued", "running")))
+    waiting = select(func.count()).select_from(schema.Job).where(schema.Job.state.in_(UNFINISHED))
     waiting = waiting.where(schema.Job.priority >= priority)
     if owner is not None:
         waiting = waiting.where(schema.Job.owner == owner)

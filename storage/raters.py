@@ -21,7 +21,7 @@ class Raters(Part):
         """
         if not 16 <= len(key_hash) <= 64:
             raise ValueError(f"key_hash has {len(key_hash)} characters; allowed: 16 to 64, a keyed hash")
-        row = schema.Rater(key_hash=key_hash, simulated=simulated, practice={}, risk=0.0, risk_reasons=[])
+        row = schema.Rater(key_hash=key_hash, simulated=simulated, practice={})
         same = select(schema.Rater).where(schema.Rater.key_hash == key_hash)
         with self.database.read() as session:
             found = session.scalar(same)
@@ -48,16 +48,6 @@ class Raters(Part):
 
         return self._change(rater_id, replace)
 
-    def set_risk(self, rater_id: str, risk: float, reasons: Sequence[Any]) -> Rater:
-        """risk in [0, 100]; what follows from it (exclude) is the caller's rule."""
-        if not 0 <= risk <= 100:
-            raise ValueError(f"risk is {risk}; allowed: 0 to 100")
-
-        def replace(row: schema.Rater) -> None:
-            row.risk, row.risk_reasons = risk, list(reasons)
-
-        return self._change(rater_id, replace)
-
     def list_raters(self, study_id: str) -> list[Rater]:
         """Those with an assignment in the study, oldest first."""
         there = select(schema.Assignment.rater_id).where(schema.Assignment.study_id == study_id)
@@ -78,7 +68,7 @@ class Raters(Part):
             seen = select(schema.Sighting).where(schema.Sighting.viewer == viewer)
             for sighting in session.scalars(seen):
                 session.delete(sighting)
-            row.key_hash, row.practice, row.risk_reasons = None, {}, []
+            row.key_hash, row.practice = None, {}
             row.deleted_at = row.deleted_at or utc_now()
 
     def note_sightings(self, viewer: str, generation_ids: Sequence[str]) -> None:
@@ -139,7 +129,5 @@ def to_rater(row: schema.Rater) -> Rater:
         simulated=row.simulated,
         consented_at=row.consented_at,
         practice=row.practice,
-        risk=row.risk,
-        risk_reasons=row.risk_reasons,
         created_at=row.created_at,
     )

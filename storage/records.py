@@ -163,8 +163,6 @@ class Rater:
     simulated: bool
     consented_at: datetime | None
     practice: Mapping[str, Any]
-    risk: float
-    risk_reasons: list[Any]
     created_at: datetime
 
 

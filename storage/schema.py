@@ -196,8 +196,6 @@ class Rater(HasId, Base):
     simulated: Mapped[bool]
     consented_at: Mapped[datetime | None]
     practice: Mapped[dict[str, Any]]
-    risk: Mapped[float]
-    risk_reasons: Mapped[list[Any]]
     deleted_at: Mapped[datetime | None]
 
 

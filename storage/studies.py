@@ -1,7 +1,7 @@
 """Studies, their comparisons, and the interim looks that spend alpha."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
@@ -31,8 +31,10 @@ class Studies(Part):
         contrasts: Sequence[Any] = (),
         plan: Mapping[str, Any] | None = None,
         simulated: bool = False,
+        known: Collection[str] | None = None,
     ) -> Study:
-        """A draft; names are unique."""
+        """A draft; names are unique. known: the owner's studies as the caller found them; with any other, which somebody made
+        meanwhile, WrongState."""
         row = schema.Study(
             name=_checked_name(name),
             owner=owner,
@@ -48,6 +50,9 @@ class Studies(Part):
             state="draft",
         )
         with self.database.write() as session:
+            if known is not None:
+                self.database.serialise(session, f"studies of {owner}")
+                _check_known(session, owner, known)
             kept, new = insert_or_get(session, row, select(schema.Study).where(schema.Study.name == row.name))
             if not new:
                 raise WrongState(f"a study named {name!r} exists already")
@@ -184,6 +189,12 @@ class Studies(Part):
         query = select(schema.Look).where(schema.Look.study_id == study_id).order_by(schema.Look.id)
         with self.database.read() as session:
             return [{key: getattr(row, key) for key in keys} for row in session.scalars(query)]
+
+
+def _check_known(session: Session, owner: str | None, known: Collection[str]) -> None:
+    theirs = select(schema.Study.id).where(schema.Study.owner == owner, schema.Study.simulated.is_(False))
+    if not set(session.scalars(theirs)) <= set(known):
+        raise WrongState("another grid or study of yours was begun at the same time")
 
 
 def _enter(row: schema.Study, state: str) -> None:

@@ -106,7 +106,7 @@ class Votes(Part):
         _check_answer(answer)
         try:
             with self.database.write() as session:
-                assignment = ballots.owned(session, assignment_id, rater_id, lock=True)
+                assignment = self._hold(session, assignment_id, rater_id)
                 ballots.check_voting(session, assignment, criterion)
                 last = ballots.last_vote(session, assignment_id, criterion)
                 if last is not None and last.answer is not None:
@@ -122,7 +122,7 @@ class Votes(Part):
             _check_answer(answer)
         with self.database.write() as session:
             vote = must_find(session, schema.Vote, vote_id)
-            assignment = ballots.owned(session, vote.assignment_id, rater_id, lock=True)
+            assignment = self._hold(session, vote.assignment_id, rater_id)
             ballots.check_study_takes_votes(session, assignment)
             last = ballots.last_vote(session, assignment.id, vote.criterion)
             if last is None or last.id != vote_id or vote.answer is None:
@@ -154,7 +154,7 @@ class Votes(Part):
         if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
             raise ValueError(f"box {(x0, y0, x1, y1)}; allowed: fractions with 0 <= x0 < x1 <= 1, same for y")
         with self.database.write() as session:
-            assignment = ballots.owned(session, assignment_id, rater_id)
+            assignment = self._hold(session, assignment_id, rater_id)
             ballots.check_open(session, assignment)
             row = schema.Flaw(
                 assignment_id=assignment_id,
@@ -198,6 +198,8 @@ class Votes(Part):
         already cannot report it again. only: these of them; all where none is named."""
         with self.database.write() as session:
             pairs = [pair for pair in session.scalars(broken_pairs(study_id)) if not only or pair in only]
+            for pair in sorted(pairs):  # in one order, so that two keepers do not wait for each other
+                self._hold_pair(session, pair)
             for flaw in ballots.reports_on(session, pairs):
                 flaw.lifted_at = utc_now()
             for vote in ballots.votes_on(session, pairs):
@@ -218,13 +220,15 @@ class Votes(Part):
                 must_find(session, schema.Vote, vote_id)
                 _set_aside(session, vote_id, rule, reason)
 
-    def lift_exclusion(self, vote_id: str, rule: str) -> None:
-        """Count the vote again; the exclusion row stays with the time of lifting."""
+    def lift_many(self, vote_ids: Sequence[str], rule: str) -> None:
+        """Count the votes again, in one transaction; the exclusion rows stay with the time of lifting. NotFound, and nothing
+        is lifted, where one of them was never set aside under the rule."""
         with self.database.write() as session:
-            row = session.scalar(_exclusion(vote_id, rule))
-            if row is None:
-                raise NotFound(f"this vote is not excluded under {rule!r}")
-            row.lifted_at = row.lifted_at or utc_now()
+            for vote_id in vote_ids:
+                row = session.scalar(_exclusion(vote_id, rule))
+                if row is None:
+                    raise NotFound(f"this vote is not excluded under {rule!r}")
+                row.lifted_at = row.lifted_at or utc_now()
 
     def exclusions(self, study_id: str) -> list[dict[str, Any]]:
         """vote_id, rater_id, rule, reason, created_at, lifted_at; the audit trail."""
@@ -243,6 +247,17 @@ class Votes(Part):
         """The same for readers of many votes, not yet joined."""
         with self.database.read() as session:
             return frames.tables(session, study_id, simulated)
+
+    def _hold(self, session: Session, assignment_id: str, rater_id: str) -> schema.Assignment:
+        """The rater's own assignment, locked together with its pair: a report sets aside what was answered on the pair, and
+        an answer asks for its reports, so one of two at once has to see the other's row. The assignment comes first, since
+        a row that refers to it waits for it too."""
+        assignment = ballots.owned(session, assignment_id, rater_id, lock=True)
+        self._hold_pair(session, assignment.comparison_id)
+        return assignment
+
+    def _hold_pair(self, session: Session, comparison_id: str) -> None:
+        self.database.serialise(session, f"pair {comparison_id}")
 
 
 def _check_answer(answer: str) -> None:

@@ -108,8 +108,9 @@ def start_grid(services: Services, owner: str, crossing: Crossing, address: str 
     """Queue every cell as an ordinary job. One unfinished grid a visitor, and the hourly quota of an address."""
     crossing = pinned(services, crossing)
     pictures_wanted = plan(services, crossing).pictures
-    for study in grids_of(services, owner):
-        if not progress(services, study).finished:
+    mine = [study for study in services.store.list_studies() if study.owner == owner]
+    for study in mine:
+        if is_grid(study) and not progress(services, study).finished:
             raise WrongState("your last grid is not finished; wait for it, go on with it, or stop it")
     with services.spending(address, pictures_wanted):
         study = services.store.create_study(
@@ -120,6 +121,7 @@ def start_grid(services: Services, owner: str, crossing: Crossing, address: str 
             criteria=list(CRITERIA),
             raters_per_pair=GRID_RATERS,
             plan={"grid": crossing.as_dict()},
+            known=[study.id for study in mine],
         )
     queue(services, study, owner)
     return services.store.get_study(study.id)

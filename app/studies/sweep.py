@@ -29,16 +29,12 @@ def sweep(services: Services, study: Study, limit: float = EXCLUDE_AT) -> Swept:
         raise ValueError(f"the limit is {limit}; allowed: above 0 to 100")
     found = study_cache.material(services, study.id)
     scores = risk_scores(found.votes)
-    known = {rater.id: (rater.risk, list(rater.risk_reasons)) for rater in services.store.list_raters(study.id)}
-    for row in scores.itertuples():
-        if known.get(row.rater) != (row.risk, row.reasons):
-            services.store.set_risk(row.rater, row.risk, row.reasons)
     risky = found.votes["vote"].map(lambda vote: RULE in found.rules.get(vote, ()))
     out, again = sweep_plan(found.votes.assign(risky=risky.astype(bool)), scores, limit)
     for reason, votes in out.items():
         services.store.exclude_many(votes, RULE, reason)
-    for vote in again:
-        services.store.lift_exclusion(vote, RULE)
+    if again:
+        services.store.lift_many(again, RULE)
     return Swept(len(scores), int((scores["risk"] >= limit).sum()), sum(map(len, out.values())), len(again))
 
 

@@ -12,6 +12,8 @@ import gradio as gr
 from app.request import GenerationRequest, parse_points, request_from
 from app.services import Services
 from app.visit import AT_REST, address_of
+from model.settings import Settings
+from storage.records import Job
 
 POLL_SECONDS, QUEUED_POLL_SECONDS = 0.1, 0.5  # many may be queued, few are drawn
 WAIT_SECONDS = 1800
@@ -53,34 +55,53 @@ def add_api(services: Services) -> None:
         owner = services.identity.owner_of_token(token)
         if owner is None:
             raise gr.Error("visitor is not a token of this server; leave it empty to get one", print_exception=False)
-        tuned, address = services.tuned, address_of(request)
+        shape = (width, height, shuffle_window)
+        guidance = (guidance_schedule, guidance_scale, guidance_points, ramp_end)
+        sampling = (temperature, top_k, top_p)
         try:
-            wish = GenerationRequest(
-                prompt=prompt,
-                typed=prompt,
-                width=tuned.width if width is None else width,
-                height=tuned.height if height is None else height,
-                shuffle_window=tuned.shuffle_window if shuffle_window is None else shuffle_window,
-                guidance_schedule=guidance_schedule,
-                guidance_scale=guidance_scale,
-                guidance_points=parse_points(guidance_points),
-                ramp_end=ramp_end,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-                seed=None if seed == -1 else seed,
-                num_images=num_images,
-                allow_untrained=allow_untrained,
-            )
-            with turn(waiting, address):
-                job = await asyncio.to_thread(services.submit, owner, wish, address=address)
-                await asyncio.to_thread(services.drive, job.id)
-                job = await ended(services, job.id, owner)
+            wish = wished(services.tuned, prompt, shape, guidance, sampling, seed, num_images, allow_untrained)
+            with turn(waiting, address_of(request)):
+                job = await drawn(services, wish, owner, address_of(request))
         except (ValueError, TypeError) as error:
             raise gr.Error(str(error), print_exception=False) from error
         return await asyncio.to_thread(answer, services, job, owner, token)
 
     gr.api(generate, api_name="generate", concurrency_limit=None)
+
+
+def wished(
+    tuned: Settings,
+    prompt: str,
+    shape: tuple[int | None, int | None, int | None],
+    guidance: tuple[str | None, float | None, str | None, float | None],
+    sampling: tuple[float | None, int | None, float | None],
+    seed: int,
+    num_images: int,
+    allow_untrained: bool,
+) -> GenerationRequest:
+    """shape: width, height, shuffle_window. guidance: schedule, scale, points as text, ramp_end. sampling: temperature, top_k,
+    top_p. None: as the checkpoint was tuned. ValueError: points that are none."""
+    usual = (tuned.width, tuned.height, tuned.shuffle_window)
+    width, height, window = (there if given is None else given for given, there in zip(shape, usual))
+    schedule, scale, points, ramp_end = guidance
+    temperature, top_k, top_p = sampling
+    return GenerationRequest(
+        prompt=prompt,
+        typed=prompt,
+        width=width,
+        height=height,
+        shuffle_window=window,
+        guidance_schedule=schedule,
+        guidance_scale=scale,
+        guidance_points=parse_points(points),
+        ramp_end=ramp_end,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=None if seed == -1 else seed,
+        num_images=num_images,
+        allow_untrained=allow_untrained,
+    )
 
 
 @contextmanager
@@ -99,7 +120,14 @@ def turn(waiting: Counter[str | None], address: str | None) -> Iterator[None]:
             del waiting[address]
 
 
-async def ended(services: Services, job_id: str, owner: str) -> Any:
+async def drawn(services: Services, wish: GenerationRequest, owner: str, address: str | None) -> Job:
+    """The job of the request once it has ended; ValueError where it is refused or takes too long."""
+    job = await asyncio.to_thread(services.submit, owner, wish, address=address)
+    await asyncio.to_thread(services.drive, job.id)
+    return await ended(services, job.id, owner)
+
+
+async def ended(services: Services, job_id: str, owner: str) -> Job:
     """The job once it has ended; the job itself goes on when the caller leaves."""
     deadline = time.monotonic() + WAIT_SECONDS
     while (job := await asyncio.to_thread(services.store.get_job, job_id, owner)).state not in AT_REST:
@@ -109,7 +137,7 @@ async def ended(services: Services, job_id: str, owner: str) -> Any:
     return job
 
 
-def answer(services: Services, job: Any, owner: str, token: str) -> dict[str, Any]:
+def answer(services: Services, job: Job, owner: str, token: str) -> dict[str, Any]:
     if job.state != "done":
         raise gr.Error(job.error or f"the job was {job.state}", print_exception=False)
     pictures = [

@@ -18,7 +18,7 @@ from app.drawing.worker_name import WorkerName
 from app.playground.handlers import Handlers
 from app.quota import TooMany
 from app.request import GenerationRequest
-from app.services import build_services
+from app.services import VISITORS_PER_ADDRESS, build_services
 from app.settings import Settings
 from app.ui import build_ui
 from app.web.health import health_report
@@ -119,6 +119,18 @@ def test_quotas_are_the_servers(services, monkeypatch):
         services.submit("cy", request)
     services.stop(running.id, "cy")
     finished(services, running, "cy")
+
+
+def test_one_address_fills_a_part_of_the_queue_whatever_names_it_takes(services, monkeypatch):
+    monkeypatch.setattr(services, "settings", replace(services.settings, max_queued_per_user=1))
+    long = GenerationRequest("x", "x", width=1024, height=1024, shuffle_window=1, allow_untrained=True)
+    waiting = [services.submit(f"gil{i}", long, address="203.0.113.8") for i in range(VISITORS_PER_ADDRESS)]
+    with pytest.raises(TooMany, match=f"allowed: {VISITORS_PER_ADDRESS}"):
+        services.submit("gil", long, address="203.0.113.8")
+    waiting += [services.submit(who, long, address=where) for who, where in (("hf:gil", "203.0.113.8"), ("ivy", "::1"))]
+    for job in waiting:
+        services.stop(job.id, job.owner)
+        finished(services, job, job.owner)
 
 
 def test_a_second_studio_on_the_same_folder_leaves_a_running_job_to_the_first(services):

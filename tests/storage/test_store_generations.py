@@ -133,6 +133,13 @@ def test_filters(store, generate):
     assert store.filter_choices(GenerationFilter(viewer=STRANGER))["sizes"] == []
 
 
+@pytest.mark.parametrize("text", ["Äpfel", "äpfel", "ÄPFEL", "ЯБЛОКИ", "яблоки"])
+def test_text_is_found_in_either_case_in_any_alphabet(store, generate, text):
+    generate("Äpfel, Яблоки")
+    generate("pears")
+    assert listed(store, viewer=OWNER, text=text) == ["Äpfel, Яблоки"]
+
+
 def test_deleting_leaves_a_tombstone(store, generate):
     job = store.submit_job(OWNER, {"prompt": "secret"})
     store.claim_job("w")
@@ -203,6 +210,32 @@ def test_prompts_go_with_the_grids_and_replays_of_what_is_deleted(store, generat
     left = store.get_study(grid.id)
     assert "secret" not in repr(left) and left.owner != OWNER
     assert store.get_job(other.id, STRANGER).request["prompt"] == "theirs"
+
+
+def test_a_grid_forgets_a_prompt_with_its_last_picture(store, generate):
+    plan = {"grid": {"base": {"prompt": "secret", "typed": "secret", "seed": 7}, "axes": [["prompt", "secret | more"]]}}
+    values = {"settings": [], "criteria": ["flaws"], "raters_per_pair": 1, "plan": plan}
+    grid = store.create_study("Grid 1", owner=OWNER, prompts=["secret", "more"], **values)
+    one, two, _ = (generate(text, study_id=grid.id, shade=i) for i, text in enumerate(("secret", "secret", "more")))
+    waiting = store.submit_job(OWNER, {"prompt": "secret"}, study_id=grid.id)
+    store.delete_generation(one.id, OWNER)
+    store.request_cancel(waiting.id, OWNER)
+    assert store.get_study(grid.id).prompts == ["secret", "more"]
+    store.delete_generation(two.id, OWNER)
+    left = store.get_study(grid.id)
+    assert "secret" not in repr(left)
+    assert left.owner == OWNER and left.prompts == ["deleted prompt 1", "more"]
+    assert left.plan["grid"]["axes"] == [["prompt", "deleted prompt 1\nmore"]]
+    assert left.plan["grid"]["base"]["seed"] == 7
+
+
+def test_a_grid_keeps_a_prompt_that_is_still_to_be_drawn(store, generate):
+    plan = {"grid": {"base": {"prompt": "secret", "typed": "secret"}, "axes": []}}
+    values = {"settings": [], "criteria": ["flaws"], "raters_per_pair": 1, "plan": plan}
+    grid = store.create_study("Grid 1", owner=OWNER, prompts=["secret"], **values)
+    store.submit_job(OWNER, {"prompt": "secret"}, study_id=grid.id)
+    store.delete_generation(generate("secret", study_id=grid.id).id, OWNER)
+    assert store.get_study(grid.id).plan == plan
 
 
 def test_a_picture_that_is_finished_after_its_owner_deleted_everything_is_not_kept(store, generate):

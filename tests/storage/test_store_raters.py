@@ -15,15 +15,11 @@ def test_one_rater_per_identity(store):
         store.get_or_create_rater("bob")
 
 
-def test_consent_practice_and_risk(store):
+def test_consent_and_practice(store):
     rater = store.get_or_create_rater("k" * 64)
     first = store.record_consent(rater.id).consented_at
     assert store.record_consent(rater.id).consented_at == first is not None
     assert store.update_practice(rater.id, {"flaws": "passed"}).practice == {"flaws": "passed"}
-    assert store.set_risk(rater.id, 55, ["fast"]).risk == 55
-    assert store.get_or_create_rater("k" * 64).risk_reasons == ["fast"]
-    with pytest.raises(ValueError, match="101"):
-        store.set_risk(rater.id, 101, [])
 
 
 def test_deleting_ones_data_keeps_anonymous_answers(arena):

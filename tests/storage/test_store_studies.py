@@ -32,6 +32,14 @@ def test_names_are_unique_and_values_checked(store):
             create(store, **{"name": "other", **wrong})
 
 
+def test_a_study_is_made_only_beside_those_that_its_maker_knows(store):
+    first = create(store, "first", owner="ann", known=[])
+    with pytest.raises(WrongState, match="at the same time"):
+        create(store, "second", owner="ann", known=[])
+    create(store, "theirs", owner="bob", known=[])
+    create(store, "second", owner="ann", known=[first.id])
+
+
 def test_simulated_studies_are_not_listed(store):
     human, robot = create(store, "human"), create(store, "robot", simulated=True)
     assert [one.id for one in store.list_studies()] == [human.id]

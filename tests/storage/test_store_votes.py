@@ -211,7 +211,7 @@ def test_exclusions_stand_beside_the_votes(arena):
     assert (row["excluded"], row["exclusions"]) == ("too fast", ["too fast", "risk"])
     assert store.coverage(arena.study.id)[0].raters == 0
     for rule in ("risk", "too fast"):
-        store.lift_exclusion(vote.id, rule)
+        store.lift_many([vote.id], rule)
     assert store.votes_frame(arena.study.id)[0]["excluded"] is None
     assert store.coverage(arena.study.id)[0].raters == 1
     assert [(one["rule"], one["lifted_at"] is None) for one in store.exclusions(arena.study.id)] == [
@@ -220,6 +220,24 @@ def test_exclusions_stand_beside_the_votes(arena):
     ]
     with pytest.raises(NotFound):
         store.exclude_many(["nothing"], "rule", "")
+
+
+def test_votes_are_set_aside_and_counted_again_together_or_not_at_all(arena):
+    store, given = arena.store, arena.assign()
+    votes = [store.record_vote(given.id, arena.rater.id, name, "a").id for name in ("flaws", "alignment")]
+
+    def aside():
+        return [row["excluded"] for row in store.votes_frame(arena.study.id)]
+
+    with pytest.raises(NotFound):
+        store.exclude_many([*votes, "nothing"], "risk", "")
+    assert aside() == [None, None]
+    store.exclude_many(votes, "risk", "in a hurry")
+    with pytest.raises(NotFound):
+        store.lift_many([*votes, "nothing"], "risk")
+    assert aside() == ["risk", "risk"]
+    store.lift_many(votes, "risk")
+    assert aside() == [None, None]
 
 
 def test_coverage_counts_raters_who_answered(arena):

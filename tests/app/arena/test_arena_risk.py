@@ -67,11 +67,13 @@ def test_careless_votes_are_set_aside_and_honest_ones_stay(services, study):
     sit(services, study, "hasty", lambda _: "left", 200)
     done = sweep(services, study)
     assert (done.raters, done.risky, done.excluded) == (2, 1, 42)
-    hasty = arena.rater_of(services, "hasty")
-    assert hasty.risk >= 60 and any("checks failed" in reason for reason in hasty.risk_reasons)
-    assert arena.rater_of(services, "honest").risk == 0
+    hasty, honest = (arena.rater_of(services, name).id for name in ("hasty", "honest"))
+    scores = risk_scores(study_cache.material(services, study.id).votes).set_index("rater")
+    assert scores.at[hasty, "risk"] >= 60 and scores.at[honest, "risk"] == 0
+    assert any("checks failed" in reason for reason in scores.at[hasty, "reasons"])
+    assert all("checks failed" in row["reason"] for row in services.store.exclusions(study.id))
     rows = services.store.votes_frame(study.id)
-    assert {row["rater"] for row in rows if row["excluded"] == RULE} == {hasty.id} and len(rows) == 84
+    assert {row["rater"] for row in rows if row["excluded"] == RULE} == {hasty} and len(rows) == 84
     assert sweep(services, study).excluded == 0  # nothing twice
 
 
@@ -112,7 +114,8 @@ def test_the_background_sweeps_once_at_once_and_once_more_after_a_while_however_
 def test_a_second_sweep_writes_nothing(services, study, monkeypatch):
     sit(services, study, "hasty", lambda _: "left", 200)
     sweep(services, study)
-    monkeypatch.setattr(services.store, "set_risk", lambda *_: pytest.fail("this risk was known"))
+    monkeypatch.setattr(services.store, "exclude_many", lambda *_: pytest.fail("these were set aside"))
+    monkeypatch.setattr(services.store, "lift_many", lambda *_: pytest.fail("none counts again"))
     sweep(services, study)
 
 

@@ -142,6 +142,20 @@ def test_a_deleted_cell_is_said_and_not_drawn_again(services, handlers):
     assert not handlers.recent("dee") and not handlers.view(made.id, "dee", "alignment").found
 
 
+def test_a_prompt_goes_with_its_last_cell_and_the_other_cells_stay_in_place(services, handlers):
+    wish = replace(WISH, prompt="", columns="prompt", column_levels="a red apple | a blue car")
+    made = services.store.get_study(handlers.start(wish, "fay"))
+    wait_for(services, made)
+    before = ids(services, made)
+    for gone in (before[0], before[2]):
+        services.store.delete_generation(gone, "fay")
+    left = services.store.get_study(made.id)
+    assert ids(services, left) == [None, before[1], None, before[3]]
+    view = handlers.view(made.id, "fay", "alignment")
+    assert "a red apple" not in view.sheet and "deleted prompt 1" in view.sheet and "a blue car" in view.sheet
+    assert "deleted prompt 1" in handlers.recent("fay")[0][0]
+
+
 def test_picks_toggle_and_two_make_a_slider(services, handlers, grid):
     a, b, c, _ = ids(services, grid)
     assert toggled([a], a) == [] and toggled([a, b], c) == [a, c]

@@ -1,4 +1,5 @@
-"""A studio in a process of its own, to be killed: submits jobs for ever and prints what was acknowledged.
+"""A studio in a process of its own, to be killed: submits jobs for ever and prints what was acknowledged. Every second job
+is large, so that the kill finds it running.
 
 Arguments: data folder, weights folder. Lines: "job <id>" once a job is accepted, "picture <id>" once one is shown done.
 """
@@ -16,7 +17,8 @@ def main(data_dir: Path, weights: Path) -> None:
     services = build_services(Settings(data_dir, "test-secret", weights=str(weights), threads=1))
     told: set[str] = set()
     for number in range(10_000):
-        request = GenerationRequest("a red apple", "a red apple", 384, 384, 1, seed=number, allow_untrained=True)
+        side = 768 if number % 2 else 256
+        request = GenerationRequest("a red apple", "a red apple", side, side, 1, seed=number, allow_untrained=True)
         print("job", services.submit("ann", request).id, flush=True)
         while not any(job.state == "running" for job in services.store.jobs_of("ann")):
             time.sleep(0.002)

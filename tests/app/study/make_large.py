@@ -40,8 +40,6 @@ def fill(store: Store, votes: int = 100_000, generations: int = 100_000, seed: i
             "key_hash": f"{i:064d}",
             "simulated": False,
             "practice": {},
-            "risk": 0.0,
-            "risk_reasons": [],
         }
         for i in range(RATERS)
     ]
