@@ -243,15 +243,15 @@ class Handlers:
         )
 
     def describe(self, controls: Controls) -> tuple[dict[str, Any] | None, str, bool]:
-        """The curve's data, the line of costs, and whether this can be drawn; problems are said, not raised."""
+        """The curve's data, the line of costs, and whether this can be drawn, whatever the prompt will be; problems are
+        said, not raised."""
         try:
-            request = controls.request()
-            probe = replace(request, prompt=request.prompt or "x", typed=request.typed or "x")
+            probe = replace(controls.request(), prompt="x", typed="x")
             self.services.check(probe)
             cost = self.services.estimate(probe)
         except (ValueError, TypeError, OverflowError) as error:
             return schedule_curve(controls, UNKNOWN_STEPS), f'<p class="cost cost-bad">{escape(str(error))}</p>', False
-        return schedule_curve(controls, cost.steps), cost_html(request, cost, controls.lowered()), True
+        return schedule_curve(controls, cost.steps), cost_html(probe, cost, controls.lowered()), True
 
     def words(self, prompt: str, rewriting: bool) -> str:
         """What the checkpoint knows of these words and what will be sent, as safe HTML."""

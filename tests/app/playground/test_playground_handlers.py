@@ -105,6 +105,11 @@ def test_what_cannot_be_drawn_is_said_with_the_reason_and_not_offered(handlers, 
     assert handlers.describe(CONTROLS)[2]
 
 
+def test_what_a_size_costs_is_said_whatever_the_prompt(handlers):
+    _, html, drawable = handlers.describe(changed(prompt="x " * 450))
+    assert drawable and "256 × 256 px" in html
+
+
 def test_presets_stay_at_the_checkpoints_own_scale_except_the_papers(handlers):
     scales = {name: handlers.preset(name)[1] for name in presets(handlers.services.tuned)}
     assert scales.pop("The paper's") == 7.5 and scales.pop("Off") == 1 and set(scales.values()) == {3}
