@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from app.request import OFF, GenerationRequest, format_points, parse_points
@@ -46,6 +46,11 @@ class Controls:
         if self.aspect == CUSTOM_ASPECT:
             return snap(self.width, self.window), snap(self.height, self.window)
         return size_of(self.resolution, self.aspect, self.window)
+
+    def snapped(self) -> "Controls":
+        """With the sizes on their steps."""
+        width, height = self.size() if self.aspect == CUSTOM_ASPECT else (self.width, self.height)
+        return replace(self, resolution=round(self.resolution / STEP) * STEP, width=width, height=height)
 
     def lowered(self) -> str:
         """What is said where this aspect cannot be had at this resolution; else empty."""

@@ -192,6 +192,28 @@ def test_what_was_not_trained_can_be_set_only_where_allowed_and_what_follows_is_
     expect(page.locator("#cost")).to_contain_text("512 × 512 px")
 
 
+def test_a_typed_number_counts_as_the_field_then_shows_it(visit):
+    page = visit().open()
+    page.get_by_role("button", name="Sampling, seed").click()
+    page.locator("#untrained input").check()
+    resolution = page.locator("#resolution input[type=number]")
+    expect(resolution).to_have_attribute("max", "2048")
+    for typed, shown in (("99999", "2048"), ("-5", "256"), ("533", "512")):
+        resolution.fill(typed)
+        page.keyboard.press("Tab")
+        expect(resolution).to_have_value(shown)
+        expect(page.locator("#cost")).to_contain_text(f"{shown} × {shown} px")
+    temperature = page.locator("#temperature input[type=number]")
+    temperature.fill("")
+    page.keyboard.press("Tab")
+    expect(temperature).to_have_value("1")
+    page.locator("#seed input").fill("-1")
+    expect(page.locator("#cost")).to_contain_text("seed is -1")
+    expect(page.locator("#go")).to_be_disabled()
+    page.locator("#seed input").fill("1")
+    expect(page.locator("#go")).to_be_enabled()
+
+
 def test_the_gallery_compares_publishes_and_deletes(visit, world):
     (services, _), _ = world
     ann = visit()
