@@ -4,9 +4,9 @@ from typing import Any
 
 import gradio as gr
 
-from app.components.bounded_slider import BoundedSlider
 from app.components.schedule_curve import ScheduleCurve
 from app.components.stops import Stop, StopSlider
+from app.components.typed_slider import BoundedSlider, TypedSlider
 from app.pages.playground.parts import Parts
 from app.playground.controls import CONTROL_NAMES, CUSTOM_ASPECT, LARGEST, SMALLEST, Controls, presets
 from app.playground.handlers import Handlers
@@ -44,9 +44,7 @@ def size_inputs(handlers: Handlers, start: Controls) -> dict[str, Any]:
     )
     with gr.Row(visible=start.aspect == CUSTOM_ASPECT) as free:
         width, height = (
-            BoundedSlider(
-                64, LARGEST, value, step=16, label=f"{side.capitalize()} (px)", elem_id=side, interactive=True
-            )
+            TypedSlider(64, LARGEST, value, step=16, label=f"{side.capitalize()} (px)", elem_id=side, interactive=True)
             for side, value in (("width", start.width), ("height", start.height))
         )
     window = StopSlider(
@@ -74,8 +72,8 @@ def guidance_inputs(services: Services, start: Controls) -> dict[str, Any]:
     shared = {"interactive": True, "min_width": 150}
     with gr.Row(elem_id="guidance"):
         schedule = gr.Dropdown(list(SCHEDULES), value=start.schedule, label="Shape", elem_id="schedule", **shared)
-        scale = BoundedSlider(1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", **shared)
-        ramp_end = BoundedSlider(0.05, 1, start.ramp_end, step=0.05, label="Ramp end", elem_id="ramp", **shared)
+        scale = TypedSlider(1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", **shared)
+        ramp_end = TypedSlider(0.05, 1, start.ramp_end, step=0.05, label="Ramp end", elem_id="ramp", **shared)
     points = gr.Textbox(
         start.points,
         label="Control points (fraction:weight)",
@@ -97,8 +95,8 @@ def guidance_inputs(services: Services, start: Controls) -> dict[str, Any]:
 def sampling_inputs(services: Services, start: Controls) -> dict[str, Any]:
     """What is seldom changed."""
 
-    def slider(least: float, most: float, value: float, step: float, label: str, name: str) -> BoundedSlider:
-        return BoundedSlider(least, most, value, step=step, label=label, elem_id=name, interactive=True)
+    def slider(least: float, most: float, value: float, step: float, label: str, name: str) -> TypedSlider:
+        return TypedSlider(least, most, value, step=step, label=label, elem_id=name, interactive=True)
 
     with gr.Row():
         seed = gr.Number(
