@@ -15,6 +15,7 @@ from app.playground.controls import Controls, presets
 from app.playground.example_cards import examples_html
 from app.playground.examples import ASSETS, draw_examples, load_examples
 from app.playground.handlers import Handlers
+from app.playground.rewrite import Reading
 from app.request import GenerationRequest
 from app.web.identity import COOKIE
 from model.checkpoint import checkpoint_hash
@@ -77,10 +78,27 @@ def test_words_are_escaped_and_say_what_will_be_sent(handlers):
     assert "Sent as" not in handlers.words("a red duck", True) and "Sent as" not in handlers.words("zebra duck", False)
 
 
+def test_what_the_sent_prompt_leaves_out_is_said(handlers):
+    html = handlers.words("nine apples, a car and a duck", True)
+    assert "Sent as: <b>four apples and a car</b>" in html
+    assert "(two things at most: the duck is left out; four is the highest count)" in html
+    assert "left out" not in handlers.words("nine apples, a car and a duck", False)
+
+
+@pytest.mark.parametrize("prompt", ["\U0001f34e\U0001f34e", "zzzz", "ein Bär "])
+def test_where_no_word_is_known_that_is_said(handlers, prompt):
+    assert "Nothing here that this model knows" in handlers.words(prompt, True)
+
+
+@pytest.mark.parametrize("prompt", ["", "a ", "a red", "a zzzz duck", "re", "aple"])
+def test_a_prompt_with_something_known_or_only_begun_is_not_called_empty(handlers, prompt):
+    assert "Nothing here" not in handlers.words(prompt, True)
+
+
 def test_nothing_is_looked_up_in_what_is_no_prompt(handlers, visitor, monkeypatch):
     looked: list[str] = []
-    for module in ("handlers", "describe"):
-        monkeypatch.setattr(f"app.playground.{module}.rewrite", lambda text, _: looked.append(text) or text)
+    monkeypatch.setattr("app.playground.handlers.rewrite", lambda text, _: looked.append(text) or text)
+    monkeypatch.setattr("app.playground.describe.read", lambda text, _: looked.append(text) or Reading(text))
     monkeypatch.setattr("app.playground.describe.unknown_words", lambda text, _: looked.append(text) or {})
     for prompt, text in (("zebr " * 10_000, "at most 400"), (["x"], "must be a text")):
         with pytest.raises(Exception, match=text):
