@@ -12,10 +12,11 @@ from app.components.amounts import seconds_text
 from app.components.details import details_html
 from app.components.stage import Stage, stage_html
 from app.drawing.record import request_of
-from app.playground.controls import Controls, Preset, controls_of, preset_of, presets
+from app.playground.controls import Controls, controls_of, preset_of
 from app.playground.describe import cost_html, schedule_curve, surprise, words_html
 from app.playground.examples import load_examples
 from app.playground.offers import Offer, combinations, offered, position, settled, training_note
+from app.playground.presets import Preset, presets
 from app.playground.rewrite import rewrite
 from app.playground.views import View, example_stage, running_view, stage, unfinished_view
 from app.request import GenerationRequest, check_text, request_from

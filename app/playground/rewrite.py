@@ -18,7 +18,9 @@ MOST_ITEMS = 2  # captions name one or two things
 MOST_COUNT = max(NUMBERS)
 COUNTS = {word: count for count, word in NUMBERS.items()} | {str(count): count for count in range(min(NUMBERS), 21)}
 COUNTS |= {"pair": 2, "several": MOST_COUNT, "many": MOST_COUNT, "dozen": 12}
-COUNTS |= {word: count for count, word in enumerate(["five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 5)}
+COUNTS |= {
+    word: count for count, word in enumerate(["five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 5)
+}
 NEGATIONS = {"no", "not", "without"}
 RELATIONS = {
     "left": "left of",

@@ -11,6 +11,7 @@ from app.playground.handlers import Handlers
 from app.playground.views import View
 from app.request import format_points
 from app.visit import PRIVATE
+from model.guidance import MAX_POINTS
 
 LIGHT = {"queue": False, "trigger_mode": "always_last", **PRIVATE}
 # not the words, which `describe` leaves out, nor allow_untrained: what follows from it describes, with values that are
@@ -18,7 +19,6 @@ LIGHT = {"queue": False, "trigger_mode": "always_last", **PRIVATE}
 WATCHED = [name for name in CONTROL_NAMES if name not in ("prompt", "rewrite", "allow_untrained")]
 SIZES = ("resolution", "width", "height")
 EMPTIED = ("scale", "ramp_end", "temperature", "top_k", "top_p", "num_images")
-MAX_POINTS = 12  # that one edit of the curve may send
 
 
 def wire(handlers: Handlers, page: gr.Blocks, parts: Parts) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from app.components.schedule_curve import ScheduleCurve
 from app.components.stops import Stop, StopSlider
 from app.components.typed_slider import BoundedSlider, TypedSlider
 from app.pages.playground.parts import Parts
-from app.playground.controls import CONTROL_NAMES, CUSTOM_ASPECT, LARGEST, SMALLEST, Controls, presets
+from app.playground.controls import CONTROL_NAMES, CUSTOM_ASPECT, LARGEST, SMALLEST, Controls
 from app.playground.handlers import Handlers
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL, Offer
+from app.playground.presets import presets
 from app.services import Services
 from model import SCHEDULES
 

@@ -11,10 +11,11 @@ from PIL import Image
 from app import about
 from app.drawing.record import request_of
 from app.pages.about import delete_everything
-from app.playground.controls import Controls, presets
+from app.playground.controls import Controls
 from app.playground.example_cards import examples_html
 from app.playground.examples import ASSETS, draw_examples, load_examples
 from app.playground.handlers import Handlers
+from app.playground.presets import presets
 from app.playground.rewrite import Reading
 from app.request import GenerationRequest
 from app.web.identity import COOKIE
