@@ -140,6 +140,16 @@ def test_on_a_phone_the_controls_come_first_and_a_start_shows_the_picture(visit)
     expect(page.locator("#go")).to_be_in_viewport()
 
 
+def test_how_far_it_is_stands_on_a_laptops_screen(visit):
+    page = visit().open()
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.locator("#prompt textarea").fill("zzzz and a red duck ")  # its words move the stage down
+    expect(page.locator("#words p")).to_have_count(2)
+    expect(text(page)).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 1366, "height": 560})
+    expect(text(page)).to_be_in_viewport(ratio=1)
+
+
 def test_a_job_goes_on_without_its_page_and_its_link_is_for_its_owner(visit, world):
     (services, _), _ = world
     ann = visit()
