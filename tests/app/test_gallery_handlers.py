@@ -98,6 +98,7 @@ def test_prompts_are_text_and_never_html(handlers, draw):
 def test_the_details_of_a_comparison_say_which_picture_they_are_of(handlers, draw):
     one, two = draw(prompt="one"), draw(prompt="two")
     compared, alone = (handlers.shown(ids, "ann")[1] for ids in ([one.id, two.id], [one.id]))
+    assert "A · seed 7, s=2, constant to 4" in handlers.shown([one.id, two.id], "ann")[0]
     assert [re.sub(r"<.*?>", "", part)[:4] for part in compared.split("</article>")[:-1]] == ["Aone", "Btwo"]
     assert re.sub(r"<.*?>", "", alone).startswith("one")
 
