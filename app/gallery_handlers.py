@@ -142,9 +142,10 @@ def time_from(seconds: float | None) -> datetime | None:
 
 
 def side_label(generation: Generation) -> str:
+    """The shortest first, as a narrow corner cuts the end."""
     window = f"s={generation.window}, " if generation.window else ""
     checkpoint = f"{name}, " if (name := generation.settings.get("checkpoint_name")) else ""
-    return f"{checkpoint}{window}{schedule_text(generation.settings)}, seed {generation.seed}"
+    return f"seed {generation.seed}, {window}{checkpoint}{schedule_text(generation.settings)}"
 
 
 def single_html(side: Side, generation: Generation) -> str:

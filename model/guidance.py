@@ -28,6 +28,7 @@ from model.checks import is_number
 
 SIGMOID_STEEPNESS = 10.0
 MAX_SCALE = 30.0
+MAX_POINTS = 12  # more say nothing that a hand could have meant, and every picture's record holds them
 
 Ramp = Callable[[Tensor, float], Tensor]  # (u in 0..1, ramp_end) -> share of the way from 1 to the scale
 
@@ -64,7 +65,7 @@ def guidance_weights(
     Args:
         schedule: one of `SCHEDULES`; "custom" needs `points`.
         scale: the weight that the schedule reaches, 1 (off) to 30.
-        points: (fraction of the steps, weight) pairs for "custom", interpolated without overshoot.
+        points: up to 12 (fraction of the steps, weight) pairs for "custom", interpolated without overshoot.
         interval: guidance is on while start <= fraction <= stop, and 1 outside; None: always on.
         ramp_end: fraction at which half-linear reaches the scale.
     """
@@ -105,6 +106,8 @@ def check_guidance(
 def _check_points(points: Sequence[tuple[float, float]] | None) -> None:
     if not isinstance(points, Sequence) or not points or not all(_is_pair(point) for point in points):
         raise ValueError(f"guidance_points is {points!r}; it must be a list of (fraction, weight) pairs")
+    if len(points) > MAX_POINTS:
+        raise ValueError(f"guidance_points holds {len(points)} points; at most {MAX_POINTS} are allowed")
     for fraction, weight in points:
         _check_range("fraction of a guidance point", fraction, 0.0, 1.0)
         _check_range("weight of a guidance point", weight, 1.0, MAX_SCALE)

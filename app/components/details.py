@@ -5,8 +5,12 @@ from html import escape
 from typing import Any
 
 from app.components.amounts import seconds_text
+from app.playground.presets import shape_named
 from app.services import Services
+from model.guidance import MAX_POINTS
 from storage.records import Generation
+
+SHOWN_POINTS = 5
 
 
 def details_html(services: Services, made: Sequence[Generation], *, own: bool, side: str = "") -> str:
@@ -35,10 +39,12 @@ def facts(generation: Generation) -> list[tuple[str, str]]:
     settings = generation.settings
     memory = generation.peak_memory_bytes
     window = generation.window
+    points = (settings.get("schedule") or {}).get("points")
     return [
         ("size", f"{generation.width} × {generation.height}"),
         ("window", f"{window} × {window}" if window else "–"),
         ("guidance", schedule_text(settings)),
+        *([("control points", points_text(points, MAX_POINTS))] if points else []),
         ("sampling", sampling_text(settings)),
         ("seed", f"{generation.seed}" + (f" · picture {generation.image_index + 1}" if generation.image_index else "")),
         ("steps", str(generation.steps)),
@@ -56,16 +62,26 @@ def weights_text(settings: Any) -> str:
 
 
 def schedule_text(settings: Any) -> str:
+    """Short enough for a card; a custom schedule goes by its preset's name, where it is one."""
     schedule = settings.get("schedule") or {}
     text = f"{schedule.get('kind', '–')} to {settings.get('scale', 1):g}"
     if schedule.get("kind") == "half-linear" and schedule.get("ramp_end") not in (None, 0.5):
         text += f", ramp to {schedule['ramp_end']:.0%}"
     if schedule.get("points"):
-        text = "custom " + " ".join(f"{x:g}:{y:g}" for x, y in schedule["points"])
+        shape = shape_named(schedule["points"], settings.get("scale", 1))
+        text = (
+            f"{shape} to {settings['scale']:g}" if shape else f"custom {points_text(schedule['points'], SHOWN_POINTS)}"
+        )
     if schedule.get("range"):
         start, stop = schedule["range"]
         text += f", from {start:.0%} to {stop:.0%} of the picture"
     return text
+
+
+def points_text(points: Sequence[Sequence[float]], most: int) -> str:
+    """ "0:1 0.5:6", and how many there are where those are not all."""
+    rest = f" … ({len(points)} points)" if len(points) > most else ""
+    return " ".join(f"{x:g}:{y:g}" for x, y in points[:most]) + rest
 
 
 def sampling_text(settings: Any) -> str:

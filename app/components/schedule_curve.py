@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 JS_ON_LOAD = """
-const W = 320, H = 96, L = 28, R = 8, T = 10, B = 20, NS = 'http://www.w3.org/2000/svg';
+const W = 320, H = 96, L = 36, R = 8, T = 10, B = 20, NS = 'http://www.w3.org/2000/svg';
 const make = (name, attributes, parent) => {
   const node = document.createElementNS(NS, name);
   for (const key in attributes) node.setAttribute(key, attributes[key]);
@@ -21,9 +21,9 @@ const draw = () => {
   svg.replaceChildren();
   const top = data.top, points = data.points ? data.points.map(p => [...p]) : null;
   const x = f => L + f * (W - L - R), y = w => H - B - (w - 1) / (top - 1) * (H - T - B);
-  for (const w of [1, (1 + top) / 2, top]) {
+  for (const w of [1, (1 + top) / 2, top]) {  // labels leave room for a control point at the first step
     make('line', {x1: L, x2: W - R, y1: y(w), y2: y(w), class: 'grid'}, svg);
-    make('text', {x: L - 5, y: y(w) + 3, 'text-anchor': 'end'}, svg).textContent = +w.toFixed(2);
+    make('text', {x: L - 10, y: y(w) + 3, 'text-anchor': 'end'}, svg).textContent = +w.toFixed(2);
   }
   make('text', {x: L, y: H - 5}, svg).textContent = 'step 1';
   make('text', {x: W - R, y: H - 5, 'text-anchor': 'end'}, svg).textContent = 'step ' + data.steps;

@@ -99,8 +99,8 @@ def bar_html(stage: Stage) -> str:
         else ""
     )
     return (
-        f'{meter}<div class="stage-text" role="status"><b>{escape(stage.headline)}</b>'
-        f"<span>{escape(stage.detail)}</span></div>"
+        f'<div class="stage-bar">{meter}<div class="stage-text" role="status"><b>{escape(stage.headline)}</b>'
+        f"<span>{escape(stage.detail)}</span></div></div>"
     )
 
 

@@ -1,10 +1,11 @@
-"""The Playground's controls as plain values: sizes, aspects, presets, and the request that they add up to."""
+"""The Playground's controls as plain values: sizes, aspects, and the request that they add up to."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
+from app.playground.presets import RAMPED, presets, shaping
 from app.request import OFF, GenerationRequest, format_points, parse_points
 from model.prompt import DOWNSAMPLE
 from model.settings import Settings
@@ -12,11 +13,6 @@ from model.settings import Settings
 ASPECTS = {"1:1": 1.0, "4:3": 4 / 3, "3:4": 3 / 4, "16:9": 16 / 9, "9:16": 9 / 16}
 CUSTOM_ASPECT = "free"
 SMALLEST, LARGEST, STEP = 256, 2048, 64  # px of the resolution
-RAMPED = ("half-linear",)
-
-Preset = tuple[str, float, float, str]  # schedule, scale, ramp end, control points
-LATE = ((0, 0), (0.4, 0.1), (0.7, 0.75), (1, 1))  # fraction of the steps, share of the way from 1 to the scale
-BUMP = ((0, 0), (0.35, 1), (0.65, 1), (1, 0.15))
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,11 @@ class Controls:
         if self.aspect == CUSTOM_ASPECT:
             return snap(self.width, self.window), snap(self.height, self.window)
         return size_of(self.resolution, self.aspect, self.window)
+
+    def snapped(self) -> "Controls":
+        """With the sizes on their steps."""
+        width, height = self.size() if self.aspect == CUSTOM_ASPECT else (self.width, self.height)
+        return replace(self, resolution=round(self.resolution / STEP) * STEP, width=width, height=height)
 
     def lowered(self) -> str:
         """What is said where this aspect cannot be had at this resolution; else empty."""
@@ -87,35 +88,10 @@ def controls_from(values: Sequence[Any]) -> Controls:
     return Controls(**dict(zip(CONTROL_NAMES, values, strict=True)))
 
 
-def presets(tuned: Settings) -> dict[str, Preset]:
-    """Shapes of guidance up to the scale that the checkpoint was tuned for; only the paper's has the paper's."""
-
-    def shaped(shape: Sequence[tuple[float, float]]) -> Preset:
-        points = format_points(tuple((at, 1 + (tuned.guidance_scale - 1) * share) for at, share in shape))
-        return ("custom", tuned.guidance_scale, tuned.ramp_end, points)
-
-    own_points = format_points(tuned.guidance_points) if tuned.guidance_points else ""
-    return {
-        "Tuned": (tuned.guidance_schedule, tuned.guidance_scale, tuned.ramp_end, own_points),
-        "Constant": ("constant", tuned.guidance_scale, tuned.ramp_end, ""),
-        "Late": shaped(LATE),
-        "Bump": shaped(BUMP),
-        "Off": ("constant", 1.0, tuned.ramp_end, ""),
-        "The paper's": ("half-linear", 7.5, 0.5, ""),
-    }
-
-
 def preset_of(controls: Controls, tuned: Settings) -> str | None:
     """The preset that these controls are. ValueError for control points that are none."""
     now = shaping(controls.schedule, controls.scale, controls.ramp_end, controls.points)
     return next((name for name, preset in presets(tuned).items() if shaping(*preset) == now), None)
-
-
-def shaping(schedule: str, scale: float, ramp_end: float, points: str) -> tuple[Any, ...]:
-    """What of a preset shapes its curve."""
-    if schedule == "custom":
-        return schedule, parse_points(points)
-    return schedule, scale, ramp_end if schedule in RAMPED else None
 
 
 def controls_of(request: GenerationRequest, tuned: Settings, *, fixed_seed: bool = True) -> Controls:

@@ -8,8 +8,8 @@ from typing import Any
 from app.components.amounts import cost_text
 from app.drawing.estimate import Estimate
 from app.playground.controls import Controls
-from app.playground.rewrite import rewrite
-from app.playground.words import EXAMPLE_PROMPTS, Vocabulary, suggestions, unknown_words
+from app.playground.rewrite import read, rewrite
+from app.playground.words import EXAMPLE_PROMPTS, Vocabulary, knows_nothing, suggestions, unknown_words
 from app.request import GenerationRequest, parse_points
 from model import guidance_weights
 
@@ -54,11 +54,24 @@ def words_html(prompt: str, vocabulary: Vocabulary, rewriting: bool) -> str:
         f"<b>{escape(word)}</b>" + (f" (closest: <b>{escape(close)}</b>)" if close else "")
         for word, close in unknown_words(finished, vocabulary).items()
     ]
-    sent = rewrite(prompt, vocabulary) if rewriting else prompt.strip()
     told = [f'<p class="known">{"".join(known)}</p>'] if known else []
     told += [f'<p class="unknown">Not known: {", ".join(unknown)}</p>'] if unknown else []
-    told += [f'<p class="sent">Sent as: <b>{escape(sent)}</b></p>'] if sent != prompt.strip() else []
-    return "".join(told)
+    told += [nothing_html(vocabulary)] if knows_nothing(finished, vocabulary) else []
+    return "".join(told) + (sent_html(prompt, vocabulary) if rewriting else "")
+
+
+def nothing_html(vocabulary: Vocabulary) -> str:
+    about = '<a href="/about" target="_blank">About</a>'
+    return f'<p class="unknown">Nothing here that this model knows; {about} lists {len(vocabulary.objects)} things.</p>'
+
+
+def sent_html(prompt: str, vocabulary: Vocabulary) -> str:
+    """What the rewritten prompt says, and what it leaves out; empty where it stays as it is."""
+    reading = read(prompt, vocabulary)
+    if reading.sent == prompt.strip():
+        return ""
+    notes = f' <span class="unknown">({escape("; ".join(reading.notes))})</span>' if reading.notes else ""
+    return f'<p class="sent">Sent as: <b>{escape(reading.sent)}</b>{notes}</p>'
 
 
 def surprise(vocabulary: Vocabulary) -> str:

@@ -12,10 +12,11 @@ from app.components.amounts import seconds_text
 from app.components.details import details_html
 from app.components.stage import Stage, stage_html
 from app.drawing.record import request_of
-from app.playground.controls import Controls, Preset, controls_of, preset_of, presets
+from app.playground.controls import Controls, controls_of, preset_of
 from app.playground.describe import cost_html, schedule_curve, surprise, words_html
 from app.playground.examples import load_examples
 from app.playground.offers import Offer, combinations, offered, position, settled, training_note
+from app.playground.presets import Preset, presets
 from app.playground.rewrite import rewrite
 from app.playground.views import View, example_stage, running_view, stage, unfinished_view
 from app.request import GenerationRequest, check_text, request_from
@@ -243,15 +244,15 @@ class Handlers:
         )
 
     def describe(self, controls: Controls) -> tuple[dict[str, Any] | None, str, bool]:
-        """The curve's data, the line of costs, and whether this can be drawn; problems are said, not raised."""
+        """The curve's data, the line of costs, and whether this can be drawn, whatever the prompt will be; problems are
+        said, not raised."""
         try:
-            request = controls.request()
-            probe = replace(request, prompt=request.prompt or "x", typed=request.typed or "x")
+            probe = replace(controls.request(), prompt="x", typed="x")
             self.services.check(probe)
             cost = self.services.estimate(probe)
         except (ValueError, TypeError, OverflowError) as error:
             return schedule_curve(controls, UNKNOWN_STEPS), f'<p class="cost cost-bad">{escape(str(error))}</p>', False
-        return schedule_curve(controls, cost.steps), cost_html(request, cost, controls.lowered()), True
+        return schedule_curve(controls, cost.steps), cost_html(probe, cost, controls.lowered()), True
 
     def words(self, prompt: str, rewriting: bool) -> str:
         """What the checkpoint knows of these words and what will be sent, as safe HTML."""

@@ -8,17 +8,20 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.playground.words import COMMON, Vocabulary
+from app.playground.words import COMMON, WORD, Vocabulary
 from model.training.captions import POSITIONS, plural, with_article
 from model.training.vocabulary import COLOURS, CONCEPTS, GROUNDS, NUMBERS
 
 LONGEST_NOUN = 3  # words, as in "pair of skis"
 CLOSE = 0.78
 MOST_ITEMS = 2  # captions name one or two things
-COUNTS = {word: count for count, word in NUMBERS.items()} | {str(count): count for count in NUMBERS} | {"pair": 2}
-COUNTS |= dict.fromkeys(
-    ["five", "six", "seven", "eight", "nine", "ten", "several", "many", "5", "6", "7", "8", "9", "10"], max(NUMBERS)
-)  # captions end there
+MOST_COUNT = max(NUMBERS)
+COUNTS = {word: count for count, word in NUMBERS.items()} | {str(count): count for count in range(min(NUMBERS), 21)}
+COUNTS |= {"pair": 2, "several": MOST_COUNT, "many": MOST_COUNT, "dozen": 12}
+COUNTS |= {
+    word: count for count, word in enumerate(["five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"], 5)
+}
+NEGATIONS = {"no", "not", "without"}
 RELATIONS = {
     "left": "left of",
     "right": "right of",
@@ -30,7 +33,7 @@ RELATIONS = {
     "underneath": "below",
     "beneath": "below",
 }
-_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*|\d+")
+_WORD = re.compile(rf"{WORD}|\d+")
 _GROUND = "|".join(sorted(GROUNDS, key=len, reverse=True))
 _BACKGROUND = re.compile(rf"\b(?:on|with|against|in front of)\s+an?\s+({_GROUND})\s+(?:background|backdrop)\b")
 _ROOM = re.compile(rf"\bon\s+an?\s+({_GROUND})\s+floor\s+by\s+an?\s+({_GROUND})\s+wall\b")
@@ -47,7 +50,8 @@ class Noun:
 
 @dataclass(frozen=True)
 class Item:
-    """What was asked for. before: the words between the item in front and this one."""
+    """What was asked for. before: the words between the item in front and this one. count: as asked, so maybe more than
+    captions count."""
 
     noun: Noun
     colour: str | None
@@ -55,15 +59,40 @@ class Item:
     before: Sequence[str]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A prompt as it will be sent, and what of it that leaves out."""
+
+    sent: str
+    notes: Sequence[str] = ()
+
+
 def rewrite(text: str, vocabulary: Vocabulary) -> str:
     """The prompt as the training captions would say it; unchanged where no known object is named."""
+    return read(text, vocabulary).sent
+
+
+def read(text: str, vocabulary: Vocabulary) -> Reading:
+    """`rewrite`, and what it cannot say."""
     loose, ground = without_ground(" ".join((text or "").lower().split()))
-    found = items(_WORD.findall(loose), nouns_of(vocabulary))[:MOST_ITEMS]
+    asked = items(_WORD.findall(loose), nouns_of(vocabulary))
+    found = asked[:MOST_ITEMS]
     if not found:
-        return (text or "").strip()
+        return Reading((text or "").strip())
     phrases = [phrase(item) for item in found]
     body = phrases[0] if len(phrases) == 1 else joint(found[1]).format(a=phrases[0], b=phrases[1])
-    return f"{body} {ground}" if ground else body
+    return Reading(f"{body} {ground}" if ground else body, notes(asked))
+
+
+def notes(asked: Sequence[Item]) -> list[str]:
+    """What captions do not hold: a third thing, and more than four of one."""
+    told = []
+    if left := [item.noun.word if item.count == 1 else plural(item.noun.concept) for item in asked[MOST_ITEMS:]]:
+        several = len(left) > 1 or asked[-1].count > 1
+        told.append(f"two things at most: the {' and the '.join(left)} {'are' if several else 'is'} left out")
+    if any(item.count > MOST_COUNT for item in asked[:MOST_ITEMS]):
+        told.append(f"{NUMBERS[MOST_COUNT]} is the highest count")
+    return told
 
 
 def without_ground(text: str) -> tuple[str, str]:
@@ -91,7 +120,7 @@ def nouns_of(vocabulary: Vocabulary) -> dict[str, Noun]:
 
 
 def items(words: Sequence[str], nouns: dict[str, Noun]) -> list[Item]:
-    """The known things in the order in which they are named."""
+    """The known things that are wanted, in the order in which they are named."""
     found, start, at = [], 0, 0
     while at < len(words):
         noun, length = noun_at(words, at, nouns)
@@ -99,12 +128,20 @@ def items(words: Sequence[str], nouns: dict[str, Noun]) -> list[Item]:
             at += 1
             continue
         before = words[start:at]
+        start = at = at + length
+        if negated(before):
+            continue
         colours = [word for word in before if word in COLOURS]
         counts = [COUNTS[word] for word in before if word in COUNTS]
         count = counts[-1] if counts else 2 if noun.many else 1
         found.append(Item(noun, colours[-1] if colours else None, count, before))
-        start = at = at + length
     return found
+
+
+def negated(before: Sequence[str]) -> bool:
+    """ "no apples", but not "no, five apples"."""
+    deciding = [word for word in before if word in NEGATIONS or word in COUNTS]
+    return bool(deciding) and deciding[-1] in NEGATIONS
 
 
 def noun_at(words: Sequence[str], at: int, nouns: dict[str, Noun]) -> tuple[Noun | None, int]:
@@ -130,7 +167,7 @@ def phrase(item: Item) -> str:
     """ "a red car", "two red cars"."""
     colour = f"{item.colour} " if item.colour else ""
     if item.count > 1:
-        return f"{NUMBERS[item.count]} {colour}{plural(item.noun.concept)}"
+        return f"{NUMBERS[min(item.count, MOST_COUNT)]} {colour}{plural(item.noun.concept)}"
     return with_article(f"{colour}{item.noun.word}")
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 EXAMPLE_PROMPTS = ("a red apple", "two green cars", "a yellow duck and a blue cup", "a cat left of a clock")
-_WORD = re.compile(r"[a-zA-Z]+(?:[-'][a-zA-Z]+)*")
+WORD = r"[^\W\d_]+(?:[-'][^\W\d_]+)*"  # letters of any script
+_WORD = re.compile(WORD)
 COMMON = frozenset(
     _WORD.findall("""
-    a an the of and with in on at to is are one two three four five photo picture image drawing illustration left
-    right above below under over behind front beside near next top bottom side between by from there it its some
-    several pair single small large big tiny background scene plain wall floor table showing shows standing sitting
-    lying still life render icon that this
+    a an the of and with in on at to is are one two three four five six seven eight nine ten eleven twelve dozen many
+    photo picture image drawing illustration left right above below under over behind front beside near next top bottom
+    side between by from there it its some several pair single small large big tiny background scene plain wall floor
+    table showing shows standing sitting lying still life render icon that this no not without only
     """)
 )
 
@@ -59,6 +60,14 @@ def unknown_words(prompt: str, vocabulary: Vocabulary) -> dict[str, str | None]:
     return found
 
 
+def knows_nothing(prompt: str, vocabulary: Vocabulary) -> bool:
+    """Whether a prompt says nothing that is known or close to it; articles alone are the beginning of one."""
+    said = set(_WORD.findall(prompt.lower()))
+    unknown = unknown_words(prompt, vocabulary)
+    lost = said - COMMON == unknown.keys() and not any(unknown.values())
+    return bool(vocabulary) and bool(prompt.strip()) and lost and (bool(unknown) or not said)
+
+
 def forms(word: str) -> list[str]:
     """The word and what it may be the plural of."""
     candidates = [word]
@@ -75,7 +84,7 @@ def forms(word: str) -> list[str]:
 
 def suggestions(prompt: str, vocabulary: Vocabulary, most: int = 8) -> list[str]:
     """Known objects and colours that continue the word being typed."""
-    match = re.search(r"[a-zA-Z]+$", prompt)
+    match = re.search(r"[^\W\d_]+$", prompt)
     if not match or len(match.group()) < 2:
         return []
     start = match.group().lower()

@@ -8,6 +8,8 @@ import io
 import json
 import logging
 import mimetypes
+import re
+import unicodedata
 
 import anyio.to_thread
 from PIL import Image
@@ -26,6 +28,7 @@ log = logging.getLogger(__name__)
 
 KINDS = {"full": ".png", "thumb": ".webp"}
 FOR_A_DAY = {"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"}
+NAME_CHARS = 60  # of the prompt in a download's name
 FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 
@@ -75,8 +78,21 @@ def serve_picture(services: Services, request: Request) -> Response:
         data = with_settings(data, generation)
     headers = dict(FOR_A_DAY)
     if save:
-        headers["Content-Disposition"] = f'attachment; filename="{generation_id}.png"'
+        headers["Content-Disposition"] = f'attachment; filename="{file_name(generation, save)}{KINDS[kind]}"'
     return Response(data, media_type="image/png" if kind == "full" else "image/webp", headers=headers)
+
+
+def file_name(generation: Generation, save: str) -> str:
+    """ "red-apple-s4-seed5": letters, digits and hyphens only. Who holds a picture's link may know its settings; raters,
+    who may not, are given no link."""
+    ascii_text = unicodedata.normalize("NFKD", generation.prompt or "").encode("ascii", "ignore").decode().lower()
+    words = [word for word in re.findall(r"[a-z0-9]+", ascii_text) if word not in ("a", "an", "the")]
+    parts = ["-".join(words)[:NAME_CHARS].strip("-") or "picture"]
+    parts += [f"s{generation.window}"] if generation.window else []
+    parts += [f"seed{generation.seed}"]
+    parts += [f"{generation.image_index + 1}"] if generation.image_index else []
+    parts += ["settings"] if save == "settings" else []
+    return "-".join(parts)
 
 
 def with_settings(data: bytes, generation: Generation) -> bytes:

@@ -140,6 +140,16 @@ def test_on_a_phone_the_controls_come_first_and_a_start_shows_the_picture(visit)
     expect(page.locator("#go")).to_be_in_viewport()
 
 
+def test_how_far_it_is_stands_on_a_laptops_screen(visit):
+    page = visit().open()
+    page.set_viewport_size({"width": 1366, "height": 768})
+    page.locator("#prompt textarea").fill("zzzz and a red duck ")  # its words move the stage down
+    expect(page.locator("#words p")).to_have_count(2)
+    expect(text(page)).to_be_in_viewport(ratio=1)
+    page.set_viewport_size({"width": 1366, "height": 560})
+    expect(text(page)).to_be_in_viewport(ratio=1)
+
+
 def test_a_job_goes_on_without_its_page_and_its_link_is_for_its_owner(visit, world):
     (services, _), _ = world
     ann = visit()
@@ -190,6 +200,28 @@ def test_what_was_not_trained_can_be_set_only_where_allowed_and_what_follows_is_
     expect(page.get_by_test_id("toast-body")).to_contain_text("Now 512 px, 1:1, window 2")
     expect(page.locator("#aspect label")).to_have_text(["1:1"])
     expect(page.locator("#cost")).to_contain_text("512 × 512 px")
+
+
+def test_a_typed_number_counts_as_the_field_then_shows_it(visit):
+    page = visit().open()
+    page.get_by_role("button", name="Sampling, seed").click()
+    page.locator("#untrained input").check()
+    resolution = page.locator("#resolution input[type=number]")
+    expect(resolution).to_have_attribute("max", "2048")
+    for typed, shown in (("99999", "2048"), ("-5", "256"), ("533", "512")):
+        resolution.fill(typed)
+        page.keyboard.press("Tab")
+        expect(resolution).to_have_value(shown)
+        expect(page.locator("#cost")).to_contain_text(f"{shown} × {shown} px")
+    temperature = page.locator("#temperature input[type=number]")
+    temperature.fill("")
+    page.keyboard.press("Tab")
+    expect(temperature).to_have_value("1")
+    page.locator("#seed input").fill("-1")
+    expect(page.locator("#cost")).to_contain_text("seed is -1")
+    expect(page.locator("#go")).to_be_disabled()
+    page.locator("#seed input").fill("1")
+    expect(page.locator("#go")).to_be_enabled()
 
 
 def test_the_gallery_compares_publishes_and_deletes(visit, world):

@@ -98,6 +98,7 @@ def test_prompts_are_text_and_never_html(handlers, draw):
 def test_the_details_of_a_comparison_say_which_picture_they_are_of(handlers, draw):
     one, two = draw(prompt="one"), draw(prompt="two")
     compared, alone = (handlers.shown(ids, "ann")[1] for ids in ([one.id, two.id], [one.id]))
+    assert "A · seed 7, s=2, constant to 4" in handlers.shown([one.id, two.id], "ann")[0]
     assert [re.sub(r"<.*?>", "", part)[:4] for part in compared.split("</article>")[:-1]] == ["Aone", "Btwo"]
     assert re.sub(r"<.*?>", "", alone).startswith("one")
 
@@ -152,10 +153,25 @@ def test_pictures_are_served_by_signed_links_only(services, draw):
     ):
         assert client.get(path).status_code in (403, 404)
     saved = client.get(f"{link}&save=settings")
-    assert b"a red apple" in saved.content and "attachment" in saved.headers["content-disposition"]
-    assert b"a red apple" not in client.get(f"{link}&save=image").content
+    assert b"a red apple" in saved.content
+    assert saved.headers["content-disposition"] == 'attachment; filename="red-apple-s2-seed7-settings.png"'
+    plain = client.get(f"{link}&save=image")
+    assert b"a red apple" not in plain.content
+    assert plain.headers["content-disposition"] == 'attachment; filename="red-apple-s2-seed7.png"'
     services.store.delete_generation(made.id, "ann")
     assert client.get(link).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("prompt", "name"),
+    [
+        ('Ein "Bär"; ../x\r\nSet-Cookie: a', "ein-bar-x-set-cookie-s2-seed7"),
+        ("\U0001f34e", "picture-s2-seed7"),
+        ("duck " * 80, "-".join(["duck"] * 12) + "-s2-seed7"),
+    ],
+)
+def test_a_downloads_name_is_safe_and_short(draw, prompt, name):
+    assert media.file_name(draw(prompt=prompt), "image") == name
 
 
 def test_links_given_to_everybody_die_when_the_picture_is_published_no_more(services, handlers, draw):

@@ -69,6 +69,7 @@ def test_custom_points_are_met_without_overshoot():
         ({"schedule": "custom", "points": [(0.5, 2.0), (0.5, 3.0)]}, "they must increase"),
         ({"schedule": "custom", "points": [(1.5, 2.0)]}, "fraction of a guidance point is 1.5"),
         ({"schedule": "custom", "points": [(0.5, 99.0)]}, "weight of a guidance point is 99.0"),
+        ({"schedule": "custom", "points": [(i / 12, 2.0) for i in range(13)]}, "13 points; at most 12"),
         ({"points": [(0.5, 2.0)]}, "guidance_points need guidance_schedule='custom'"),
         ({"steps": 0}, "steps is 0"),
         ({"scale": "7"}, "guidance_scale is '7'"),

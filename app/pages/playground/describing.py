@@ -6,26 +6,19 @@ import gradio as gr
 
 from app.pages.playground.inputs import LIMITED, input_updates, limited_updates
 from app.pages.playground.parts import SHOW_STAGE_JS, Parts
-from app.playground.controls import CUSTOM_ASPECT, controls_from
+from app.playground.controls import CONTROL_NAMES, CUSTOM_ASPECT, controls_from
 from app.playground.handlers import Handlers
 from app.playground.views import View
 from app.request import format_points
 from app.visit import PRIVATE
+from model.guidance import MAX_POINTS
 
 LIGHT = {"queue": False, "trigger_mode": "always_last", **PRIVATE}
-WATCHED = (
-    "aspect",
-    "resolution",
-    "width",
-    "height",
-    "window",
-    "schedule",
-    "scale",
-    "ramp_end",
-    "points",
-    "num_images",
-)  # not allow_untrained: what follows from it describes, with values that are still choices
-MAX_POINTS = 12  # that one edit of the curve may send
+# not the words, which `describe` leaves out, nor allow_untrained: what follows from it describes, with values that are
+# still choices
+WATCHED = [name for name in CONTROL_NAMES if name not in ("prompt", "rewrite", "allow_untrained")]
+SIZES = ("resolution", "width", "height")
+EMPTIED = ("scale", "ramp_end", "temperature", "top_k", "top_p", "num_images")
 
 
 def wire(handlers: Handlers, page: gr.Blocks, parts: Parts) -> dict[str, Any]:
@@ -34,6 +27,7 @@ def wire(handlers: Handlers, page: gr.Blocks, parts: Parts) -> dict[str, Any]:
     gr.on([page.load, *(parts.inputs[name].change for name in WATCHED)], **describe)
     wire_guidance(handlers, parts)
     wire_prompt(handlers, parts)
+    wire_typed(parts)
     for event in (wire_reuse(handlers, parts), wire_examples(handlers, parts), *wire_limits(handlers, parts)):
         event.then(**describe)  # a window that the server sets fires no change of its own
     return describe
@@ -76,6 +70,30 @@ def wire_guidance(handlers: Handlers, parts: Parts) -> None:
     guidance = [parts.inputs[name] for name in ("schedule", "scale", "ramp_end", "points")]
     parts.curve.edit(edit, None, [parts.inputs["schedule"], parts.inputs["points"]], **LIGHT)
     parts.preset.input(handlers.preset, parts.preset, guidance, **LIGHT)
+
+
+def wire_typed(parts: Parts) -> None:
+    """A field that is left shows what counts: sizes their nearest step, and an emptied one what it began with."""
+
+    def snap(*values: Any) -> dict[Any, Any]:
+        given = controls_from(values)
+        snapped = given.snapped()
+        moved = [name for name in SIZES if getattr(snapped, name) != getattr(given, name)]
+        return {parts.inputs[name]: getattr(snapped, name) for name in moved} or gr.skip()
+
+    for name in SIZES:
+        parts.inputs[name].release(snap, parts.controls, [parts.inputs[each] for each in SIZES], **LIGHT)
+    for name in EMPTIED:
+        slider = parts.inputs[name]
+        # as it was left: `preprocess` would have filled it already
+        slider.release(refilled(slider.value), slider, slider, preprocess=False, **LIGHT)
+
+
+def refilled(start: float) -> Any:
+    def refill(left: float | None) -> Any:
+        return start if left is None else gr.skip()
+
+    return refill
 
 
 def wire_prompt(handlers: Handlers, parts: Parts) -> None:

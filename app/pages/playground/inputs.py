@@ -6,10 +6,12 @@ import gradio as gr
 
 from app.components.schedule_curve import ScheduleCurve
 from app.components.stops import Stop, StopSlider
+from app.components.typed_slider import BoundedSlider, TypedSlider
 from app.pages.playground.parts import Parts
-from app.playground.controls import CONTROL_NAMES, CUSTOM_ASPECT, LARGEST, SMALLEST, Controls, presets
+from app.playground.controls import CONTROL_NAMES, CUSTOM_ASPECT, LARGEST, SMALLEST, Controls
 from app.playground.handlers import Handlers
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL, Offer
+from app.playground.presets import presets
 from app.services import Services
 from model import SCHEDULES
 
@@ -31,7 +33,7 @@ def input_panels(handlers: Handlers, start: Controls) -> dict[str, Any]:
 
 def size_inputs(handlers: Handlers, start: Controls) -> dict[str, Any]:
     offer = handlers.offered(start.allow_untrained)
-    resolution = gr.Slider(
+    resolution = BoundedSlider(
         value=start.resolution,
         label="Resolution (px)",
         info=f"{handlers.training_note} Others: allow them below, beside the seed.",
@@ -43,7 +45,7 @@ def size_inputs(handlers: Handlers, start: Controls) -> dict[str, Any]:
     )
     with gr.Row(visible=start.aspect == CUSTOM_ASPECT) as free:
         width, height = (
-            gr.Slider(64, LARGEST, value, step=16, label=f"{side.capitalize()} (px)", elem_id=side, interactive=True)
+            TypedSlider(64, LARGEST, value, step=16, label=f"{side.capitalize()} (px)", elem_id=side, interactive=True)
             for side, value in (("width", start.width), ("height", start.height))
         )
     window = StopSlider(
@@ -71,8 +73,8 @@ def guidance_inputs(services: Services, start: Controls) -> dict[str, Any]:
     shared = {"interactive": True, "min_width": 150}
     with gr.Row(elem_id="guidance"):
         schedule = gr.Dropdown(list(SCHEDULES), value=start.schedule, label="Shape", elem_id="schedule", **shared)
-        scale = gr.Slider(1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", **shared)
-        ramp_end = gr.Slider(0.05, 1, start.ramp_end, step=0.05, label="Ramp end", elem_id="ramp", **shared)
+        scale = TypedSlider(1, 15, start.scale, step=0.25, label="Scale", elem_id="scale", **shared)
+        ramp_end = TypedSlider(0.05, 1, start.ramp_end, step=0.05, label="Ramp end", elem_id="ramp", **shared)
     points = gr.Textbox(
         start.points,
         label="Control points (fraction:weight)",
@@ -94,8 +96,8 @@ def guidance_inputs(services: Services, start: Controls) -> dict[str, Any]:
 def sampling_inputs(services: Services, start: Controls) -> dict[str, Any]:
     """What is seldom changed."""
 
-    def slider(least: float, most: float, value: float, step: float, label: str, name: str) -> gr.Slider:
-        return gr.Slider(least, most, value, step=step, label=label, elem_id=name, interactive=True)
+    def slider(least: float, most: float, value: float, step: float, label: str, name: str) -> TypedSlider:
+        return TypedSlider(least, most, value, step=step, label=label, elem_id=name, interactive=True)
 
     with gr.Row():
         seed = gr.Number(
@@ -103,7 +105,6 @@ def sampling_inputs(services: Services, start: Controls) -> dict[str, Any]:
             label="Seed",
             info="That of the last picture; type one to keep it.",
             precision=0,
-            minimum=0,
             elem_id="seed",
             interactive=True,
         )

@@ -11,6 +11,8 @@ from app.components.details import schedule_text
         ({"kind": "half-linear", "ramp_end": 0.5}, "half-linear to 7.5"),
         ({"kind": "half-linear", "ramp_end": 0.3}, "half-linear to 7.5, ramp to 30%"),
         ({"kind": "custom", "points": [[0, 1], [0.5, 6]]}, "custom 0:1 0.5:6"),
+        ({"kind": "custom", "points": [[0, 1], [0.4, 1.65], [0.7, 5.88], [1, 7.5]]}, "Late to 7.5"),
+        ({"kind": "custom", "points": [[i, 2] for i in range(12)]}, "custom 0:2 1:2 2:2 3:2 4:2 … (12 points)"),
         ({"kind": "constant", "range": [0.2, 0.8]}, "constant to 7.5, from 20% to 80% of the picture"),
     ],
 )

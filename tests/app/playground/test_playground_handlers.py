@@ -11,10 +11,12 @@ from PIL import Image
 from app import about
 from app.drawing.record import request_of
 from app.pages.about import delete_everything
-from app.playground.controls import Controls, presets
+from app.playground.controls import Controls
 from app.playground.example_cards import examples_html
 from app.playground.examples import ASSETS, draw_examples, load_examples
 from app.playground.handlers import Handlers
+from app.playground.presets import presets
+from app.playground.rewrite import Reading
 from app.request import GenerationRequest
 from app.web.identity import COOKIE
 from model.checkpoint import checkpoint_hash
@@ -77,10 +79,27 @@ def test_words_are_escaped_and_say_what_will_be_sent(handlers):
     assert "Sent as" not in handlers.words("a red duck", True) and "Sent as" not in handlers.words("zebra duck", False)
 
 
+def test_what_the_sent_prompt_leaves_out_is_said(handlers):
+    html = handlers.words("nine apples, a car and a duck", True)
+    assert "Sent as: <b>four apples and a car</b>" in html
+    assert "(two things at most: the duck is left out; four is the highest count)" in html
+    assert "left out" not in handlers.words("nine apples, a car and a duck", False)
+
+
+@pytest.mark.parametrize("prompt", ["\U0001f34e\U0001f34e", "zzzz", "ein Bär "])
+def test_where_no_word_is_known_that_is_said(handlers, prompt):
+    assert "Nothing here that this model knows" in handlers.words(prompt, True)
+
+
+@pytest.mark.parametrize("prompt", ["", "a ", "a red", "a zzzz duck", "re", "aple"])
+def test_a_prompt_with_something_known_or_only_begun_is_not_called_empty(handlers, prompt):
+    assert "Nothing here" not in handlers.words(prompt, True)
+
+
 def test_nothing_is_looked_up_in_what_is_no_prompt(handlers, visitor, monkeypatch):
     looked: list[str] = []
-    for module in ("handlers", "describe"):
-        monkeypatch.setattr(f"app.playground.{module}.rewrite", lambda text, _: looked.append(text) or text)
+    monkeypatch.setattr("app.playground.handlers.rewrite", lambda text, _: looked.append(text) or text)
+    monkeypatch.setattr("app.playground.describe.read", lambda text, _: looked.append(text) or Reading(text))
     monkeypatch.setattr("app.playground.describe.unknown_words", lambda text, _: looked.append(text) or {})
     for prompt, text in (("zebr " * 10_000, "at most 400"), (["x"], "must be a text")):
         with pytest.raises(Exception, match=text):
@@ -103,6 +122,11 @@ def test_what_cannot_be_drawn_is_said_with_the_reason_and_not_offered(handlers, 
     _, html, drawable = handlers.describe(changed(**change))
     assert text in html and not drawable
     assert handlers.describe(CONTROLS)[2]
+
+
+def test_what_a_size_costs_is_said_whatever_the_prompt(handlers):
+    _, html, drawable = handlers.describe(changed(prompt="x " * 450))
+    assert drawable and "256 × 256 px" in html
 
 
 def test_presets_stay_at_the_checkpoints_own_scale_except_the_papers(handlers):

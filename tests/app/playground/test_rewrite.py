@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.playground.rewrite import rewrite
-from app.playground.words import Vocabulary, load_vocabulary
+from app.playground.rewrite import read, rewrite
+from app.playground.words import Vocabulary, load_vocabulary, unknown_words
 from model.pipeline import WEIGHTS
 from model.training.captions import caption
 
@@ -37,10 +37,36 @@ KNOWN = load_vocabulary(WEIGHTS / "vocabulary.json")
         ("an old computer, left of a computer mouse", "a laptop left of a computer mouse"),
         ("two terrapins", "two turtles"),
         ("my satchel", "a backpack"),
+        ("no apples, only a cat", "a cat"),
+        ("a cat without a dog and a car", "a cat and a car"),
+        ("12 dogs", "four dogs"),
     ],
 )
 def test_what_is_known_stays_in_the_captions_words(loose, caption):
     assert rewrite(loose, KNOWN) == caption
+
+
+@pytest.mark.parametrize(
+    ("loose", "notes"),
+    [
+        ("a cat, a dog and a red car", ["two things at most: the car is left out"]),
+        ("a cat, a dog, two cars and a clock", ["two things at most: the cars and the clock are left out"]),
+        ("five apples", ["four is the highest count"]),
+        (
+            "ten bananas and five cars and a clock",
+            ["two things at most: the clock is left out", "four is the highest count"],
+        ),
+        ("many apples", []),
+        ("a dog and no cat", []),
+    ],
+)
+def test_what_captions_cannot_say_is_told(loose, notes):
+    assert read(loose, KNOWN).notes == notes
+
+
+def test_words_of_any_script_are_whole():
+    assert list(unknown_words("ein Bär, 猫", KNOWN)) == ["ein", "bär", "猫"]
+    assert unknown_words("ten bananas without a clock", KNOWN) == {}
 
 
 @pytest.mark.parametrize("text", ["sunset over the sea", "red and green", "", "   ", "über 💥"])
