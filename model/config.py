@@ -1,6 +1,7 @@
 """What a Token-Shuffle model is made of: one configuration class and the named presets."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -157,6 +158,13 @@ class TokenShuffleConfig(PreTrainedConfig):
             )
 
 
+def check_fields(names: Iterable[str]) -> None:
+    """ValueError for a name that is no field of the config, which would keep it and do nothing with it."""
+    for name in names:
+        fields = TokenShuffleConfig.__annotations__
+        _require(name in fields, "a field of the config", name, f"one of {sorted(fields)}")
+
+
 def _check_cell(cell: object) -> None:
     named = isinstance(cell, dict) and all(_is_number(cell.get(key)) for key in CELL_KEYS)
     _require(named, "a trained cell", cell, f"a dict with numbers for {sorted(CELL_KEYS)}")
@@ -213,4 +221,5 @@ PRESETS: dict[str, dict[str, Any]] = {
 def preset(name: str, **overrides: Any) -> TokenShuffleConfig:
     """The configuration called `name`, with single fields replaced."""
     _require(name in PRESETS, "preset", name, f"one of {sorted(PRESETS)}")
+    check_fields(overrides)
     return TokenShuffleConfig(**{**PRESETS[name], **overrides})

@@ -39,6 +39,7 @@ from model.settings import sides
 from model.training.batches import Collate, foreign_windows, mean_loss
 from model.training.optimizers import make_optimizers, rate
 from model.training.precision import mixed_precision
+from model.training.recipe import read_recipe
 from model.training.shards import ShardStream, read_first, shard_paths
 from model.training.text_tokenizer import load_or_train
 from model.transformer import TokenShuffleForImageGeneration
@@ -71,7 +72,7 @@ class GeneratorTrainer:
     """One leg: model, optimisers, moving average and counters, and how to save and resume them."""
 
     def __init__(self, arguments: argparse.Namespace):
-        self.recipe = json.loads(Path(arguments.config).read_text())
+        self.recipe = read_recipe(arguments.config, arguments.model)
         self.arguments, self.folder = arguments, Path(arguments.out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.stopping = False  # asked for by a signal
@@ -90,7 +91,7 @@ class GeneratorTrainer:
             self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
         self.bare = self.build_model()
         self.bare.train()  # `from_pretrained` gives an evaluating one, which checkpoints no activations
-        self.bare.model.gradient_checkpointing = self.recipe.get("gradient_checkpointing", False)
+        self.bare.model.gradient_checkpointing = self.recipe["gradient_checkpointing"]
         self.earlier = self.bare.config.trained_cells  # of the legs before this one
         self.cells = [cell for cell in self.recipe["cells"] if cell["weight"]]
         self.check_cells()
@@ -105,12 +106,14 @@ class GeneratorTrainer:
 
     def build_model(self) -> TokenShuffleForImageGeneration:
         """A new model, or that of ``--init``; the recipe's ``model`` and ``--model`` override single fields of its config."""
-        overrides = self.recipe.get("model", {}) | self.arguments.model
+        fields = self.recipe["model"]
         if self.arguments.init:
-            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **overrides)
-        overrides["text_vocab_size"] = len(self.tokenizer)
-        overrides["end_of_image_id"] = self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE)
-        return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **overrides))
+            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **fields)
+        text = {
+            "text_vocab_size": len(self.tokenizer),
+            "end_of_image_id": self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE),
+        }
+        return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **{**fields, **text}))
 
     # --- data ---------------------------------------------------------------------------------
 
@@ -200,7 +203,7 @@ class GeneratorTrainer:
     def train_step(self, batch: dict[str, Tensor], cell: dict) -> dict[str, Tensor]:
         """One step of the optimisers; returns the batch's mean ``image_loss`` and ``text_loss`` of this process."""
         batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
-        batch["context_ids"] = foreign_windows(batch["image_ids"], cell["window"], self.recipe.get("foreign", 0.0))
+        batch["context_ids"] = foreign_windows(batch["image_ids"], cell["window"], self.recipe["foreign"])
         losses = self.accumulate(batch, cell)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
         for optimizer in self.optimizers:
@@ -216,7 +219,7 @@ class GeneratorTrainer:
     def accumulate(self, batch: dict[str, Tensor], cell: dict) -> dict[str, Tensor]:
         """Add up the gradient of a batch, at most ``micro_batch`` samples of the cell at once; gradients cross processes once."""
         rows = len(batch["image_ids"])
-        starts = range(0, rows, cell.get("micro_batch", rows))
+        starts = range(0, rows, cell["micro_batch"] or rows)
         losses = {"image_loss": 0.0, "text_loss": 0.0}
         for start in starts:
             part = {name: tensor[start : start + starts.step] for name, tensor in batch.items()}

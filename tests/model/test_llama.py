@@ -94,6 +94,7 @@ def test_foreign_checkpoints_are_refused(tmp_path, change, message):
         ({"hidden_size": 64}, "hidden_size is 64; it is the Llama checkpoint's"),
         ({"qk_norm": True}, "qk_norm is True; it must be False"),
         ({"text_vocab_size": 10}, "text_vocab_size is 10; it must be at least Llama's 300"),
+        ({"shufle_windows": (1,)}, "a field of the config is .shufle_windows.; it must be one of"),
         ({"shuffle_windows": (8,)}, "hidden_size is 32; it must be a multiple of 64"),
     ],
 )
