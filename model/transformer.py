@@ -98,7 +98,8 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
         Blocks, final norm and the text rows of embedding and head are Llama's; all else starts fresh, text ids
         behind Llama's own included. `config` sets what Llama does not decide: `image_vocab_size`,
         `shuffle_windows`, `end_of_image_id`, ... The matching tokenizer is Llama's own after
-        `tokenizer.add_tokens(model.prompt.special_tokens(), special_tokens=True)`.
+        `tokenizer.add_tokens(model.prompt.special_tokens(), special_tokens=True)`; with both saved in one folder,
+        the trainer's `--init` goes on from it.
         """
         model = cls(token_shuffle_config(read_llama_config(source), **config))
         copy_llama(model, source)

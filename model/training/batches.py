@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from model.prompt import pad_left, prompt_ids
+from model.prompt import PAD, pad_left, prompt_ids
 from model.training.shards import Sample
 from model.transformer import TokenShuffleForImageGeneration
 
@@ -17,7 +17,7 @@ class Collate:
 
     def __call__(self, samples: list[Sample]) -> dict[str, Tensor]:
         rows = [prompt_ids(self.tokenizer, text, width, height, self.window) for text, _, width, height in samples]
-        input_ids, attention_mask = pad_left(rows, self.tokenizer.pad_token_id)
+        input_ids, attention_mask = pad_left(rows, self.tokenizer.convert_tokens_to_ids(PAD))
         image_ids = torch.stack([codes for _, codes, _, _ in samples])
         return {"input_ids": input_ids, "attention_mask": attention_mask, "image_ids": image_ids}
 

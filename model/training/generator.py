@@ -31,6 +31,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from model import costs
+from model.checkpoint import check_text, load_tokenizer
 from model.config import preset
 from model.image_tokenizer import ImageTokenizer
 from model.pipeline import TokenShufflePipeline
@@ -68,6 +69,15 @@ def spread(tensor: Tensor, like: Tensor) -> Tensor:
     return distribute_tensor(tensor, like.device_mesh, like.placements) if isinstance(like, DTensor) else tensor
 
 
+def export_folder(source: str) -> Path:
+    """The folder that a leg starts from; ValueError where it has no weights or no text tokenizer of their own."""
+    folder = Path(source)
+    missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(f"init is {source!r}; it must be a folder of exported weights, but has no {missing[0]}")
+    return folder
+
+
 class GeneratorTrainer:
     """One leg: model, optimisers, moving average and counters, and how to save and resume them."""
 
@@ -87,8 +97,9 @@ class GeneratorTrainer:
         )
         self.accelerator.init_trackers("curves")
         set_seed(self.recipe["seed"])  # shards of one model, not of one for each process
-        with self.accelerator.main_process_first():
-            self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
+        with self.accelerator.main_process_first():  # where a new one is to be trained
+            init = arguments.init
+            self.tokenizer = load_tokenizer(export_folder(init)) if init else load_or_train(self.folder)
         self.bare = self.build_model()
         self.bare.train()  # `from_pretrained` gives an evaluating one, which checkpoints no activations
         self.bare.model.gradient_checkpointing = self.recipe["gradient_checkpointing"]
@@ -106,14 +117,15 @@ class GeneratorTrainer:
 
     def build_model(self) -> TokenShuffleForImageGeneration:
         """A new model, or that of ``--init``; the recipe's ``model`` and ``--model`` override single fields of its config."""
-        fields = self.recipe["model"]
-        if self.arguments.init:
-            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **fields)
-        text = {
-            "text_vocab_size": len(self.tokenizer),
-            "end_of_image_id": self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE),
-        }
-        return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **{**fields, **text}))
+        fields, end = self.recipe["model"], self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE)
+        if not self.arguments.init:
+            text = {"text_vocab_size": len(self.tokenizer), "end_of_image_id": end}
+            return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **{**fields, **text}))
+        model = TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **fields)
+        check_text(model, self.tokenizer)
+        if model.config.end_of_image_id is None:  # a model made from a Llama does not know it
+            model.config.end_of_image_id = end
+        return model
 
     # --- data ---------------------------------------------------------------------------------
 

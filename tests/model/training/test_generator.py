@@ -15,14 +15,18 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from model import TokenShuffleForImageGeneration, TokenShufflePipeline, preset
+from model.checkpoint import load_tokenizer
 from model.costs import training_flops
+from model.prompt import END_OF_IMAGE, special_tokens
 from model.settings import check_shape, sides
 from model.training.generator import SHEET_PROMPTS, GeneratorTrainer
 from model.training.precision import mixed_precision
 from model.training.shards import write_shards
-from tests.model.conftest import tiny_image_tokenizer
+from tests.model.conftest import save_llama, tiny_image_tokenizer, tiny_model, tiny_tokenizer
 
 ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "model/training/configs").glob("*.json"))
@@ -188,6 +192,41 @@ def test_a_new_leg_takes_losses_from_its_recipe_and_weights_from_the_leg_before(
     assert GeneratorTrainer(third).bare.config.z_loss_weight == 1e-4
     for name, parameter in second.bare.named_parameters():
         assert torch.equal(parameter, first.average[name].to(torch.bfloat16).float())
+
+
+def test_a_llama_goes_on_with_its_own_tokenizer(recipe, shards, tmp_path):
+    save_llama(tmp_path / "llama", vocab_size=520)
+    own = {"image_vocab_size": 64, "shuffle_windows": (1, 2), "max_text_tokens": 64}
+    start, special = tmp_path / "start", special_tokens()
+    TokenShuffleForImageGeneration.from_llama(tmp_path / "llama", **own).save_pretrained(start)
+    words = Tokenizer(models.WordLevel({chr(33 + n): n for n in range(520)}, unk_token="!"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words)
+    tokenizer.add_tokens(special, special_tokens=True)
+    tokenizer.save_pretrained(start)
+    before = {path.name: path.read_bytes() for path in start.iterdir()}
+    recipe.write_text(json.dumps(json.loads(recipe.read_text()) | {"model": {}}))
+    trainer = GeneratorTrainer(arguments(recipe, shards, tmp_path / "leg", 8, init=start))
+    trainer.train()
+    assert trainer.tokenizer.pad_token_id is None
+    assert trainer.bare.config.end_of_image_id == 520 + special.index(END_OF_IMAGE)
+    assert {path.name: path.read_bytes() for path in start.iterdir()} == before
+    exported = TokenShuffleForImageGeneration.from_pretrained(tmp_path / "leg" / "export")
+    TokenShufflePipeline(exported, tiny_image_tokenizer(), load_tokenizer(tmp_path / "leg" / "export"))
+
+
+def test_a_start_without_weights_or_their_tokenizer_is_refused(recipe, shards, tmp_path):
+    start = tmp_path / "mistyped"
+    leg = arguments(recipe, shards, tmp_path / "leg", 4, init=start)
+    with pytest.raises(ValueError, match=r"init is '.*mistyped'; .* has no config\.json"):
+        GeneratorTrainer(leg)
+    assert not start.exists()
+    recipe.write_text(json.dumps(json.loads(recipe.read_text()) | {"model": {}}))
+    tiny_model().save_pretrained(start)
+    with pytest.raises(ValueError, match=r"has no tokenizer\.json"):
+        GeneratorTrainer(leg)
+    tiny_tokenizer().save_pretrained(start)
+    with pytest.raises(ValueError, match="the tokenizer has ids up to 519; the model knows 300"):
+        GeneratorTrainer(leg)
 
 
 def test_a_sheet_shows_every_fixed_prompt(recipe, shards, new_run, tmp_path):
