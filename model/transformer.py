@@ -32,7 +32,7 @@ class TokenShuffleOutput(ModelOutput):
     """What a forward pass returns.
 
     logits: [B, H, W, image codes], logits[b, i, j] predicts image_ids[b, i, j].
-    loss: image_loss + text_loss_weight · text_loss + z_loss_weight · z_loss, the only one with a gradient;
+    loss: image_loss + text_loss_weight · text_loss + z_loss_weight · z_loss; text_loss has a gradient of its own too.
     image_loss and text_loss are mean cross-entropies, z_loss is the mean log²Z of the scored codes.
     """
 
@@ -185,8 +185,8 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
             image, output.image_loss, output.z_loss = self._image_losses(
                 windows, image_ids, shuffle_window, repeat_fraction
             )
-            text_loss, output.text_loss, _ = self._text_losses(text, labels)
-            output.loss = image + self.config.text_loss_weight * text_loss
+            output.text_loss, _, _ = self._text_losses(text, labels)
+            output.loss = image + self.config.text_loss_weight * output.text_loss
         return output
 
     def text_labels(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:

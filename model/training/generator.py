@@ -43,7 +43,7 @@ from model.training.precision import mixed_precision
 from model.training.recipe import read_recipe
 from model.training.shards import ShardStream, read_first, shard_paths
 from model.training.text_tokenizer import load_or_train
-from model.transformer import TokenShuffleForImageGeneration
+from model.transformer import IGNORED, TokenShuffleForImageGeneration
 
 SAVE_SECONDS = 240
 HELD_OUT_SAMPLES = 128
@@ -232,9 +232,11 @@ class GeneratorTrainer:
         """Add up the gradient of a batch, at most ``micro_batch`` samples of the cell at once; gradients cross processes once."""
         rows = len(batch["image_ids"])
         starts = range(0, rows, cell["micro_batch"] or rows)
+        text_shares = self.text_shares(batch)
         losses = {"image_loss": 0.0, "text_loss": 0.0}
         for start in starts:
             part = {name: tensor[start : start + starts.step] for name, tensor in batch.items()}
+            share, text_share = len(part["image_ids"]) / rows, text_shares[start : start + starts.step].sum()
             waiting = nullcontext() if start == starts[-1] else self.accelerator.no_sync(self.model)
             with waiting, self.accelerator.autocast():
                 output = self.model(
@@ -243,10 +245,20 @@ class GeneratorTrainer:
                     compute_loss=True,
                     repeat_fraction=cell["repeat_fraction"],
                 )
-                share = len(part["image_ids"]) / rows
-                self.accelerator.backward(output.loss * share)
-            losses = {name: loss + share * output[name].detach() for name, loss in losses.items()}
+                # The text's part of the loss is a mean over words, of which this part has more or fewer than others.
+                text_weight = self.bare.config.text_loss_weight * (text_share - share)
+                self.accelerator.backward(share * output.loss + text_weight * output.text_loss)
+            losses["image_loss"] += share * output.image_loss.detach()
+            losses["text_loss"] += text_share * output.text_loss.detach()
         return losses
+
+    def text_shares(self, batch: dict[str, Tensor]) -> Tensor:
+        """[B]: how much of the mean over this process's labelled text tokens each sample is.
+
+        Tokens of all processes count the same, so the shares sum to more than 1 where this one has more than others.
+        """
+        labels = (self.bare.text_labels(batch["input_ids"], batch["attention_mask"]) != IGNORED).sum(1)
+        return labels / self.accelerator.reduce(labels.sum().float(), "mean")
 
     @torch.no_grad()
     def update_average(self) -> None:
