@@ -41,7 +41,7 @@ from model.training.batches import Collate, foreign_windows, mean_loss
 from model.training.optimizers import make_optimizers, rate
 from model.training.precision import mixed_precision
 from model.training.recipe import read_recipe
-from model.training.shards import ShardStream, read_first, shard_paths
+from model.training.shards import ShardStream, leave_group, read_first, shard_paths
 from model.training.text_tokenizer import load_or_train
 from model.transformer import IGNORED, TokenShuffleForImageGeneration
 
@@ -150,8 +150,8 @@ class GeneratorTrainer:
             Path(self.arguments.shards) / folder, seed, dropout, accelerator.process_index, accelerator.num_processes
         )
         batch = cell["batch"] // accelerator.num_processes
-        collate = Collate(self.tokenizer, cell["window"])
-        return iter(DataLoader(shards, batch, collate_fn=collate, num_workers=self.arguments.workers))
+        collate, workers = Collate(self.tokenizer, cell["window"]), self.arguments.workers
+        return iter(DataLoader(shards, batch, collate_fn=collate, num_workers=workers, worker_init_fn=leave_group))
 
     # --- training -----------------------------------------------------------------------------
 

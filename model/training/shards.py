@@ -6,6 +6,7 @@ codes (uint16, raster order), width and height (px).
 """
 
 import argparse
+import os
 import random
 import time
 import uuid
@@ -156,6 +157,15 @@ class ShardStream(IterableDataset):
             rng.shuffle(samples)
             for text, *rest in samples:
                 yield "" if rng.random() < self.dropout else text, *rest
+
+
+def leave_group(worker: int) -> None:
+    """Starts a reading process in a group of its own, which Ctrl-C and a signal to the trainer's group do not reach.
+
+    The trainer still needs it to end its step, and then ends it. It must not ignore SIGTERM instead: after an error
+    that is what Python ends it with, and waits.
+    """
+    os.setpgid(0, 0)
 
 
 def parse() -> argparse.Namespace:

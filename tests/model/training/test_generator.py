@@ -109,14 +109,18 @@ def test_micro_batches_and_recomputed_activations_change_nothing(recipe, shards,
     assert (calls.count("whole"), calls.count("parts")) == (6, 24)  # two parts, each forward twice
 
 
+def wait_for_steps(running: subprocess.Popen, log: Path) -> None:
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.05)
+
+
 def test_a_signal_saves_and_the_log_has_no_step_twice(recipe, shards, new_run):
     out = new_run("leg")
     command = [sys.executable, "-m", "model.training.generator", "--config", recipe, "--shards", shards, "--out", out]
     running = subprocess.Popen([*command, "--minutes", "5"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     log = out / "log.jsonl"
-    while not log.exists() or log.read_text().count("\n") < 3:
-        assert running.poll() is None, running.stderr.read()
-        time.sleep(0.05)
+    wait_for_steps(running, log)
     running.send_signal(signal.SIGTERM)
     _, message = running.communicate(timeout=60)
     last = json.loads(log.read_text().splitlines()[-1])["step"]
@@ -129,6 +133,18 @@ def test_a_signal_saves_and_the_log_has_no_step_twice(recipe, shards, new_run):
     assert resumed.step == last
     resumed.train()
     assert [json.loads(row)["step"] for row in log.read_text().splitlines()] == list(range(1, last + 3))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_group_saves_with_workers_too(recipe, shards, new_run, number):
+    out = new_run("leg")
+    command = [sys.executable, "-m", "model.training.generator", "--config", recipe, "--shards", shards, "--out", out]
+    command += ["--minutes", "5", "--workers", "1"]
+    running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for_steps(running, out / "log.jsonl")
+    os.killpg(running.pid, number)
+    _, message = running.communicate(timeout=200)
+    assert running.returncode == 1 and "saved at step" in message and (out / "checkpoint.pt").exists()
 
 
 def test_what_the_export_needs_is_asked_for_at_the_start(recipe, shards, new_run, tmp_path):
