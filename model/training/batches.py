@@ -24,13 +24,22 @@ class Collate:
 
 @torch.no_grad()
 def mean_loss(model: TokenShuffleForImageGeneration, collate: Collate, samples: list[Sample]) -> tuple[float, float]:
-    """Mean cross-entropy per code over samples of one size, and its standard error between batches."""
-    losses, rows = [], max(1, min(8, len(samples) // 2))
-    for start in range(0, len(samples), rows):
-        batch = {name: tensor.to(model.device) for name, tensor in collate(samples[start : start + rows]).items()}
-        losses.append(model(**batch, shuffle_window=collate.window, compute_loss=True).image_loss)
+    """Mean cross-entropy per code over samples of one size, and its standard error between batches.
+
+    ValueError for less than two samples, which have no such error.
+    """
+    if len(samples) < 2:
+        raise ValueError(f"there are {len(samples)} samples; a mean loss with its standard error needs two or more")
+    losses, rows = [], min(8, len(samples) // 2)
+    batches = [samples[start : start + rows] for start in range(0, len(samples), rows)]
+    for batch in batches:
+        given = {name: tensor.to(model.device) for name, tensor in collate(batch).items()}
+        losses.append(model(**given, shuffle_window=collate.window, compute_loss=True).image_loss)
     losses = torch.stack(losses)
-    return losses.mean().item(), (losses.std() / len(losses) ** 0.5).item()
+    shares = torch.tensor([len(batch) for batch in batches], device=losses.device) / len(samples)
+    mean = shares @ losses
+    spread = (shares * (losses - mean)).square().sum() * len(losses) / (len(losses) - 1)
+    return mean.item(), spread.sqrt().item()
 
 
 def foreign_windows(image_ids: Tensor, window: int, share: float) -> Tensor:
