@@ -45,7 +45,6 @@ from model.training.shards import ShardStream, leave_group, read_first, shard_pa
 from model.training.text_tokenizer import load_or_train
 from model.transformer import IGNORED, TokenShuffleForImageGeneration
 
-SAVE_SECONDS = 240
 HELD_OUT_SAMPLES = 128
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 SHEET_PROMPTS = (  # drawn at every save; one a category
@@ -131,14 +130,17 @@ class GeneratorTrainer:
 
     def check_cells(self) -> None:
         """FileNotFoundError now rather than after hours where scenes to train on, or those that the export measures, are
-        missing; ValueError for batches that the processes cannot share evenly."""
+        missing; ValueError for batches that the processes cannot share evenly and for a single scene to measure."""
         processes = self.accelerator.num_processes
         for cell in self.cells:
             if cell["batch"] % processes:
                 raise ValueError(f"batch is {cell['batch']}; it must be a multiple of the {processes} processes")
-        held_out = [size for (size, _), claimed in self.claims().items() if claimed]
-        for folder in [str(cell["size"]) for cell in self.cells] + [f"{size}-held-out" for size in held_out]:
-            shard_paths(Path(self.arguments.shards) / folder)
+        shards = Path(self.arguments.shards)
+        for cell in self.cells:
+            shard_paths(shards / str(cell["size"]))
+        for folder in {shards / f"{size}-held-out" for (size, _), claimed in self.claims().items() if claimed}:
+            if len(read_first(folder, 2)) < 2:
+                raise ValueError(f"{folder} holds one scene; a loss with its standard error needs two or more")
 
     def stream(self, cell: dict, folder: str, dropout: float) -> Iterator[dict[str, Tensor]]:
         """Endless batches of one cell, this process's share of them; a resumed run goes on with fresh ones.
@@ -170,7 +172,7 @@ class GeneratorTrainer:
             progress.update(round(100 * self.fraction) - progress.n)
             if self.step % self.recipe["log_steps"] == 0:
                 self.log(self.cells[index], losses)
-            if self.seconds - saved_at > SAVE_SECONDS:
+            if self.seconds - saved_at > self.recipe["save_seconds"]:
                 self.save()
                 self.draw_sheet()
                 last, saved_at = time.monotonic(), self.seconds  # saving and drawing are no training time
@@ -325,19 +327,24 @@ class GeneratorTrainer:
         """Cut from the log what came after the checkpoint: those steps are made again."""
         if (log := self.folder / "log.jsonl").exists():
             rows = log.read_text().splitlines(keepends=True)
-            log.write_text("".join(row for row in rows if json.loads(row)["step"] <= self.step))
+            whole_rows = [row for row in rows if row.endswith("\n")]  # the last one may be cut where a run was killed
+            log.write_text("".join(row for row in whole_rows if json.loads(row)["step"] <= self.step))
 
     @property
     def bare_optimizers(self) -> list[torch.optim.Optimizer]:
         return [optimizer.optimizer for optimizer in self.optimizers]
 
-    @torch.no_grad()
-    def averaged(self) -> TokenShuffleForImageGeneration:
-        """A copy of the model with the moving average as its weights. Every process takes part."""
+    def averaged(self) -> TokenShuffleForImageGeneration | None:
+        """The model with the moving average as its weights, on the main process. Every process takes part."""
         average = whole(self.average)
-        model = TokenShuffleForImageGeneration(self.bare.config).to(self.accelerator.device)
-        for name, parameter in model.named_parameters():
-            parameter.copy_(average[name])
+        if not self.accelerator.is_main_process:
+            return None
+        with torch.device("meta"):  # no second set of weights, which may be as large as the memory left
+            model = TokenShuffleForImageGeneration(self.bare.config)
+        if model.config.tie_word_embeddings:
+            average["lm_head.weight"] = average["model.embed_tokens.weight"]
+        model.load_state_dict(average, assign=True)
+        model.tie_weights()
         return model.eval()
 
     def draw_sheet(self) -> None:
@@ -345,7 +352,7 @@ class GeneratorTrainer:
         if not self.arguments.image_tokenizer:
             return
         averaged = self.averaged()
-        if not self.accelerator.is_main_process:
+        if averaged is None:
             return
         pixels = ImageTokenizer.from_pretrained(self.arguments.image_tokenizer).to(self.accelerator.device)
         cell = self.recipe["cells"][0]
@@ -363,7 +370,7 @@ class GeneratorTrainer:
     def export(self) -> None:
         """Write the averaged weights as the pipeline loads them: bf16 safetensors under 10 MB each, with counts."""
         shipped = self.averaged()
-        if not self.accelerator.is_main_process:
+        if shipped is None:
             return
         shipped.config.trained_cells = self.trained_cells(shipped)
         shipped.to(torch.bfloat16).save_pretrained(self.folder / "export", max_shard_size="9MB")

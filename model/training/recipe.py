@@ -24,6 +24,7 @@ DEFAULTS = {
     "model": {},  # fields of the config over the preset's
     "foreign": 0.0,  # share of windows of other pictures in what the backbone reads
     "gradient_checkpointing": False,
+    "save_seconds": 240,  # between checkpoints
 }
 CELL_REQUIRED = {"size", "window", "batch", "repeat_fraction", "weight"}
 CELL_DEFAULTS = {

@@ -155,7 +155,8 @@ def test_what_the_export_needs_is_asked_for_at_the_start(recipe, shards, new_run
 
 def test_a_run_killed_before_its_first_checkpoint_leaves_no_steps_in_the_log(recipe, shards, new_run):
     out = new_run("leg")
-    (out / "log.jsonl").write_text(json.dumps({"step": 1, "window": 2, "image_loss": 9.0}) + "\n")
+    lost = json.dumps({"step": 1, "window": 2, "image_loss": 9.0}) + "\n"
+    (out / "log.jsonl").write_text(lost + lost[:9])  # the last row was cut by the kill
     GeneratorTrainer(arguments(recipe, shards, out, 4)).train()
     assert [json.loads(row)["step"] for row in (out / "log.jsonl").read_text().splitlines()] == [1]
 
@@ -165,6 +166,13 @@ def test_a_cell_of_no_weight_needs_no_scenes(recipe, shards, new_run):
     values["cells"].append(values["cells"][0] | {"size": 96, "weight": 0, "claimed": False})
     recipe.write_text(json.dumps(values))
     GeneratorTrainer(arguments(recipe, shards, new_run("leg"), 4)).train()
+
+
+def test_a_single_scene_to_measure_is_refused(recipe, shards, new_run, tmp_path):
+    shutil.copytree(shards / "64", tmp_path / "shards" / "64")
+    write_shards(tmp_path / "shards" / "64-held-out", tiny_image_tokenizer(), 64, 64, count=1, test=True)
+    with pytest.raises(ValueError, match="64-held-out holds one scene"):
+        GeneratorTrainer(arguments(recipe, tmp_path / "shards", new_run("leg"), 4))
 
 
 def test_batches_that_processes_cannot_share_are_refused(recipe, shards, new_run, monkeypatch):
@@ -246,9 +254,16 @@ def test_a_start_without_weights_or_their_tokenizer_is_refused(recipe, shards, t
 
 def test_a_sheet_shows_every_fixed_prompt(recipe, shards, new_run, tmp_path):
     tiny_image_tokenizer().save_pretrained(tmp_path / "pixels")
-    given = arguments(recipe, shards, new_run("leg"), 16)
+    recipe.write_text(
+        json.dumps(json.loads(recipe.read_text()) | {"save_seconds": 0})
+    )  # at every step, of which is one
+    given = arguments(recipe, shards, new_run("leg"), 4)
     given.image_tokenizer = str(tmp_path / "pixels")
-    GeneratorTrainer(given).draw_sheet()
+    trainer = GeneratorTrainer(given)
+    trainer.train()
+    averaged = trainer.averaged()
+    assert averaged.lm_head.weight is averaged.model.embed_tokens.weight
+    assert all(p.data_ptr() == trainer.average[name].data_ptr() for name, p in averaged.named_parameters())  # no copy
     (sheet,) = (tmp_path / "leg" / "sheets").glob("*.webp")
     assert Image.open(sheet).size == (64 * len(SHEET_PROMPTS), 64)
 
@@ -287,7 +302,7 @@ def test_wide_pictures_read_by_workers_are_claimed_with_their_aspect(recipe, sha
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipes_name_models_and_cells_that_exist(path, recipe):
     shipped, known = json.loads(path.read_text()), json.loads(recipe.read_text())
-    assert set(shipped) - {"model", "foreign", "gradient_checkpointing"} == set(known) - {"model"}
+    assert set(shipped) - {"model", "foreign", "gradient_checkpointing", "save_seconds"} == set(known) - {"model"}
     config = preset(shipped["preset"], **shipped.get("model", {}))
     for cell in shipped["cells"]:
         assert set(cell) - {"claimed", "micro_batch"} == set(known["cells"][0])
