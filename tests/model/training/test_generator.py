@@ -377,4 +377,6 @@ def test_precision_follows_the_cpu(monkeypatch, avx512, amx, expected):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     assert mixed_precision("auto") == expected
-    assert mixed_precision("fp16") == "fp16"
+    assert mixed_precision("bf16") == "bf16"
+    with pytest.raises(ValueError, match="precision is 'fp16'; it must be one of"):
+        mixed_precision("fp16")
