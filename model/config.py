@@ -51,6 +51,7 @@ class TokenShuffleConfig(PreTrainedConfig):
             very small causal block of width `window_head_width` that decodes them one after the other.
         end_of_image_id: joint id of <|end_of_image|>, which the last fused token predicts; None: nothing does.
         text_loss_weight, z_loss_weight: weights of the two losses beside the cross-entropy of the image codes.
+        image_codes: which image tokenizer the codes were learned from (`model.training.shards.codes_digest`), if known.
         max_pixels: largest width × height that may be asked for; a side ends at 2048 px, where size tokens do.
         trained_cells: what was really trained, one dict per (size range, window) with keys `min_pixels`,
             `max_pixels`, `window`, `samples`, `loss` (with `loss_error`, its standard error), and `max_aspect` (long
@@ -82,6 +83,7 @@ class TokenShuffleConfig(PreTrainedConfig):
     end_of_image_id: int | None = None
     text_loss_weight: float = 0.1
     z_loss_weight: float = 1e-5
+    image_codes: str | None = None
     max_pixels: int = 2048 * 2048
     trained_cells: list[dict[str, Any]] | None = None
     tie_word_embeddings: bool = True

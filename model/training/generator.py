@@ -41,7 +41,7 @@ from model.training.batches import Collate, foreign_windows, mean_loss
 from model.training.optimizers import make_optimizers, rate
 from model.training.precision import mixed_precision
 from model.training.recipe import read_recipe
-from model.training.shards import ShardStream, leave_group, read_first, shard_paths
+from model.training.shards import ShardStream, leave_group, read_first, shard_codes, shard_paths
 from model.training.text_tokenizer import load_or_train
 from model.transformer import IGNORED, TokenShuffleForImageGeneration
 
@@ -130,17 +130,29 @@ class GeneratorTrainer:
 
     def check_cells(self) -> None:
         """FileNotFoundError now rather than after hours where scenes to train on, or those that the export measures, are
-        missing; ValueError for batches that the processes cannot share evenly and for a single scene to measure."""
+        missing; ValueError for batches that the processes cannot share evenly, for codes of different image tokenizers
+        and for a single scene to measure."""
         processes = self.accelerator.num_processes
         for cell in self.cells:
             if cell["batch"] % processes:
                 raise ValueError(f"batch is {cell['batch']}; it must be a multiple of the {processes} processes")
-        shards = Path(self.arguments.shards)
-        for cell in self.cells:
-            shard_paths(shards / str(cell["size"]))
-        for folder in {shards / f"{size}-held-out" for (size, _), claimed in self.claims().items() if claimed}:
-            if len(read_first(folder, 2)) < 2:
-                raise ValueError(f"{folder} holds one scene; a loss with its standard error needs two or more")
+        folders = {str(cell["size"]) for cell in self.cells}
+        held_out = {f"{size}-held-out" for (size, _), claimed in self.claims().items() if claimed}
+        shards = {name: shard_paths(Path(self.arguments.shards) / name) for name in sorted(folders | held_out)}
+        codes = {name: shard_codes(paths[0]) for name, paths in shards.items()}
+        self.bare.config.image_codes = self.common_codes(codes)
+        for name in held_out:
+            if len(read_first(shards[name][0].parent, 2)) < 2:
+                raise ValueError(f"{name} holds one scene; a loss with its standard error needs two or more")
+
+    def common_codes(self, found: dict[str, str | None]) -> str | None:
+        """The one image tokenizer of all folders and of the weights of ``--init``, if known; ValueError where they differ."""
+        if len(set(found.values())) > 1:
+            raise ValueError(f"the folders of shards hold codes of different image tokenizers: {found}")
+        codes, known = found.popitem()[1], self.bare.config.image_codes
+        if codes and known and codes != known:
+            raise ValueError(f"the shards hold codes of the image tokenizer {codes}; these weights learned {known}'s")
+        return codes or known
 
     def stream(self, cell: dict, folder: str, dropout: float) -> Iterator[dict[str, Tensor]]:
         """Endless batches of one cell, this process's share of them; a resumed run goes on with fresh ones.

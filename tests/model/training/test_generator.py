@@ -25,7 +25,7 @@ from model.prompt import END_OF_IMAGE, special_tokens
 from model.settings import check_shape, sides
 from model.training.generator import SHEET_PROMPTS, GeneratorTrainer
 from model.training.precision import mixed_precision
-from model.training.shards import write_shards
+from model.training.shards import codes_digest, write_shards
 from tests.model.conftest import save_llama, tiny_image_tokenizer, tiny_model, tiny_tokenizer
 
 ROOT = Path(__file__).parents[3]
@@ -84,6 +84,7 @@ def test_learns_resumes_and_exports(recipe, shards, new_run):
     assert longer.step == 33
 
     exported = TokenShuffleForImageGeneration.from_pretrained(out / "export")
+    assert exported.config.image_codes == codes_digest(tiny_image_tokenizer())
     cells = {(cell["size"], cell["window"]): cell for cell in exported.config.trained_cells}
     assert set(cells) == {(64, 1), (64, 2)}
     assert sum(cell["samples"] for cell in cells.values()) == 4 * longer.step
@@ -173,6 +174,23 @@ def test_a_single_scene_to_measure_is_refused(recipe, shards, new_run, tmp_path)
     write_shards(tmp_path / "shards" / "64-held-out", tiny_image_tokenizer(), 64, 64, count=1, test=True)
     with pytest.raises(ValueError, match="64-held-out holds one scene"):
         GeneratorTrainer(arguments(recipe, tmp_path / "shards", new_run("leg"), 4))
+
+
+def test_codes_of_another_tokenizer_than_the_weights_learned_are_refused(recipe, shards, new_run, tmp_path):
+    first = GeneratorTrainer(arguments(recipe, shards, new_run("one"), 4))
+    first.bare.config.image_codes = "0123456789abcdef"
+    first.export()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    with pytest.raises(ValueError, match=r"the shards hold codes of .*; these weights learned 0123456789abcdef's"):
+        GeneratorTrainer(arguments(recipe, shards, tmp_path / "two", 4, init=tmp_path / "one" / "export"))
+    other = tmp_path / "shards"
+    shutil.copytree(shards / "64", other / "64")
+    pixels = tiny_image_tokenizer()
+    pixels.codebook.neg_()
+    write_shards(other / "64-held-out", pixels, 64, 64, count=2, test=True)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    with pytest.raises(ValueError, match=r"codes of different image tokenizers: .*'64-held-out'"):
+        GeneratorTrainer(arguments(recipe, other, tmp_path / "three", 4))
 
 
 def test_batches_that_processes_cannot_share_are_refused(recipe, shards, new_run, monkeypatch):
