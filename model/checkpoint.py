@@ -78,6 +78,11 @@ def check_parts(model: PreTrainedModel, image_tokenizer: PreTrainedModel, tokeni
     codes, wanted = image_tokenizer.config.codebook_size, model.config.image_vocab_size
     if codes != wanted:
         raise ValueError(f"the image tokenizer has {codes} codes; the model needs {wanted}")
+    check_text(model, tokenizer)
+
+
+def check_text(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """ValueError where a tokenizer has no ids for a prompt's special tokens, or some that the model does not know."""
     ids = tokenizer.get_vocab()
     missing = [token for token in special_tokens() if token not in ids]
     if missing:

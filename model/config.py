@@ -1,6 +1,7 @@
 """What a Token-Shuffle model is made of: one configuration class and the named presets."""
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from transformers import PreTrainedConfig
@@ -52,6 +53,7 @@ class TokenShuffleConfig(PreTrainedConfig):
             very small causal block of width `window_head_width` that decodes them one after the other.
         end_of_image_id: joint id of <|end_of_image|>, which the last fused token predicts; None: nothing does.
         text_loss_weight, z_loss_weight: weights of the two losses beside the cross-entropy of the image codes.
+        image_codes: which image tokenizer the codes were learned from (`model.training.shards.codes_digest`), if known.
         max_pixels: largest width × height that may be asked for; a side ends at 2048 px, where size tokens do.
         trained_cells: what was really trained, one dict per (size range, window) with keys `min_pixels`,
             `max_pixels`, `window`, `samples`, `loss` (with `loss_error`, its standard error), and `max_aspect` (long
@@ -83,6 +85,7 @@ class TokenShuffleConfig(PreTrainedConfig):
     end_of_image_id: int | None = None
     text_loss_weight: float = 0.1
     z_loss_weight: float = 1e-5
+    image_codes: str | None = None
     max_pixels: int = 2048 * 2048
     trained_cells: list[dict[str, Any]] | None = None
     tie_word_embeddings: bool = True
@@ -159,6 +162,13 @@ class TokenShuffleConfig(PreTrainedConfig):
             )
 
 
+def check_fields(names: Iterable[str]) -> None:
+    """ValueError for a name that is no field of the config, which would keep it and do nothing with it."""
+    for name in names:
+        fields = TokenShuffleConfig.__annotations__
+        _require(name in fields, "a field of the config", name, f"one of {sorted(fields)}")
+
+
 def _check_cell(cell: object) -> None:
     named = isinstance(cell, dict) and all(is_number(cell.get(key)) for key in CELL_KEYS)
     _require(named, "a trained cell", cell, f"a dict with numbers for {sorted(CELL_KEYS)}")
@@ -211,4 +221,5 @@ PRESETS: dict[str, dict[str, Any]] = {
 def preset(name: str, **overrides: Any) -> TokenShuffleConfig:
     """The configuration called `name`, with single fields replaced."""
     _require(name in PRESETS, "preset", name, f"one of {sorted(PRESETS)}")
+    check_fields(overrides)
     return TokenShuffleConfig(**{**PRESETS[name], **overrides})

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM, PreTrainedModel
 
-from model.config import PRESETS, TokenShuffleConfig
+from model.config import PRESETS, TokenShuffleConfig, check_fields
 from model.prompt import special_tokens
 
 COPIED_SIZES = (
@@ -54,6 +54,7 @@ def token_shuffle_config(llama: LlamaConfig, **overrides: Any) -> TokenShuffleCo
     for name in (*COPIED_SIZES, "rope_theta"):
         if name in overrides:
             raise ValueError(f"{name} is {overrides[name]!r}; it is the Llama checkpoint's and cannot be chosen")
+    check_fields(overrides)
     if overrides.get("qk_norm"):
         raise ValueError("qk_norm is True; it must be False, since Llama's weights were trained without it")
     sizes = {name: getattr(llama, name) for name in COPIED_SIZES}

@@ -32,7 +32,7 @@ class TokenShuffleOutput(ModelOutput):
     """What a forward pass returns.
 
     logits: [B, H, W, image codes], logits[b, i, j] predicts image_ids[b, i, j].
-    loss: image_loss + text_loss_weight · text_loss + z_loss_weight · z_loss, the only one with a gradient;
+    loss: image_loss + text_loss_weight · text_loss + z_loss_weight · z_loss; text_loss has a gradient of its own too.
     image_loss and text_loss are mean cross-entropies, z_loss is the mean log²Z of the scored codes.
     """
 
@@ -98,7 +98,8 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
         Blocks, final norm and the text rows of embedding and head are Llama's; all else starts fresh, text ids
         behind Llama's own included. `config` sets what Llama does not decide: `image_vocab_size`,
         `shuffle_windows`, `end_of_image_id`, ... The matching tokenizer is Llama's own after
-        `tokenizer.add_tokens(model.prompt.special_tokens(), special_tokens=True)`.
+        `tokenizer.add_tokens(model.prompt.special_tokens(), special_tokens=True)`; with both saved in one folder,
+        the trainer's `--init` goes on from it.
         """
         model = cls(token_shuffle_config(read_llama_config(source), **config))
         copy_llama(model, source)
@@ -187,8 +188,8 @@ class TokenShuffleForImageGeneration(PreTrainedModel):
             image, output.image_loss, output.z_loss = self._image_losses(
                 windows, image_ids, shuffle_window, repeat_fraction
             )
-            text_loss, output.text_loss, _ = self._text_losses(text, labels)
-            output.loss = image + self.config.text_loss_weight * text_loss
+            output.text_loss, _, _ = self._text_losses(text, labels)
+            output.loss = image + self.config.text_loss_weight * output.text_loss
         return output
 
     def text_labels(self, input_ids: Tensor, attention_mask: Tensor | None = None) -> Tensor:

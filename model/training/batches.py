@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from model.prompt import pad_left, prompt_ids
+from model.prompt import PAD, pad_left, prompt_ids
 from model.training.shards import Sample
 from model.transformer import TokenShuffleForImageGeneration
 
@@ -17,20 +17,29 @@ class Collate:
 
     def __call__(self, samples: list[Sample]) -> dict[str, Tensor]:
         rows = [prompt_ids(self.tokenizer, text, width, height, self.window) for text, _, width, height in samples]
-        input_ids, attention_mask = pad_left(rows, self.tokenizer.pad_token_id)
+        input_ids, attention_mask = pad_left(rows, self.tokenizer.convert_tokens_to_ids(PAD))
         image_ids = torch.stack([codes for _, codes, _, _ in samples])
         return {"input_ids": input_ids, "attention_mask": attention_mask, "image_ids": image_ids}
 
 
 @torch.no_grad()
 def mean_loss(model: TokenShuffleForImageGeneration, collate: Collate, samples: list[Sample]) -> tuple[float, float]:
-    """Mean cross-entropy per code over samples of one size, and its standard error between batches."""
-    losses, rows = [], max(1, min(8, len(samples) // 2))
-    for start in range(0, len(samples), rows):
-        batch = {name: tensor.to(model.device) for name, tensor in collate(samples[start : start + rows]).items()}
-        losses.append(model(**batch, shuffle_window=collate.window, compute_loss=True).image_loss)
+    """Mean cross-entropy per code over samples of one size, and its standard error between batches.
+
+    ValueError for less than two samples, which have no such error.
+    """
+    if len(samples) < 2:
+        raise ValueError(f"there are {len(samples)} samples; a mean loss with its standard error needs two or more")
+    losses, rows = [], min(8, len(samples) // 2)
+    batches = [samples[start : start + rows] for start in range(0, len(samples), rows)]
+    for batch in batches:
+        given = {name: tensor.to(model.device) for name, tensor in collate(batch).items()}
+        losses.append(model(**given, shuffle_window=collate.window, compute_loss=True).image_loss)
     losses = torch.stack(losses)
-    return losses.mean().item(), (losses.std() / len(losses) ** 0.5).item()
+    shares = torch.tensor([len(batch) for batch in batches], device=losses.device) / len(samples)
+    mean = shares @ losses
+    spread = (shares * (losses - mean)).square().sum() * len(losses) / (len(losses) - 1)
+    return mean.item(), spread.sqrt().item()
 
 
 def foreign_windows(image_ids: Tensor, window: int, share: float) -> Tensor:

@@ -31,6 +31,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from model import costs
+from model.checkpoint import check_text, load_tokenizer
 from model.config import preset
 from model.image_tokenizer import ImageTokenizer
 from model.pipeline import TokenShufflePipeline
@@ -39,11 +40,11 @@ from model.settings import sides
 from model.training.batches import Collate, foreign_windows, mean_loss
 from model.training.optimizers import make_optimizers, rate
 from model.training.precision import mixed_precision
-from model.training.shards import ShardStream, read_first, shard_paths
+from model.training.recipe import read_recipe
+from model.training.shards import ShardStream, leave_group, read_first, shard_codes, shard_paths
 from model.training.text_tokenizer import load_or_train
-from model.transformer import TokenShuffleForImageGeneration
+from model.transformer import IGNORED, TokenShuffleForImageGeneration
 
-SAVE_SECONDS = 240
 HELD_OUT_SAMPLES = 128
 WHOLE = StateDictOptions(full_state_dict=True, cpu_offload=True)
 SHEET_PROMPTS = (  # drawn at every save; one a category
@@ -67,11 +68,20 @@ def spread(tensor: Tensor, like: Tensor) -> Tensor:
     return distribute_tensor(tensor, like.device_mesh, like.placements) if isinstance(like, DTensor) else tensor
 
 
+def export_folder(source: str) -> Path:
+    """The folder that a leg starts from; ValueError where it has no weights or no text tokenizer of their own."""
+    folder = Path(source)
+    missing = [name for name in ("config.json", "tokenizer.json") if not (folder / name).is_file()]
+    if missing:
+        raise ValueError(f"init is {source!r}; it must be a folder of exported weights, but has no {missing[0]}")
+    return folder
+
+
 class GeneratorTrainer:
     """One leg: model, optimisers, moving average and counters, and how to save and resume them."""
 
     def __init__(self, arguments: argparse.Namespace):
-        self.recipe = json.loads(Path(arguments.config).read_text())
+        self.recipe = read_recipe(arguments.config, arguments.model)
         self.arguments, self.folder = arguments, Path(arguments.out)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.stopping = False  # asked for by a signal
@@ -86,11 +96,12 @@ class GeneratorTrainer:
         )
         self.accelerator.init_trackers("curves")
         set_seed(self.recipe["seed"])  # shards of one model, not of one for each process
-        with self.accelerator.main_process_first():
-            self.tokenizer = load_or_train(Path(arguments.init) if arguments.init else self.folder)
+        with self.accelerator.main_process_first():  # where a new one is to be trained
+            init = arguments.init
+            self.tokenizer = load_tokenizer(export_folder(init)) if init else load_or_train(self.folder)
         self.bare = self.build_model()
         self.bare.train()  # `from_pretrained` gives an evaluating one, which checkpoints no activations
-        self.bare.model.gradient_checkpointing = self.recipe.get("gradient_checkpointing", False)
+        self.bare.model.gradient_checkpointing = self.recipe["gradient_checkpointing"]
         self.earlier = self.bare.config.trained_cells  # of the legs before this one
         self.cells = [cell for cell in self.recipe["cells"] if cell["weight"]]
         self.check_cells()
@@ -105,25 +116,43 @@ class GeneratorTrainer:
 
     def build_model(self) -> TokenShuffleForImageGeneration:
         """A new model, or that of ``--init``; the recipe's ``model`` and ``--model`` override single fields of its config."""
-        overrides = self.recipe.get("model", {}) | self.arguments.model
-        if self.arguments.init:
-            return TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **overrides)
-        overrides["text_vocab_size"] = len(self.tokenizer)
-        overrides["end_of_image_id"] = self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE)
-        return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **overrides))
+        fields, end = self.recipe["model"], self.tokenizer.convert_tokens_to_ids(END_OF_IMAGE)
+        if not self.arguments.init:
+            text = {"text_vocab_size": len(self.tokenizer), "end_of_image_id": end}
+            return TokenShuffleForImageGeneration(preset(self.recipe["preset"], **{**fields, **text}))
+        model = TokenShuffleForImageGeneration.from_pretrained(self.arguments.init, dtype=torch.float32, **fields)
+        check_text(model, self.tokenizer)
+        if model.config.end_of_image_id is None:  # a model made from a Llama does not know it
+            model.config.end_of_image_id = end
+        return model
 
     # --- data ---------------------------------------------------------------------------------
 
     def check_cells(self) -> None:
         """FileNotFoundError now rather than after hours where scenes to train on, or those that the export measures, are
-        missing; ValueError for batches that the processes cannot share evenly."""
+        missing; ValueError for batches that the processes cannot share evenly, for codes of different image tokenizers
+        and for a single scene to measure."""
         processes = self.accelerator.num_processes
         for cell in self.cells:
             if cell["batch"] % processes:
                 raise ValueError(f"batch is {cell['batch']}; it must be a multiple of the {processes} processes")
-        held_out = [size for (size, _), claimed in self.claims().items() if claimed]
-        for folder in [str(cell["size"]) for cell in self.cells] + [f"{size}-held-out" for size in held_out]:
-            shard_paths(Path(self.arguments.shards) / folder)
+        folders = {str(cell["size"]) for cell in self.cells}
+        held_out = {f"{size}-held-out" for (size, _), claimed in self.claims().items() if claimed}
+        shards = {name: shard_paths(Path(self.arguments.shards) / name) for name in sorted(folders | held_out)}
+        codes = {name: shard_codes(paths[0]) for name, paths in shards.items()}
+        self.bare.config.image_codes = self.common_codes(codes)
+        for name in held_out:
+            if len(read_first(shards[name][0].parent, 2)) < 2:
+                raise ValueError(f"{name} holds one scene; a loss with its standard error needs two or more")
+
+    def common_codes(self, found: dict[str, str | None]) -> str | None:
+        """The one image tokenizer of all folders and of the weights of ``--init``, if known; ValueError where they differ."""
+        if len(set(found.values())) > 1:
+            raise ValueError(f"the folders of shards hold codes of different image tokenizers: {found}")
+        codes, known = found.popitem()[1], self.bare.config.image_codes
+        if codes and known and codes != known:
+            raise ValueError(f"the shards hold codes of the image tokenizer {codes}; these weights learned {known}'s")
+        return codes or known
 
     def stream(self, cell: dict, folder: str, dropout: float) -> Iterator[dict[str, Tensor]]:
         """Endless batches of one cell, this process's share of them; a resumed run goes on with fresh ones.
@@ -135,8 +164,8 @@ class GeneratorTrainer:
             Path(self.arguments.shards) / folder, seed, dropout, accelerator.process_index, accelerator.num_processes
         )
         batch = cell["batch"] // accelerator.num_processes
-        collate = Collate(self.tokenizer, cell["window"])
-        return iter(DataLoader(shards, batch, collate_fn=collate, num_workers=self.arguments.workers))
+        collate, workers = Collate(self.tokenizer, cell["window"]), self.arguments.workers
+        return iter(DataLoader(shards, batch, collate_fn=collate, num_workers=workers, worker_init_fn=leave_group))
 
     # --- training -----------------------------------------------------------------------------
 
@@ -155,7 +184,7 @@ class GeneratorTrainer:
             progress.update(round(100 * self.fraction) - progress.n)
             if self.step % self.recipe["log_steps"] == 0:
                 self.log(self.cells[index], losses)
-            if self.seconds - saved_at > SAVE_SECONDS:
+            if self.seconds - saved_at > self.recipe["save_seconds"]:
                 self.save()
                 self.draw_sheet()
                 last, saved_at = time.monotonic(), self.seconds  # saving and drawing are no training time
@@ -200,7 +229,7 @@ class GeneratorTrainer:
     def train_step(self, batch: dict[str, Tensor], cell: dict) -> dict[str, Tensor]:
         """One step of the optimisers; returns the batch's mean ``image_loss`` and ``text_loss`` of this process."""
         batch = {name: tensor.to(self.accelerator.device) for name, tensor in batch.items()}
-        batch["context_ids"] = foreign_windows(batch["image_ids"], cell["window"], self.recipe.get("foreign", 0.0))
+        batch["context_ids"] = foreign_windows(batch["image_ids"], cell["window"], self.recipe["foreign"])
         losses = self.accumulate(batch, cell)
         self.accelerator.clip_grad_norm_(self.model.parameters(), self.recipe["clip"])
         for optimizer in self.optimizers:
@@ -216,10 +245,12 @@ class GeneratorTrainer:
     def accumulate(self, batch: dict[str, Tensor], cell: dict) -> dict[str, Tensor]:
         """Add up the gradient of a batch, at most ``micro_batch`` samples of the cell at once; gradients cross processes once."""
         rows = len(batch["image_ids"])
-        starts = range(0, rows, cell.get("micro_batch", rows))
+        starts = range(0, rows, cell["micro_batch"] or rows)
+        text_shares = self.text_shares(batch)
         losses = {"image_loss": 0.0, "text_loss": 0.0}
         for start in starts:
             part = {name: tensor[start : start + starts.step] for name, tensor in batch.items()}
+            share, text_share = len(part["image_ids"]) / rows, text_shares[start : start + starts.step].sum()
             waiting = nullcontext() if start == starts[-1] else self.accelerator.no_sync(self.model)
             with waiting, self.accelerator.autocast():
                 output = self.model(
@@ -228,10 +259,20 @@ class GeneratorTrainer:
                     compute_loss=True,
                     repeat_fraction=cell["repeat_fraction"],
                 )
-                share = len(part["image_ids"]) / rows
-                self.accelerator.backward(output.loss * share)
-            losses = {name: loss + share * output[name].detach() for name, loss in losses.items()}
+                # The text's part of the loss is a mean over words, of which this part has more or fewer than others.
+                text_weight = self.bare.config.text_loss_weight * (text_share - share)
+                self.accelerator.backward(share * output.loss + text_weight * output.text_loss)
+            losses["image_loss"] += share * output.image_loss.detach()
+            losses["text_loss"] += text_share * output.text_loss.detach()
         return losses
+
+    def text_shares(self, batch: dict[str, Tensor]) -> Tensor:
+        """[B]: how much of the mean over this process's labelled text tokens each sample is.
+
+        Tokens of all processes count the same, so the shares sum to more than 1 where this one has more than others.
+        """
+        labels = (self.bare.text_labels(batch["input_ids"], batch["attention_mask"]) != IGNORED).sum(1)
+        return labels / self.accelerator.reduce(labels.sum().float(), "mean")
 
     @torch.no_grad()
     def update_average(self) -> None:
@@ -298,19 +339,24 @@ class GeneratorTrainer:
         """Cut from the log what came after the checkpoint: those steps are made again."""
         if (log := self.folder / "log.jsonl").exists():
             rows = log.read_text().splitlines(keepends=True)
-            log.write_text("".join(row for row in rows if json.loads(row)["step"] <= self.step))
+            whole_rows = [row for row in rows if row.endswith("\n")]  # the last one may be cut where a run was killed
+            log.write_text("".join(row for row in whole_rows if json.loads(row)["step"] <= self.step))
 
     @property
     def bare_optimizers(self) -> list[torch.optim.Optimizer]:
         return [optimizer.optimizer for optimizer in self.optimizers]
 
-    @torch.no_grad()
-    def averaged(self) -> TokenShuffleForImageGeneration:
-        """A copy of the model with the moving average as its weights. Every process takes part."""
+    def averaged(self) -> TokenShuffleForImageGeneration | None:
+        """The model with the moving average as its weights, on the main process. Every process takes part."""
         average = whole(self.average)
-        model = TokenShuffleForImageGeneration(self.bare.config).to(self.accelerator.device)
-        for name, parameter in model.named_parameters():
-            parameter.copy_(average[name])
+        if not self.accelerator.is_main_process:
+            return None
+        with torch.device("meta"):  # no second set of weights, which may be as large as the memory left
+            model = TokenShuffleForImageGeneration(self.bare.config)
+        if model.config.tie_word_embeddings:
+            average["lm_head.weight"] = average["model.embed_tokens.weight"]
+        model.load_state_dict(average, assign=True)
+        model.tie_weights()
         return model.eval()
 
     def draw_sheet(self) -> None:
@@ -318,7 +364,7 @@ class GeneratorTrainer:
         if not self.arguments.image_tokenizer:
             return
         averaged = self.averaged()
-        if not self.accelerator.is_main_process:
+        if averaged is None:
             return
         pixels = ImageTokenizer.from_pretrained(self.arguments.image_tokenizer).to(self.accelerator.device)
         cell = self.recipe["cells"][0]
@@ -336,7 +382,7 @@ class GeneratorTrainer:
     def export(self) -> None:
         """Write the averaged weights as the pipeline loads them: bf16 safetensors under 10 MB each, with counts."""
         shipped = self.averaged()
-        if not self.accelerator.is_main_process:
+        if shipped is None:
             return
         shipped.config.trained_cells = self.trained_cells(shipped)
         shipped.to(torch.bfloat16).save_pretrained(self.folder / "export", max_shard_size="9MB")

@@ -7,6 +7,8 @@ from torch import nn
 
 from model.training.precision import has_bf16
 
+OUTER = ("embed_tokens", "lm_head")  # a row for each id, which Muon's orthogonal updates do not suit
+
 
 def make_optimizers(model: nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
     """``adamw`` for everything, or ``muon`` for the matrices inside and AdamW for embeddings, head and norms.
@@ -18,8 +20,10 @@ def make_optimizers(model: nn.Module, kind: str, lr: float) -> list[torch.optim.
     if kind == "muon" and not has_bf16():
         warnings.warn("no bf16 instructions here, which Muon needs: AdamW trains the matrices too", stacklevel=2)
         kind = "adamw"
-    inner = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed_tokens" not in name]
-    outer = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed_tokens" in name]
+    inner, outer = [], []
+    for name, parameter in model.named_parameters():
+        is_inner = parameter.ndim == 2 and not any(owner in name for owner in OUTER)
+        (inner if is_inner else outer).append(parameter)
     if kind == "muon":
         muon = torch.optim.Muon(inner, lr=lr, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
         return [muon, torch.optim.AdamW(outer, lr=lr, betas=(0.9, 0.95), weight_decay=0.0)]

@@ -2,12 +2,17 @@
 
 import torch
 
+PRECISIONS = ("auto", "bf16", "no")
+
 
 def mixed_precision(kind: str = "auto") -> str:
     """Accelerate's ``mixed_precision`` for a recipe's ``precision``; ``auto`` is bf16 where the hardware has it, else ``no``.
 
-    CPUs without bf16 instructions emulate it, far slower than float32.
+    CPUs without bf16 instructions emulate it, far slower than float32. ValueError for others: in fp16 the gradients of
+    the head's logits, which are formed before the loss is scaled up, vanish.
     """
+    if kind not in PRECISIONS:
+        raise ValueError(f"precision is {kind!r}; it must be one of {PRECISIONS}")
     return kind if kind != "auto" else "bf16" if has_bf16() else "no"
 
 

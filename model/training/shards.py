@@ -2,14 +2,17 @@
 
 ``python -m model.training.shards --tokenizer model/weights/image_tokenizer --count 20000`` adds shards to a
 folder until stopped; several processes may write at once. A shard has the columns caption, kind,
-codes (uint16, raster order), width and height (px).
+codes (uint16, raster order), width and height (px), and as metadata `codes`: which image tokenizer they are of.
 """
 
 import argparse
+import hashlib
+import os
 import random
 import time
 import uuid
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +28,7 @@ from model.pixels import from_bytes
 from model.training.scenes import CODE, Scene, compose
 
 SHARD_SCENES = 256
+MOST_CODES = 2**16  # that fit the column
 BUFFER_SHARDS = 4  # shards that are shuffled together
 HASH_WEIGHTS = np.random.default_rng(0).integers(1, 2**63, CODE * CODE * 3 // 8, np.uint64) * 2 + 1
 Sample = tuple[str, Tensor, int, int]  # caption, codes [h, w] int64, width px, height px
@@ -61,8 +65,18 @@ def encode(tokenizer: ImageTokenizer, pictures: np.ndarray) -> Tensor:
     return tokenizer.encode(from_bytes(pictures, tokenizer.device)).cpu()
 
 
+def codes_digest(tokenizer: ImageTokenizer) -> str:
+    """16 hex digits over what decides a picture's codes: encoder and codebook, not the decoder, which may learn on."""
+    digest = hashlib.sha256()
+    for tensor in (*tokenizer.encoder.state_dict().values(), tokenizer.codebook):
+        digest.update(tensor.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
 def write_shard(folder: Path, tokenizer: ImageTokenizer, scenes: list[Scene]) -> Path:
     """Encode scenes of one size and write them as one Parquet file, which appears all at once."""
+    if tokenizer.config.codebook_size > MOST_CODES:
+        raise ValueError(f"codebook_size is {tokenizer.config.codebook_size}; shards hold codes of up to {MOST_CODES}")
     codes = encode_scenes(tokenizer, scenes)
     table = pa.table(
         {
@@ -72,7 +86,7 @@ def write_shard(folder: Path, tokenizer: ImageTokenizer, scenes: list[Scene]) ->
             "width": [scene.image.width for scene in scenes],
             "height": [scene.image.height for scene in scenes],
         }
-    )
+    ).replace_schema_metadata({"codes": codes_digest(tokenizer)})
     path = folder / f"{uuid.uuid4().hex}.parquet"
     pq.write_table(table, path.with_suffix(".new"), compression="zstd")
     return path.with_suffix(".new").rename(path)
@@ -125,11 +139,21 @@ def read_first(folder: Path, count: int) -> list[Sample]:
 
 
 def shard_paths(folder: Path) -> list[Path]:
-    """The shards of a folder in a fixed order; FileNotFoundError where it has none."""
+    """The shards of a folder in a fixed order; FileNotFoundError where it has none, ValueError where they are of
+    different image tokenizers, whose equal numbers mean different things."""
     paths = sorted(folder.glob("*.parquet"))
     if not paths:
         raise FileNotFoundError(f"no shards in {folder}: run `python -m model.training.shards` first")
+    if len(kinds := {shard_codes(path) for path in paths}) > 1:
+        raise ValueError(f"{folder} mixes codes of different image tokenizers: {sorted(map(str, kinds))}")
     return paths
+
+
+@cache  # a shard never changes, and a folder has thousands
+def shard_codes(path: Path) -> str | None:
+    """`codes_digest` of the tokenizer that a shard was written with; None in shards from before it was noted."""
+    digest = (pq.read_schema(path).metadata or {}).get(b"codes")
+    return digest and digest.decode()
 
 
 class ShardStream(IterableDataset):
@@ -156,6 +180,15 @@ class ShardStream(IterableDataset):
             rng.shuffle(samples)
             for text, *rest in samples:
                 yield "" if rng.random() < self.dropout else text, *rest
+
+
+def leave_group(worker: int) -> None:
+    """Starts a reading process in a group of its own, which Ctrl-C and a signal to the trainer's group do not reach.
+
+    The trainer still needs it to end its step, and then ends it. It must not ignore SIGTERM instead: after an error
+    that is what Python ends it with, and waits.
+    """
+    os.setpgid(0, 0)
 
 
 def parse() -> argparse.Namespace:

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from model.checkpoint import load_defaults, save_checkpoint
 from model.image_tokenizer import ImageTokenizer
+from model.training.shards import codes_digest
 from model.training.vocabulary import COLOURS, CONCEPTS, GROUNDS, NUMBERS
 from model.transformer import TokenShuffleForImageGeneration
 
@@ -24,12 +25,16 @@ def vocabulary() -> dict[str, list[str]]:
 
 
 def ship(generator: Path, image_tokenizer: Path, out: Path) -> None:
-    """Assemble a checkpoint folder; shards of an older one are removed first."""
+    """Assemble a checkpoint folder; shards of an older one are removed first. ValueError for parts of different codes."""
     model = TokenShuffleForImageGeneration.from_pretrained(generator, dtype=torch.float32)
     pixels = ImageTokenizer.from_pretrained(image_tokenizer)
     if pixels.config.codebook_size != model.config.image_vocab_size:
         raise ValueError(
             f"the image tokenizer has {pixels.config.codebook_size} codes, the generator {model.config.image_vocab_size}"
+        )
+    if model.config.image_codes not in (None, digest := codes_digest(pixels)):
+        raise ValueError(
+            f"the image tokenizer's codes are {digest}; the generator learned {model.config.image_codes}'s"
         )
     for old in out.rglob("*.safetensors*"):
         old.unlink()

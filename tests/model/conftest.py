@@ -3,7 +3,7 @@
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from model import ImageTokenizer, TokenShuffleConfig, TokenShuffleForImageGeneration, TokenShufflePipeline
 from model.decoder import Plan
@@ -91,6 +91,25 @@ def tiny_pipeline(defaults: dict | None = None, engine: str | None = "fp32", **o
     }
     model = tiny_model(**{**usual, **overrides})
     return TokenShufflePipeline(model, tiny_image_tokenizer(), tiny_tokenizer(), defaults, engine=engine)
+
+
+def save_llama(folder, **overrides) -> LlamaForCausalLM:
+    """A tiny Llama with the given fields of its config, saved as the public ones are."""
+    torch.manual_seed(0)
+    sizes = {
+        "vocab_size": 300,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "initializer_range": 0.2,
+        "rope_parameters": {"rope_type": "default", "rope_theta": 7000.0},
+        "tie_word_embeddings": True,
+    }
+    llama = LlamaForCausalLM(LlamaConfig(**{**sizes, **overrides})).eval()
+    llama.save_pretrained(folder)
+    return llama
 
 
 @pytest.fixture(scope="session")

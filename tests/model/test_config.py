@@ -58,6 +58,11 @@ def test_unknown_preset():
         preset("huge")
 
 
+def test_a_misspelt_field_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"a field of the config is 'qk_nrom'; it must be one of \[.*'qk_norm'"):
+        preset("small", qk_nrom=False)
+
+
 @pytest.mark.parametrize(("size", "expected"), [(512, (512, 512)), ("512", (512, 512)), ("576x448", (576, 448))])
 def test_sides(size, expected):
     assert sides(size) == expected

@@ -4,32 +4,13 @@ import json
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM
 
 from model import TokenShuffleForImageGeneration
 from model.positions import prompt_coordinates
 from model.prompt import special_tokens
-from tests.model.conftest import inputs
+from tests.model.conftest import inputs, save_llama
 
 OWN = {"image_vocab_size": 64, "shuffle_windows": (1, 2, 4), "max_text_tokens": 32}
-
-
-def save_llama(folder, **overrides) -> LlamaForCausalLM:
-    torch.manual_seed(0)
-    sizes = {
-        "vocab_size": 300,
-        "hidden_size": 32,
-        "intermediate_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "initializer_range": 0.2,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 7000.0},
-        "tie_word_embeddings": True,
-    }
-    llama = LlamaForCausalLM(LlamaConfig(**{**sizes, **overrides})).eval()
-    llama.save_pretrained(folder)
-    return llama
 
 
 @torch.no_grad()
@@ -94,6 +75,7 @@ def test_foreign_checkpoints_are_refused(tmp_path, change, message):
         ({"hidden_size": 64}, "hidden_size is 64; it is the Llama checkpoint's"),
         ({"qk_norm": True}, "qk_norm is True; it must be False"),
         ({"text_vocab_size": 10}, "text_vocab_size is 10; it must be at least Llama's 300"),
+        ({"shufle_windows": (1,)}, "a field of the config is .shufle_windows.; it must be one of"),
         ({"shuffle_windows": (8,)}, "hidden_size is 32; it must be a multiple of 64"),
     ],
 )

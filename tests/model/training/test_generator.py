@@ -15,14 +15,18 @@ import pytest
 import torch
 from accelerate.state import AcceleratorState
 from PIL import Image
+from tokenizers import Tokenizer, models
+from transformers import PreTrainedTokenizerFast
 
 from model import TokenShuffleForImageGeneration, TokenShufflePipeline, preset
+from model.checkpoint import load_tokenizer
 from model.costs import training_flops
+from model.prompt import END_OF_IMAGE, special_tokens
 from model.settings import check_shape, sides
 from model.training.generator import SHEET_PROMPTS, GeneratorTrainer
 from model.training.precision import mixed_precision
-from model.training.shards import write_shards
-from tests.model.conftest import tiny_image_tokenizer
+from model.training.shards import codes_digest, write_shards
+from tests.model.conftest import save_llama, tiny_image_tokenizer, tiny_model, tiny_tokenizer
 
 ROOT = Path(__file__).parents[3]
 RECIPES = sorted((ROOT / "model/training/configs").glob("*.json"))
@@ -80,6 +84,7 @@ def test_learns_resumes_and_exports(recipe, shards, new_run):
     assert longer.step == 33
 
     exported = TokenShuffleForImageGeneration.from_pretrained(out / "export")
+    assert exported.config.image_codes == codes_digest(tiny_image_tokenizer())
     cells = {(cell["size"], cell["window"]): cell for cell in exported.config.trained_cells}
     assert set(cells) == {(64, 1), (64, 2)}
     assert sum(cell["samples"] for cell in cells.values()) == 4 * longer.step
@@ -92,7 +97,6 @@ def test_learns_resumes_and_exports(recipe, shards, new_run):
 
 def test_micro_batches_and_recomputed_activations_change_nothing(recipe, shards, new_run):
     values = without_chance(recipe)
-    values["model"]["text_loss_weight"] = 0.0  # a mean over micro-batches weighs short prompts otherwise
     curves, calls = [], []
     for name, more in (("whole", {}), ("parts", {"micro_batch": 3})):  # three of four, then one
         changed = {"gradient_checkpointing": bool(more), "cells": [cell | more for cell in values["cells"]]}
@@ -106,14 +110,18 @@ def test_micro_batches_and_recomputed_activations_change_nothing(recipe, shards,
     assert (calls.count("whole"), calls.count("parts")) == (6, 24)  # two parts, each forward twice
 
 
+def wait_for_steps(running: subprocess.Popen, log: Path) -> None:
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.05)
+
+
 def test_a_signal_saves_and_the_log_has_no_step_twice(recipe, shards, new_run):
     out = new_run("leg")
     command = [sys.executable, "-m", "model.training.generator", "--config", recipe, "--shards", shards, "--out", out]
     running = subprocess.Popen([*command, "--minutes", "5"], cwd=ROOT, stderr=subprocess.PIPE, text=True)
     log = out / "log.jsonl"
-    while not log.exists() or log.read_text().count("\n") < 3:
-        assert running.poll() is None, running.stderr.read()
-        time.sleep(0.05)
+    wait_for_steps(running, log)
     running.send_signal(signal.SIGTERM)
     _, message = running.communicate(timeout=60)
     last = json.loads(log.read_text().splitlines()[-1])["step"]
@@ -128,6 +136,18 @@ def test_a_signal_saves_and_the_log_has_no_step_twice(recipe, shards, new_run):
     assert [json.loads(row)["step"] for row in log.read_text().splitlines()] == list(range(1, last + 3))
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_the_group_saves_with_workers_too(recipe, shards, new_run, number):
+    out = new_run("leg")
+    command = [sys.executable, "-m", "model.training.generator", "--config", recipe, "--shards", shards, "--out", out]
+    command += ["--minutes", "5", "--workers", "1"]
+    running = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    wait_for_steps(running, out / "log.jsonl")
+    os.killpg(running.pid, number)
+    _, message = running.communicate(timeout=200)
+    assert running.returncode == 1 and "saved at step" in message and (out / "checkpoint.pt").exists()
+
+
 def test_what_the_export_needs_is_asked_for_at_the_start(recipe, shards, new_run, tmp_path):
     shutil.copytree(shards / "64", tmp_path / "shards" / "64")
     with pytest.raises(FileNotFoundError, match="64-held-out"):
@@ -136,7 +156,8 @@ def test_what_the_export_needs_is_asked_for_at_the_start(recipe, shards, new_run
 
 def test_a_run_killed_before_its_first_checkpoint_leaves_no_steps_in_the_log(recipe, shards, new_run):
     out = new_run("leg")
-    (out / "log.jsonl").write_text(json.dumps({"step": 1, "window": 2, "image_loss": 9.0}) + "\n")
+    lost = json.dumps({"step": 1, "window": 2, "image_loss": 9.0}) + "\n"
+    (out / "log.jsonl").write_text(lost + lost[:9])  # the last row was cut by the kill
     GeneratorTrainer(arguments(recipe, shards, out, 4)).train()
     assert [json.loads(row)["step"] for row in (out / "log.jsonl").read_text().splitlines()] == [1]
 
@@ -146,6 +167,30 @@ def test_a_cell_of_no_weight_needs_no_scenes(recipe, shards, new_run):
     values["cells"].append(values["cells"][0] | {"size": 96, "weight": 0, "claimed": False})
     recipe.write_text(json.dumps(values))
     GeneratorTrainer(arguments(recipe, shards, new_run("leg"), 4)).train()
+
+
+def test_a_single_scene_to_measure_is_refused(recipe, shards, new_run, tmp_path):
+    shutil.copytree(shards / "64", tmp_path / "shards" / "64")
+    write_shards(tmp_path / "shards" / "64-held-out", tiny_image_tokenizer(), 64, 64, count=1, test=True)
+    with pytest.raises(ValueError, match="64-held-out holds one scene"):
+        GeneratorTrainer(arguments(recipe, tmp_path / "shards", new_run("leg"), 4))
+
+
+def test_codes_of_another_tokenizer_than_the_weights_learned_are_refused(recipe, shards, new_run, tmp_path):
+    first = GeneratorTrainer(arguments(recipe, shards, new_run("one"), 4))
+    first.bare.config.image_codes = "0123456789abcdef"
+    first.export()
+    AcceleratorState._reset_state(reset_partial_state=True)
+    with pytest.raises(ValueError, match=r"the shards hold codes of .*; these weights learned 0123456789abcdef's"):
+        GeneratorTrainer(arguments(recipe, shards, tmp_path / "two", 4, init=tmp_path / "one" / "export"))
+    other = tmp_path / "shards"
+    shutil.copytree(shards / "64", other / "64")
+    pixels = tiny_image_tokenizer()
+    pixels.codebook.neg_()
+    write_shards(other / "64-held-out", pixels, 64, 64, count=2, test=True)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    with pytest.raises(ValueError, match=r"codes of different image tokenizers: .*'64-held-out'"):
+        GeneratorTrainer(arguments(recipe, other, tmp_path / "three", 4))
 
 
 def test_batches_that_processes_cannot_share_are_refused(recipe, shards, new_run, monkeypatch):
@@ -190,11 +235,53 @@ def test_a_new_leg_takes_losses_from_its_recipe_and_weights_from_the_leg_before(
         assert torch.equal(parameter, first.average[name].to(torch.bfloat16).float())
 
 
+def test_a_llama_goes_on_with_its_own_tokenizer(recipe, shards, tmp_path):
+    save_llama(tmp_path / "llama", vocab_size=520)
+    own = {"image_vocab_size": 64, "shuffle_windows": (1, 2), "max_text_tokens": 64}
+    start, special = tmp_path / "start", special_tokens()
+    TokenShuffleForImageGeneration.from_llama(tmp_path / "llama", **own).save_pretrained(start)
+    words = Tokenizer(models.WordLevel({chr(33 + n): n for n in range(520)}, unk_token="!"))
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=words)
+    tokenizer.add_tokens(special, special_tokens=True)
+    tokenizer.save_pretrained(start)
+    before = {path.name: path.read_bytes() for path in start.iterdir()}
+    recipe.write_text(json.dumps(json.loads(recipe.read_text()) | {"model": {}}))
+    trainer = GeneratorTrainer(arguments(recipe, shards, tmp_path / "leg", 8, init=start))
+    trainer.train()
+    assert trainer.tokenizer.pad_token_id is None
+    assert trainer.bare.config.end_of_image_id == 520 + special.index(END_OF_IMAGE)
+    assert {path.name: path.read_bytes() for path in start.iterdir()} == before
+    exported = TokenShuffleForImageGeneration.from_pretrained(tmp_path / "leg" / "export")
+    TokenShufflePipeline(exported, tiny_image_tokenizer(), load_tokenizer(tmp_path / "leg" / "export"))
+
+
+def test_a_start_without_weights_or_their_tokenizer_is_refused(recipe, shards, tmp_path):
+    start = tmp_path / "mistyped"
+    leg = arguments(recipe, shards, tmp_path / "leg", 4, init=start)
+    with pytest.raises(ValueError, match=r"init is '.*mistyped'; .* has no config\.json"):
+        GeneratorTrainer(leg)
+    assert not start.exists()
+    recipe.write_text(json.dumps(json.loads(recipe.read_text()) | {"model": {}}))
+    tiny_model().save_pretrained(start)
+    with pytest.raises(ValueError, match=r"has no tokenizer\.json"):
+        GeneratorTrainer(leg)
+    tiny_tokenizer().save_pretrained(start)
+    with pytest.raises(ValueError, match="the tokenizer has ids up to 519; the model knows 300"):
+        GeneratorTrainer(leg)
+
+
 def test_a_sheet_shows_every_fixed_prompt(recipe, shards, new_run, tmp_path):
     tiny_image_tokenizer().save_pretrained(tmp_path / "pixels")
-    given = arguments(recipe, shards, new_run("leg"), 16)
+    recipe.write_text(
+        json.dumps(json.loads(recipe.read_text()) | {"save_seconds": 0})
+    )  # at every step, of which is one
+    given = arguments(recipe, shards, new_run("leg"), 4)
     given.image_tokenizer = str(tmp_path / "pixels")
-    GeneratorTrainer(given).draw_sheet()
+    trainer = GeneratorTrainer(given)
+    trainer.train()
+    averaged = trainer.averaged()
+    assert averaged.lm_head.weight is averaged.model.embed_tokens.weight
+    assert all(p.data_ptr() == trainer.average[name].data_ptr() for name, p in averaged.named_parameters())  # no copy
     (sheet,) = (tmp_path / "leg" / "sheets").glob("*.webp")
     assert Image.open(sheet).size == (64 * len(SHEET_PROMPTS), 64)
 
@@ -233,7 +320,7 @@ def test_wide_pictures_read_by_workers_are_claimed_with_their_aspect(recipe, sha
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_recipes_name_models_and_cells_that_exist(path, recipe):
     shipped, known = json.loads(path.read_text()), json.loads(recipe.read_text())
-    assert set(shipped) - {"model", "foreign", "gradient_checkpointing"} == set(known) - {"model"}
+    assert set(shipped) - {"model", "foreign", "gradient_checkpointing", "save_seconds"} == set(known) - {"model"}
     config = preset(shipped["preset"], **shipped.get("model", {}))
     for cell in shipped["cells"]:
         assert set(cell) - {"claimed", "micro_batch"} == set(known["cells"][0])
@@ -308,4 +395,6 @@ def test_precision_follows_the_cpu(monkeypatch, avx512, amx, expected):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
     assert mixed_precision("auto") == expected
-    assert mixed_precision("fp16") == "fp16"
+    assert mixed_precision("bf16") == "bf16"
+    with pytest.raises(ValueError, match="precision is 'fp16'; it must be one of"):
+        mixed_precision("fp16")

@@ -8,6 +8,7 @@ import torch
 from model import ImageTokenizer, TokenShufflePipeline
 from model.image_tokenizer import ImageTokenizerConfig
 from model.pipeline import WEIGHTS
+from model.training.shards import codes_digest
 from model.training.ship import ship, vocabulary
 from model.training.vocabulary import COLOURS, CONCEPTS
 from tests.model.conftest import tiny_pipeline
@@ -49,6 +50,17 @@ def test_parts_with_other_codes_are_refused(parts, tmp_path):
     ImageTokenizer(ImageTokenizerConfig(codebook_size=32, channels=(8, 8, 8))).save_pretrained(tmp_path / "other")
     with pytest.raises(ValueError, match="has 32 codes, the generator 64"):
         ship(generator, tmp_path / "other", tmp_path / "weights")
+
+
+def test_another_tokenizer_of_as_many_codes_is_refused(parts, tmp_path):
+    pipe, generator, pixels = parts
+    pipe.model.config.image_codes = codes_digest(pipe.image_tokenizer)
+    pipe.model.save_pretrained(generator)
+    ship(generator, pixels, tmp_path / "weights")
+    pipe.image_tokenizer.codebook.neg_()
+    pipe.image_tokenizer.save_pretrained(pixels)
+    with pytest.raises(ValueError, match=r"the image tokenizer's codes are .*; the generator learned"):
+        ship(generator, pixels, tmp_path / "weights")
 
 
 def test_the_shipped_words_are_those_of_the_code():
