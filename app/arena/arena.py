@@ -20,7 +20,7 @@ from app.compare.plan import is_grid
 from app.components.data_uri import data_uri
 from app.services import Services
 from app.studies import cache as study_cache
-from app.study.choice import BALANCED_RATINGS, Choice, Pool, choose, least_rated, still_open
+from app.study.choice import BALANCED_RATINGS, RATED_KINDS, Choice, Pool, choose, least_rated, still_open
 from app.study.ratings import Rating
 from app.study.records import history_of, with_raters
 from app.study.votes import CRITERIA
@@ -124,7 +124,7 @@ class Standing:
         return None
 
     def finished(self) -> int:
-        return sum(set(one.criteria) <= set(one.answered) for one in self.assignments)
+        return sum(seen.answered for seen in history_of(self.assignments))
 
     def open_pairs(self, study: Study) -> set[str]:
         """Comparisons that wait for this rater: matched ones that need raters, and the unfinished one. A study that is not
@@ -135,6 +135,15 @@ class Standing:
             mask = still_open(self.pool, history_of(self.assignments), self.allowed, study.raters_per_pair)
             left |= set(self.pool.comparison[mask])
         return left
+
+    def rated_pairs(self, study: Study) -> set[str]:
+        """Comparisons that enter ratings and that this rater has answered or may still be asked about. It stays the same
+        when a control or a repeat is handed out, half answered or finished."""
+        answered = {
+            seen.comparison for seen in history_of(self.assignments) if seen.answered and seen.kind in RATED_KINDS
+        }
+        controls = set(self.pool.comparison[~np.isin(self.pool.kind, RATED_KINDS)])
+        return answered | (self.open_pairs(study) - controls)
 
 
 def standing(services: Services, study: Study, owner: str) -> Standing:
@@ -195,15 +204,15 @@ def card(services: Services, assignment: Assignment) -> dict[str, Any]:
 
 
 def progress(study: Study, now: Standing, given: Assignment | None = None) -> dict[str, Any]:
-    """Pairs that this rater has finished, how many wait, and how many a sitting has: no more than there are for this
-    rater. given: the pair that comes with the answer."""
-    done, left = now.finished(), now.open_pairs(study) | ({given.comparison.id} if given else set())
-    return {
-        "done": done,
-        "open": len(left),
-        "total": min(session_pairs(study), done + len(left)),
-        "study": study.name,
-    }
+    """Pairs that this rater has finished, and how many a sitting has: no more than there are to rate for them. given: the
+    pair that comes with the answer.
+
+    Controls and repeats count as done, so there may be more in the end; but neither number tells which pair is one.
+    """
+    done = now.finished()
+    left = now.open_pairs(study) or given
+    total = max(len(now.rated_pairs(study)), done + 1) if left else done
+    return {"done": done, "total": min(session_pairs(study), total), "study": study.name}
 
 
 def session_pairs(study: Study) -> int:
@@ -212,8 +221,8 @@ def session_pairs(study: Study) -> int:
 
 def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
     """What a rater reads before the first pair: the study, its questions, and how long a sitting takes."""
-    rater = rater_of(services, owner)
-    now = progress(study, standing(services, study, owner))
+    rater, now = rater_of(services, owner), standing(services, study, owner)
+    sitting = progress(study, now)
     led = (
         " You have seen its results already: your answers are kept, but set aside."
         if services.store.has_read(study.id, rater.id)
@@ -223,9 +232,10 @@ def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
         "consented": rater.consented_at is not None,
         "description": study.description + led,
         "questions": [CRITERIA[name] for name in study.criteria],
-        "minutes": max(round(now["total"] * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
+        "minutes": max(round(sitting["total"] * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
         "state": study.state,
-        **now,
+        "open": bool(now.open_pairs(study)),  # a number would count the controls
+        **sitting,
     }
 
 

@@ -5,7 +5,7 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
-from itertools import product
+from itertools import count, pairwise, product
 
 import numpy as np
 import pytest
@@ -22,6 +22,7 @@ from app.arena.routes import VOTES_A_MINUTE, routes
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
 from app.studies import panel as study_panel
 from app.studies import reported
+from app.study import choice
 from app.study.records import pair_frame, vote_frame
 from app.web.identity import COOKIE
 from storage.records import NewComparison
@@ -103,10 +104,34 @@ def test_reloading_resumes_the_same_pair(services, study):
 
 def test_nothing_that_crosses_the_wire_tells_the_settings(services, study):
     pair = Browser(services).pair()
-    assert set(pair) == {"assignment", "prompt", "left", "right", "questions", "done", "open", "total", "study"}
+    assert set(pair) == {"assignment", "prompt", "left", "right", "questions", "done", "total", "study"}
     text = json.dumps({key: value for key, value in pair.items() if key not in ("left", "right")})
     for generation in services.store.study_generations(study.id):
         assert generation.id not in text and (generation.image or "") not in text
+
+
+def test_no_number_moves_when_a_control_or_a_repeat_comes(services, study, monkeypatch):
+    for name, value in (("CONTROL_SHARE", 0.3), ("REPEAT_SHARE", 0.3), ("REPEAT_DISTANCE", 2)):
+        monkeypatch.setattr(choice, name, value)
+    seeds = count()
+    monkeypatch.setattr(arena.secrets, "randbits", lambda _: next(seeds))
+    browser, rated = Browser(services), 9  # of one prompt: windows 1, 2, 4 at two sizes
+    pictures = services.store.study_generations(study.id)
+    services.store.note_sightings(browser.owner, [each.id for each in pictures if each.prompt != "two lemons"])
+    lemons = [each.id for each in pictures if each.prompt == "two lemons"]
+    checks = [NewComparison(a, b, kind="degraded", expected="a") for a, b in pairwise(lemons)]
+    services.store.add_comparisons(study.id, checks)
+    while "finished" not in (pair := browser.pair()):
+        for number, question in enumerate(pair["questions"]):
+            if number == 1:  # half answered
+                again, reloaded = browser.post("pair").json(), browser.post("welcome").json()
+                assert set(again) == set(pair) and reloaded["open"] is True
+                for said in (pair, again, reloaded):
+                    assert (said["done"], said["total"]) == (pair["done"], max(rated, pair["done"] + 1))
+            browser.post("vote", assignment=pair["assignment"], criterion=question["criterion"], answer="both_bad")
+    seen = services.store.assignments_of(arena.rater_of(services, browser.owner).id, study.id)
+    assert {each.comparison.kind for each in seen} > {"matched"} and any(each.repeat_of for each in seen)
+    assert pair["done"] == pair["total"] == len(seen) > rated
 
 
 @pytest.mark.parametrize("sizes", [(64, 512), (96, 96)])
@@ -302,19 +327,22 @@ def test_the_stated_length_is_no_more_than_there_is_for_this_rater(services, stu
     others = [g.id for g in services.store.study_generations(study.id) if g.prompt != "two lemons"]
     services.store.note_sightings(browser.owner, others)
     said = browser.post("welcome").json()
-    assert (said["done"], said["open"], said["total"], said["state"]) == (0, pairs, pairs, "open")
+    assert (said["done"], said["open"], said["total"], said["state"]) == (0, True, pairs, "open")
+    assert len(arena.standing(services, study, browser.owner).open_pairs(study)) == pairs
     while "finished" not in (pair := browser.pair()):
         assert pair["done"] < pair["total"]
         for question in pair["questions"]:
             browser.post("vote", assignment=pair["assignment"], criterion=question["criterion"], answer="both_bad")
-    assert pair["done"] == pair["total"] and pair["open"] == 0
-    assert browser.post("welcome").json()["open"] == 0
+    assert pair["done"] == pair["total"]
+    assert browser.post("welcome").json()["open"] is False
 
 
 def test_a_long_study_has_sittings(services, study):
     set_plan(services.store, study.id, {"session_pairs": 5})
-    said = Browser(services).post("welcome").json()
-    assert said["total"] == 5 < said["open"] and said["minutes"] == 2
+    browser = Browser(services)
+    said = browser.post("welcome").json()
+    assert said["total"] == 5 < len(arena.standing(services, study, browser.owner).open_pairs(study))
+    assert said["minutes"] == 2
 
 
 def test_without_a_study_the_arena_says_so(services):
