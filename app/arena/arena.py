@@ -244,7 +244,7 @@ def vote(services: Services, owner: str, message: Mapping[str, Any]) -> Vote:
     answer, criterion = message.get("answer"), message.get("criterion")
     if answer not in ANSWERS:
         raise ValueError(f"answer {answer!r:.40}; allowed: {', '.join(ANSWERS)}")
-    if criterion not in CRITERIA:
+    if not isinstance(criterion, str) or criterion not in CRITERIA:
         raise ValueError(f"criterion {criterion!r:.40}; allowed: {', '.join(CRITERIA)}")
     rater, assignment = rater_of(services, owner), str(message.get("assignment"))
     return services.store.record_vote(

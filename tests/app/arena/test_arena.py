@@ -12,6 +12,7 @@ import pytest
 from arena_world import add_picture, finish_practice, make_services, make_study, png
 from PIL import Image
 from rows import set_plan
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -25,6 +26,7 @@ from app.studies import reported
 from app.study import choice
 from app.study.records import pair_frame, vote_frame
 from app.web.identity import COOKIE
+from storage import schema
 from storage.records import NewComparison
 
 
@@ -200,6 +202,7 @@ FORGERIES = [
     ({"answer": "a"}, 400),
     ({"answer": None}, 400),
     ({"criterion": "beauty"}, 400),
+    ({"criterion": ["flaws"]}, 400),
     ({"assignment": "nope"}, 404),
     ({"decision_ms": -1}, 400),
     ({"decision_ms": "soon"}, 400),
@@ -214,6 +217,16 @@ def test_forged_votes_are_refused_and_not_written(services, study):
         reply = browser.post("vote", **message | change)
         assert reply.status_code == status and reply.json()["error"], change
     assert rows(services, study).empty
+
+
+def test_what_is_no_text_is_refused(services, study):
+    browser = Browser(services)
+    for name, message in (
+        ("pair", {"study": {}}),
+        ("welcome", {"study": ["x"]}),
+        ("practice", {"criterion": ["flaws"], "answer": "left"}),
+    ):
+        assert browser.post(name, **message).status_code == 400, name
 
 
 def test_a_foreign_assignment_is_unknown(services, study):
@@ -359,9 +372,13 @@ def test_strangers_without_cookie_are_refused_unless_a_token_comes_along(service
 
 def test_other_sites_forms_and_large_bodies_are_refused(services, study):
     browser = Browser(services)
-    assert (
-        browser.client.post("/arena-api/vote", content="{}", headers={"content-type": "text/plain"}).status_code == 400
-    )
+    for kind, status in (
+        ("text/plain", 400),
+        ("text/plain; application/json", 400),  # a form of another site may send it unasked
+        ("Application/JSON ; charset=utf-8", 200),
+    ):
+        reply = browser.client.post("/arena-api/welcome", content="{}", headers={"content-type": kind})
+        assert reply.status_code == status, kind
     assert browser.post("vote", answer="x" * 5000).status_code == 400
     assert browser.client.post("/arena-api/vote", json=[1]).status_code == 400
     assert browser.client.get("/arena-api/vote").status_code == 405
@@ -411,6 +428,22 @@ def test_deleting_my_data_cuts_every_tie_and_keeps_the_answers(services, study):
     )
     (row,) = services.store.votes_frame(study.id)
     assert row["rater"] == before.id and row["display"] == {}
+
+
+def test_who_is_no_rater_is_made_none_by_forgetting(services, study):
+    browser = Browser(services, agree=False)
+    assert [browser.post("forget").status_code for _ in range(3)] == [200] * 3
+    assert services.store.find_rater(arena.rater_key(services, browser.owner)) is None
+    with services.store.database.read() as session:
+        assert session.scalars(select(schema.Rater)).all() == []
+
+
+@pytest.mark.parametrize("name", ["consent", "shown", "undo", "forget"])
+def test_all_that_writes_is_slowed(services, study, monkeypatch, name):
+    monkeypatch.setattr(arena_routes, "VOTES_A_MINUTE", 2)
+    browser = Browser(services, agree=False)
+    codes = [browser.post(name, assignment="x", vote="x").status_code for _ in range(3)]
+    assert 429 not in codes[:2] and codes[2] == 429
 
 
 def test_floods_are_slowed(services, study):
