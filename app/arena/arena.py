@@ -24,6 +24,7 @@ from app.study.choice import BALANCED_RATINGS, RATED_KINDS, Choice, Pool, choose
 from app.study.ratings import Rating
 from app.study.records import history_of, with_raters
 from app.study.votes import CRITERIA
+from app.web.identity import ACCOUNT
 from storage.errors import NotFound, WrongState
 from storage.records import Assignment, Rater, Study, Vote
 
@@ -288,15 +289,16 @@ def take_back(services: Services, owner: str, message: Mapping[str, Any]) -> Non
 
 
 def report_broken(services: Services, owner: str, message: Mapping[str, Any], address: str | None) -> None:
-    """A picture that is no picture. The pair stays open: the other questions can still be answered. Reports of one
-    address on a pair count once, whoever they come from."""
+    """A picture that is no picture. The pair stays open: the other questions can still be answered. Reports on a pair from
+    one account, or without an account from one address, count once."""
     side = message.get("side")
     if side not in ("left", "right"):
         raise ValueError(f"side {side!r:.40}; allowed: left, right")
     rater = rater_of(services, owner)
     assignment = services.store.get_assignment(str(message.get("assignment")), rater.id)
+    reporter = owner if owner.startswith(ACCOUNT) else address
     # With the pair in the hash, nobody's reports on two pairs can be joined.
-    reporter = address and keyed(services, f"report/{assignment.comparison.id}/{address}")
+    reporter = reporter and keyed(services, f"report/{assignment.comparison.id}/{reporter}")
     services.store.record_flaw(assignment.id, rater.id, side, kind="broken", reporter=reporter)
 
 

@@ -15,6 +15,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "studio_visitor"
+ACCOUNT = "hf:"  # how the owners begin that are accounts
 YEAR_SECONDS = 365 * 24 * 3600
 LINK_DAYS = 7  # how long a link to a private picture stays valid, after the day on which it was made
 
@@ -47,7 +48,7 @@ class Identity:
         """The visitor behind a Gradio request: signed-in account, else cookie, else the token that came along."""
         account = signed_in_account(request)
         if account:
-            return f"hf:{account}"
+            return ACCOUNT + account
         cookies = read_cookies(request)
         return self.owner_of_token(cookies.get(COOKIE)) or self.owner_of_token(token)
 

@@ -269,15 +269,37 @@ def test_a_broken_picture_is_reported(services, study):
     assert browser.post("broken", assignment=pair["assignment"], side="top").status_code == 400
 
 
+def report(services, study, pair, name, address):
+    """As a rater who was given the pair."""
+    later = datetime.now(timezone.utc) + timedelta(minutes=5)
+    given = services.store.open_assignment(
+        arena.rater_of(services, name).id,
+        study.id,
+        pair.id,
+        left_side="a",
+        criteria=["flaws"],
+        propensity=0.5,
+        expires_at=later,
+    )
+    arena.report_broken(services, name, {"assignment": given.id, "side": "left"}, address)
+    return given
+
+
+def test_accounts_report_as_themselves_from_whatever_address(services, study):
+    """Behind the Hub's proxy all visitors have one."""
+    first, second = services.store.pairs_on_offer(study.id)[:2]
+    given = report(services, study, first, "hf:ann", "10.0.0.1")
+    arena.report_broken(services, "hf:ann", {"assignment": given.id, "side": "right"}, "10.0.0.2")
+    report(services, study, second, "hf:ann", "10.0.0.1")
+    assert {first, second} <= set(services.store.pairs_on_offer(study.id))
+    report(services, study, first, "hf:bob", "10.0.0.1")
+    assert first not in services.store.pairs_on_offer(study.id) and second in services.store.pairs_on_offer(study.id)
+
+
 def test_one_address_with_many_cookies_removes_no_pair(services, study):
     pair = services.store.pairs_on_offer(study.id)[0]
     for name in "xyz":
-        rater = arena.rater_of(services, name)
-        later = datetime.now(timezone.utc) + timedelta(minutes=5)
-        given = services.store.open_assignment(
-            rater.id, study.id, pair.id, left_side="a", criteria=["flaws"], propensity=0.5, expires_at=later
-        )
-        arena.report_broken(services, name, {"assignment": given.id, "side": "left"}, "10.0.0.1")
+        given = report(services, study, pair, name, "10.0.0.1")
         assert pair in services.store.pairs_on_offer(study.id)
     rows = services.store.flaws(study.id)
     arena.report_broken(services, name, {"assignment": given.id, "side": "right"}, "10.0.0.2")
