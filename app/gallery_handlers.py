@@ -12,7 +12,7 @@ from app.components.cards import cards_html, picks
 from app.components.compare_slider import Side, compare_html
 from app.components.details import details_html, schedule_text
 from app.services import Services
-from app.visit import refuse
+from app.visit import note_seen, refuse
 from storage.errors import NotFound, StorageError
 from storage.records import Generation, GenerationFilter
 
@@ -51,8 +51,7 @@ class GalleryHandlers:
             found = self.store.list_generations(filter_of(wish, viewer), cursor=cursor or None, limit=PAGE_SIZE)
         except (ValueError, TypeError, OverflowError, OSError) as error:  # OSError: dates that no clock has
             raise refuse(error) from error
-        if viewer is not None:  # seen with their settings, so never to be rated blind
-            self.store.note_sightings(viewer, [each.id for each in found.items if each.owner != viewer])
+        note_seen(self.store, viewer, found.items)
         filtered = any((wish.text, wish.sizes, wish.windows, wish.schedules, wish.since, wish.until))
         empty = "No picture fits these filters." if filtered else EMPTY
         return cards_html(self.services, found.items, picks(picked), empty), found.next_cursor
@@ -71,6 +70,7 @@ class GalleryHandlers:
                 raise refuse(error) from error
         if not made:
             return "", "", None
+        note_seen(self.store, viewer, made)
         sides = ("A", "B") if len(made) == 2 else ("",)
         details = [
             details_html(self.services, [g], own=g.owner == viewer, side=side)

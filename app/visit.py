@@ -1,9 +1,14 @@
-"""What every page shares with its handlers: private events, a refusal in words, the address behind a request, when a job has ended."""
+"""What every page shares with its handlers: private events, a refusal in words, what was seen, the address behind a request,
+when a job has ended."""
 
 import ipaddress
+from collections.abc import Iterable
 from html import escape
 
 import gradio as gr
+
+from storage.records import Generation
+from storage.store import Store
 
 PRIVATE = {"show_progress": "hidden", "api_visibility": "private"}  # an event that no API offers and no spinner covers
 AT_REST = ("done", "failed", "cancelled", "interrupted")  # of a job: nothing more comes unless somebody asks for it
@@ -12,6 +17,12 @@ AT_REST = ("done", "failed", "cancelled", "interrupted")  # of a job: nothing mo
 def refuse(error: Exception) -> gr.Error:
     """A refusal that the visitor sees, in a message that is HTML; no traceback in the log."""
     return gr.Error(escape(str(error), quote=False), print_exception=False)
+
+
+def note_seen(store: Store, viewer: str | None, made: Iterable[Generation]) -> None:
+    """Whoever sees pictures with their settings will not rate them blind."""
+    if viewer is not None:
+        store.note_sightings(viewer, [each.id for each in made if each.owner != viewer])
 
 
 def address_of(request: gr.Request | None) -> str | None:

@@ -23,14 +23,18 @@ class Raters(Part):
             raise ValueError(f"key_hash has {len(key_hash)} characters; allowed: 16 to 64, a keyed hash")
         row = schema.Rater(key_hash=key_hash, simulated=simulated, practice={})
         same = select(schema.Rater).where(schema.Rater.key_hash == key_hash)
-        with self.database.read() as session:
-            found = session.scalar(same)
+        found = self.find_rater(key_hash)
         if found is None:
             with self.database.write() as session:
-                found = insert_or_get(session, row, same)[0]
+                found = to_rater(insert_or_get(session, row, same)[0])
         if found.simulated != simulated:
             raise ValueError(f"this rater is {'simulated' if found.simulated else 'a person'}; the two never mix")
-        return to_rater(found)
+        return found
+
+    def find_rater(self, key_hash: str) -> Rater | None:
+        with self.database.read() as session:
+            row = session.scalar(select(schema.Rater).where(schema.Rater.key_hash == key_hash))
+            return None if row is None else to_rater(row)
 
     def record_consent(self, rater_id: str) -> Rater:
         """The first time counts."""

@@ -20,10 +20,11 @@ from app.compare.plan import is_grid
 from app.components.data_uri import data_uri
 from app.services import Services
 from app.studies import cache as study_cache
-from app.study.choice import BALANCED_RATINGS, Choice, Pool, choose, least_rated, still_open
+from app.study.choice import BALANCED_RATINGS, RATED_KINDS, Choice, Pool, choose, least_rated, still_open
 from app.study.ratings import Rating
 from app.study.records import history_of, with_raters
 from app.study.votes import CRITERIA
+from app.web.identity import is_account
 from storage.errors import NotFound, WrongState
 from storage.records import Assignment, Rater, Study, Vote
 
@@ -124,7 +125,7 @@ class Standing:
         return None
 
     def finished(self) -> int:
-        return sum(set(one.criteria) <= set(one.answered) for one in self.assignments)
+        return sum(seen.answered for seen in history_of(self.assignments))
 
     def open_pairs(self, study: Study) -> set[str]:
         """Comparisons that wait for this rater: matched ones that need raters, and the unfinished one. A study that is not
@@ -135,6 +136,15 @@ class Standing:
             mask = still_open(self.pool, history_of(self.assignments), self.allowed, study.raters_per_pair)
             left |= set(self.pool.comparison[mask])
         return left
+
+    def rated_pairs(self, study: Study) -> set[str]:
+        """Comparisons that enter ratings and that this rater has answered or may still be asked about. It stays the same
+        when a control or a repeat is handed out, half answered or finished."""
+        answered = {
+            seen.comparison for seen in history_of(self.assignments) if seen.answered and seen.kind in RATED_KINDS
+        }
+        controls = set(self.pool.comparison[~np.isin(self.pool.kind, RATED_KINDS)])
+        return answered | (self.open_pairs(study) - controls)
 
 
 def standing(services: Services, study: Study, owner: str) -> Standing:
@@ -195,15 +205,15 @@ def card(services: Services, assignment: Assignment) -> dict[str, Any]:
 
 
 def progress(study: Study, now: Standing, given: Assignment | None = None) -> dict[str, Any]:
-    """Pairs that this rater has finished, how many wait, and how many a sitting has: no more than there are for this
-    rater. given: the pair that comes with the answer."""
-    done, left = now.finished(), now.open_pairs(study) | ({given.comparison.id} if given else set())
-    return {
-        "done": done,
-        "open": len(left),
-        "total": min(session_pairs(study), done + len(left)),
-        "study": study.name,
-    }
+    """Pairs that this rater has finished, and how many a sitting has: no more than there are to rate for them. given: the
+    pair that comes with the answer.
+
+    Controls and repeats count as done, so there may be more in the end; but neither number tells which pair is one.
+    """
+    done = now.finished()
+    left = now.open_pairs(study) or given
+    total = max(len(now.rated_pairs(study)), done + 1) if left else done
+    return {"done": done, "total": min(session_pairs(study), total), "study": study.name}
 
 
 def session_pairs(study: Study) -> int:
@@ -212,8 +222,8 @@ def session_pairs(study: Study) -> int:
 
 def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
     """What a rater reads before the first pair: the study, its questions, and how long a sitting takes."""
-    rater = rater_of(services, owner)
-    now = progress(study, standing(services, study, owner))
+    rater, now = rater_of(services, owner), standing(services, study, owner)
+    sitting = progress(study, now)
     led = (
         " You have seen its results already: your answers are kept, but set aside."
         if services.store.has_read(study.id, rater.id)
@@ -223,9 +233,10 @@ def welcome(services: Services, study: Study, owner: str) -> dict[str, Any]:
         "consented": rater.consented_at is not None,
         "description": study.description + led,
         "questions": [CRITERIA[name] for name in study.criteria],
-        "minutes": max(round(now["total"] * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
+        "minutes": max(round(sitting["total"] * len(study.criteria) * SECONDS_A_QUESTION / 60), 1),
         "state": study.state,
-        **now,
+        "open": bool(now.open_pairs(study)),  # a number would count the controls
+        **sitting,
     }
 
 
@@ -234,7 +245,7 @@ def vote(services: Services, owner: str, message: Mapping[str, Any]) -> Vote:
     answer, criterion = message.get("answer"), message.get("criterion")
     if answer not in ANSWERS:
         raise ValueError(f"answer {answer!r:.40}; allowed: {', '.join(ANSWERS)}")
-    if criterion not in CRITERIA:
+    if not isinstance(criterion, str) or criterion not in CRITERIA:
         raise ValueError(f"criterion {criterion!r:.40}; allowed: {', '.join(CRITERIA)}")
     rater, assignment = rater_of(services, owner), str(message.get("assignment"))
     return services.store.record_vote(
@@ -278,15 +289,16 @@ def take_back(services: Services, owner: str, message: Mapping[str, Any]) -> Non
 
 
 def report_broken(services: Services, owner: str, message: Mapping[str, Any], address: str | None) -> None:
-    """A picture that is no picture. The pair stays open: the other questions can still be answered. Reports of one
-    address on a pair count once, whoever they come from."""
+    """A picture that is no picture. The pair stays open: the other questions can still be answered. Reports on a pair from
+    one account, or without an account from one address, count once."""
     side = message.get("side")
     if side not in ("left", "right"):
         raise ValueError(f"side {side!r:.40}; allowed: left, right")
     rater = rater_of(services, owner)
     assignment = services.store.get_assignment(str(message.get("assignment")), rater.id)
+    reporter = owner if is_account(owner) else address
     # With the pair in the hash, nobody's reports on two pairs can be joined.
-    reporter = address and keyed(services, f"report/{assignment.comparison.id}/{address}")
+    reporter = reporter and keyed(services, f"report/{assignment.comparison.id}/{reporter}")
     services.store.record_flaw(assignment.id, rater.id, side, kind="broken", reporter=reporter)
 
 

@@ -103,7 +103,7 @@ def good_side(services: Services, owner: str, criterion: str) -> str:
 
 def answer(services: Services, owner: str, criterion: Any, given: Any) -> dict[str, Any]:
     """Note one practice answer and explain it. A wrong one asks again; the first try is what is remembered of it."""
-    if criterion not in LESSONS:
+    if not isinstance(criterion, str) or criterion not in LESSONS:
         raise ValueError(f"criterion {criterion!r:.40}; allowed: {', '.join(LESSONS)}")
     if given not in arena.ANSWERS:
         raise ValueError(f"answer {given!r:.40}; allowed: {', '.join(arena.ANSWERS)}")

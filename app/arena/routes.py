@@ -20,6 +20,7 @@ from app.services import Services
 from app.studies.sweep import Sweeper
 from app.visit import address_of
 from storage.errors import AssignmentExpired, DuplicateVote, NotAllowed, NotFound, UndoTooLate, WrongState
+from storage.records import Study
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Calls:
 
     def pair(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
         owner = visitor.owner
-        study = arena.study_for(self.services, message.get("study"), owner)
+        study = self._study(visitor, message)
         lesson = practice.next_lesson(self.services, study, owner)
         if lesson is not None:
             return lesson
@@ -96,8 +97,13 @@ class Calls:
         return {**({"finished": True} if assignment is None else arena.card(self.services, assignment)), **now}
 
     def welcome(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        study = arena.study_for(self.services, message.get("study"), visitor.owner)
-        return arena.welcome(self.services, study, visitor.owner)
+        return arena.welcome(self.services, self._study(visitor, message), visitor.owner)
+
+    def _study(self, visitor: Visitor, message: dict[str, Any]) -> Study:
+        invite = message.get("study")
+        if not isinstance(invite, str | None):
+            raise ValueError(f"study {invite!r:.40}; allowed: what an invite link says")
+        return arena.study_for(self.services, invite, visitor.owner)
 
     def practice(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
         return practice.answer(self.services, visitor.owner, message.get("criterion"), message.get("answer"))
@@ -122,15 +128,26 @@ class Calls:
         return {"flaw": arena.mark_flaw(self.services, visitor.owner, message)}
 
     def forget(self, visitor: Visitor, _: dict[str, Any]) -> dict[str, Any]:
-        self.services.store.delete_my_data(arena.rater_of(self.services, visitor.owner).id, visitor.owner)
+        rater = self.services.store.find_rater(arena.rater_key(self.services, visitor.owner))
+        if rater is not None:
+            self.services.store.delete_my_data(rater.id, visitor.owner)
         return {}
 
 
 def routes(services: Services) -> list[Route]:
     """POST only, JSON in and out; the visitor is known by the signed cookie or the token in the body."""
     calls, few = Calls(services), CapacityLimiter(PAIRS_AT_ONCE)
-    free = (calls.pair, calls.welcome, calls.consent, calls.shown, calls.undo, calls.forget)
-    slowed = (calls.vote, calls.practice, calls.broken, calls.flaw)
+    free = (calls.pair, calls.welcome)
+    slowed = (
+        calls.consent,
+        calls.practice,
+        calls.shown,
+        calls.vote,
+        calls.undo,
+        calls.flaw,
+        calls.broken,
+        calls.forget,
+    )
     handlers = named(free) | slow_down(services, named(slowed))
     return [
         Route(f"/arena-api/{name}", _endpoint(services, handler, few if name == "pair" else None), methods=["POST"])
@@ -185,7 +202,8 @@ def _endpoint(
 
 async def _body(request: Request) -> dict[str, Any]:
     """The JSON object that was sent; the content type keeps other sites' forms out."""
-    if "application/json" not in request.headers.get("content-type", ""):
+    kind = request.headers.get("content-type", "").partition(";")[0]
+    if kind.strip().lower() != "application/json":
         raise ValueError("send application/json")
     raw = b""
     async for part in request.stream():  # a flood is refused before it is in memory

@@ -21,7 +21,7 @@ from app.playground.rewrite import rewrite
 from app.playground.views import View, example_stage, running_view, stage, unfinished_view
 from app.request import GenerationRequest, check_text, request_from
 from app.services import Services
-from app.visit import AT_REST, address_of, refuse
+from app.visit import AT_REST, address_of, note_seen, refuse
 from storage.errors import NotFound, StorageError
 from storage.records import Generation, Job
 
@@ -127,6 +127,7 @@ class Handlers:
     def result_view(self, made: list[Generation], owner: str | None) -> View:
         if not made:
             return View(stage_html(Stage(headline="Deleted", detail="this picture was deleted")), busy=False)
+        note_seen(self.services.store, owner, made)
         first = made[0]
         shown = Stage(
             width=first.width,
@@ -181,8 +182,6 @@ class Handlers:
             gr.Warning("This picture is private, was deleted, or never existed.")
             return Arrival(token, owner)
         controls = self.controls_of(request_of(generation)) if generation.window else None
-        if generation.owner != owner:
-            self.services.store.note_sightings(owner, [generation.id])
         return Arrival(token, owner, view=self.result_view([generation], owner), controls=controls)
 
     def reused(self, generation_id: str, owner: str | None) -> Controls:
@@ -196,6 +195,7 @@ class Handlers:
                 request = request_from(self.services.store.get_job(made.job_id, None).request)
         except ValueError as error:
             raise refuse(error) from error
+        note_seen(self.services.store, owner, [made])
         return self.controls_of(request)
 
     def default_controls(self) -> Controls:

@@ -14,6 +14,7 @@ from app.study.design import setting_label
 from app.study.flaws import Marked, marked_in
 from app.study.tables import ALL_CONTRASTS, blocks_of
 from app.study.votes import FACTORS, answered
+from app.visit import note_seen
 from storage.records import Generation
 
 MAX_PAIRS = 12
@@ -132,7 +133,7 @@ def marked_html(services: Services, title: str, study_id: str, votes: pd.DataFra
     if not chosen:
         return f'<p class="empty">No marked pictures behind “{escape(title)}”.</p>'
     known = services.store.generations_by_id([each.generation for each in chosen[:MAX_PAIRS]])
-    note_seen(services, viewer, list(known))
+    note_seen(services.store, viewer, known.values())
     cards = "".join(marked_figure(services, known[each.generation], each) for each in chosen[:MAX_PAIRS])
     more = f", {MAX_PAIRS} are shown" if len(chosen) > MAX_PAIRS else ""
     head = f"<b>{escape(title)}</b>: {len(chosen)} marked pictures{more}. You will not be asked to rate these any more."
@@ -153,12 +154,6 @@ def marked_figure(services: Services, generation: Generation, marked: Marked) ->
     )
 
 
-def note_seen(services: Services, viewer: str | None, ids: list[str]) -> None:
-    """Whoever sees pictures with their settings will not rate them."""
-    if viewer is not None:
-        services.store.note_sightings(viewer, ids)
-
-
 def pairs_html(services: Services, title: str, chosen: pd.DataFrame, votes: pd.DataFrame, viewer: str | None) -> str:
     """The most answered pairs. Whoever sees them here has seen them with their settings and will not rate them."""
     if chosen.empty:
@@ -169,7 +164,7 @@ def pairs_html(services: Services, title: str, chosen: pd.DataFrame, votes: pd.D
     rows = list(order.head(MAX_PAIRS).itertuples())
     ids = list(dict.fromkeys(each for row in rows for each in (row.generation_a, row.generation_b)))
     known = services.store.generations_by_id(ids)
-    note_seen(services, viewer, ids)
+    note_seen(services.store, viewer, known.values())
     cards = "".join(pair_html(services, row, known, kept[kept["comparison"] == row.comparison]) for row in rows)
     more = f", the {len(rows)} most answered are shown" if len(chosen) > len(rows) else ""
     head = f"<b>{escape(title)}</b>: {len(chosen)} pairs{more}. You will not be asked to rate these any more."

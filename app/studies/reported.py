@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from html import escape
 
-from app.results.pictures import note_seen, picture_html
+from app.results.pictures import picture_html
 from app.services import Services
+from app.visit import note_seen
 from storage.records import Comparison, Generation
 
 MAX_SHOWN = 24
@@ -19,7 +20,7 @@ def reported_html(services: Services, pairs: Sequence[Comparison], viewer: str |
     """Their pictures, under the same numbers; "" without any. Whoever sees them here will not rate them."""
     ids = [each for pair in pairs[:MAX_SHOWN] for each in (pair.generation_a, pair.generation_b)]
     known = services.store.generations_by_id(ids)
-    note_seen(services, viewer, ids)
+    note_seen(services.store, viewer, known.values())
     cards = "".join(
         card(services, label, known[pair.generation_a], known[pair.generation_b])
         for (label, _), pair in zip(choices(pairs), pairs[:MAX_SHOWN])

@@ -18,6 +18,8 @@ FEWEST_VOTES = 9  # nobody is judged on less
 FEWEST_PAIRS = 3
 FAST_MS = 700
 FEWEST_CONTROLS = 3  # pairs, not answers: the answers to one pair go together
+ONE_SIDE_P = 1e-4  # fifteen pairs in a row
+ONE_ANSWER_PAIRS = 20
 
 COLUMNS = ["rater", "risk", "reasons", "votes"]
 
@@ -59,27 +61,27 @@ def _too_fast(own: pd.DataFrame) -> tuple[float, str]:
 
 
 def _one_side(own: pd.DataFrame) -> tuple[float, str]:
-    """Always left or always right: sides are counterbalanced, so the chance of it is a coin's. At most 40 points."""
-    chose = own[own["answer"].isin(["a", "b"])]
+    """Always left or always right, by the first choice on every pair: sides are counterbalanced, so the chance of it is a
+    coin's, and criteria that agree are one toss. At most 40 points."""
+    chose = own[own["answer"].isin(["a", "b"])].drop_duplicates("assignment")
     left = int((chose["answer"] == chose["left_side"]).sum())
-    if len(chose) < FEWEST_VOTES:
+    if len(chose) < FEWEST_PAIRS:
         return 0.0, ""
     p = stats.binomtest(left, len(chose)).pvalue
-    return (40.0, f"{left} of {len(chose)} choices on the left") if p < 1e-4 else (0.0, "")
+    return (40.0, f"{left} of {len(chose)} first choices on the left") if p < ONE_SIDE_P else (0.0, "")
 
 
 def _one_answer(own: pd.DataFrame) -> tuple[float, str]:
     """The same button nearly always, such as only "cannot tell". At most 30 points."""
+    if own["assignment"].nunique() < ONE_ANSWER_PAIRS:
+        return 0.0, ""
     pressed = np.where(
         own["answer"].isin(["a", "b"]), np.where(own["answer"] == own["left_side"], "left", "right"), own["answer"]
     )
     names, counts = np.unique(pressed.astype(str), return_counts=True)
     share = counts.max() / len(own)
-    return (
-        (30.0, f"{share:.0%} of answers are {names[counts.argmax()].replace('_', ' ')}")
-        if share > 0.95 and len(own) >= 20
-        else (0.0, "")
-    )
+    said = f"{share:.0%} of answers are {names[counts.argmax()].replace('_', ' ')}"
+    return (30.0, said) if share > 0.95 else (0.0, "")
 
 
 def sweep_plan(

@@ -103,6 +103,14 @@ def test_the_details_of_a_comparison_say_which_picture_they_are_of(handlers, dra
     assert re.sub(r"<.*?>", "", alone).startswith("one")
 
 
+def test_whose_details_were_opened_is_noted_as_seen(handlers, draw, services):
+    """Also where no page of the gallery was shown before, as behind a link."""
+    made = draw()
+    handlers.act("publish", made.id, "ann")
+    handlers.shown([made.id], "bob"), handlers.shown([made.id], None)
+    assert services.store.seen_generations("bob") == {made.id}
+
+
 def test_only_the_owner_acts_and_the_second_pick_is_replaced(handlers, draw):
     made, other = draw(), draw(prompt="two")
     for action in ("publish", "unpublish", "delete"):

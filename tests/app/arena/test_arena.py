@@ -5,13 +5,14 @@ import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
-from itertools import product
+from itertools import count, pairwise, product
 
 import numpy as np
 import pytest
 from arena_world import add_picture, finish_practice, make_services, make_study, png
 from PIL import Image
 from rows import set_plan
+from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -22,8 +23,10 @@ from app.arena.routes import VOTES_A_MINUTE, routes
 from app.gallery_handlers import SCOPES, GalleryHandlers, Wish
 from app.studies import panel as study_panel
 from app.studies import reported
+from app.study import choice
 from app.study.records import pair_frame, vote_frame
 from app.web.identity import COOKIE
+from storage import schema
 from storage.records import NewComparison
 
 
@@ -103,10 +106,34 @@ def test_reloading_resumes_the_same_pair(services, study):
 
 def test_nothing_that_crosses_the_wire_tells_the_settings(services, study):
     pair = Browser(services).pair()
-    assert set(pair) == {"assignment", "prompt", "left", "right", "questions", "done", "open", "total", "study"}
+    assert set(pair) == {"assignment", "prompt", "left", "right", "questions", "done", "total", "study"}
     text = json.dumps({key: value for key, value in pair.items() if key not in ("left", "right")})
     for generation in services.store.study_generations(study.id):
         assert generation.id not in text and (generation.image or "") not in text
+
+
+def test_no_number_moves_when_a_control_or_a_repeat_comes(services, study, monkeypatch):
+    for name, value in (("CONTROL_SHARE", 0.3), ("REPEAT_SHARE", 0.3), ("REPEAT_DISTANCE", 2)):
+        monkeypatch.setattr(choice, name, value)
+    seeds = count()
+    monkeypatch.setattr(arena.secrets, "randbits", lambda _: next(seeds))
+    browser, rated = Browser(services), 9  # of one prompt: windows 1, 2, 4 at two sizes
+    pictures = services.store.study_generations(study.id)
+    services.store.note_sightings(browser.owner, [each.id for each in pictures if each.prompt != "two lemons"])
+    lemons = [each.id for each in pictures if each.prompt == "two lemons"]
+    checks = [NewComparison(a, b, kind="degraded", expected="a") for a, b in pairwise(lemons)]
+    services.store.add_comparisons(study.id, checks)
+    while "finished" not in (pair := browser.pair()):
+        for number, question in enumerate(pair["questions"]):
+            if number == 1:  # half answered
+                again, reloaded = browser.post("pair").json(), browser.post("welcome").json()
+                assert set(again) == set(pair) and reloaded["open"] is True
+                for said in (pair, again, reloaded):
+                    assert (said["done"], said["total"]) == (pair["done"], max(rated, pair["done"] + 1))
+            browser.post("vote", assignment=pair["assignment"], criterion=question["criterion"], answer="both_bad")
+    seen = services.store.assignments_of(arena.rater_of(services, browser.owner).id, study.id)
+    assert {each.comparison.kind for each in seen} > {"matched"} and any(each.repeat_of for each in seen)
+    assert pair["done"] == pair["total"] == len(seen) > rated
 
 
 @pytest.mark.parametrize("sizes", [(64, 512), (96, 96)])
@@ -175,6 +202,7 @@ FORGERIES = [
     ({"answer": "a"}, 400),
     ({"answer": None}, 400),
     ({"criterion": "beauty"}, 400),
+    ({"criterion": ["flaws"]}, 400),
     ({"assignment": "nope"}, 404),
     ({"decision_ms": -1}, 400),
     ({"decision_ms": "soon"}, 400),
@@ -189,6 +217,16 @@ def test_forged_votes_are_refused_and_not_written(services, study):
         reply = browser.post("vote", **message | change)
         assert reply.status_code == status and reply.json()["error"], change
     assert rows(services, study).empty
+
+
+def test_what_is_no_text_is_refused(services, study):
+    browser = Browser(services)
+    for name, message in (
+        ("pair", {"study": {}}),
+        ("welcome", {"study": ["x"]}),
+        ("practice", {"criterion": ["flaws"], "answer": "left"}),
+    ):
+        assert browser.post(name, **message).status_code == 400, name
 
 
 def test_a_foreign_assignment_is_unknown(services, study):
@@ -231,15 +269,37 @@ def test_a_broken_picture_is_reported(services, study):
     assert browser.post("broken", assignment=pair["assignment"], side="top").status_code == 400
 
 
+def report(services, study, pair, name, address):
+    """As a rater who was given the pair."""
+    later = datetime.now(timezone.utc) + timedelta(minutes=5)
+    given = services.store.open_assignment(
+        arena.rater_of(services, name).id,
+        study.id,
+        pair.id,
+        left_side="a",
+        criteria=["flaws"],
+        propensity=0.5,
+        expires_at=later,
+    )
+    arena.report_broken(services, name, {"assignment": given.id, "side": "left"}, address)
+    return given
+
+
+def test_accounts_report_as_themselves_from_whatever_address(services, study):
+    """Behind the Hub's proxy all visitors have one."""
+    first, second = services.store.pairs_on_offer(study.id)[:2]
+    given = report(services, study, first, "hf:ann", "10.0.0.1")
+    arena.report_broken(services, "hf:ann", {"assignment": given.id, "side": "right"}, "10.0.0.2")
+    report(services, study, second, "hf:ann", "10.0.0.1")
+    assert {first, second} <= set(services.store.pairs_on_offer(study.id))
+    report(services, study, first, "hf:bob", "10.0.0.1")
+    assert first not in services.store.pairs_on_offer(study.id) and second in services.store.pairs_on_offer(study.id)
+
+
 def test_one_address_with_many_cookies_removes_no_pair(services, study):
     pair = services.store.pairs_on_offer(study.id)[0]
     for name in "xyz":
-        rater = arena.rater_of(services, name)
-        later = datetime.now(timezone.utc) + timedelta(minutes=5)
-        given = services.store.open_assignment(
-            rater.id, study.id, pair.id, left_side="a", criteria=["flaws"], propensity=0.5, expires_at=later
-        )
-        arena.report_broken(services, name, {"assignment": given.id, "side": "left"}, "10.0.0.1")
+        given = report(services, study, pair, name, "10.0.0.1")
         assert pair in services.store.pairs_on_offer(study.id)
     rows = services.store.flaws(study.id)
     arena.report_broken(services, name, {"assignment": given.id, "side": "right"}, "10.0.0.2")
@@ -302,19 +362,22 @@ def test_the_stated_length_is_no_more_than_there_is_for_this_rater(services, stu
     others = [g.id for g in services.store.study_generations(study.id) if g.prompt != "two lemons"]
     services.store.note_sightings(browser.owner, others)
     said = browser.post("welcome").json()
-    assert (said["done"], said["open"], said["total"], said["state"]) == (0, pairs, pairs, "open")
+    assert (said["done"], said["open"], said["total"], said["state"]) == (0, True, pairs, "open")
+    assert len(arena.standing(services, study, browser.owner).open_pairs(study)) == pairs
     while "finished" not in (pair := browser.pair()):
         assert pair["done"] < pair["total"]
         for question in pair["questions"]:
             browser.post("vote", assignment=pair["assignment"], criterion=question["criterion"], answer="both_bad")
-    assert pair["done"] == pair["total"] and pair["open"] == 0
-    assert browser.post("welcome").json()["open"] == 0
+    assert pair["done"] == pair["total"]
+    assert browser.post("welcome").json()["open"] is False
 
 
 def test_a_long_study_has_sittings(services, study):
     set_plan(services.store, study.id, {"session_pairs": 5})
-    said = Browser(services).post("welcome").json()
-    assert said["total"] == 5 < said["open"] and said["minutes"] == 2
+    browser = Browser(services)
+    said = browser.post("welcome").json()
+    assert said["total"] == 5 < len(arena.standing(services, study, browser.owner).open_pairs(study))
+    assert said["minutes"] == 2
 
 
 def test_without_a_study_the_arena_says_so(services):
@@ -331,9 +394,13 @@ def test_strangers_without_cookie_are_refused_unless_a_token_comes_along(service
 
 def test_other_sites_forms_and_large_bodies_are_refused(services, study):
     browser = Browser(services)
-    assert (
-        browser.client.post("/arena-api/vote", content="{}", headers={"content-type": "text/plain"}).status_code == 400
-    )
+    for kind, status in (
+        ("text/plain", 400),
+        ("text/plain; application/json", 400),  # a form of another site may send it unasked
+        ("Application/JSON ; charset=utf-8", 200),
+    ):
+        reply = browser.client.post("/arena-api/welcome", content="{}", headers={"content-type": kind})
+        assert reply.status_code == status, kind
     assert browser.post("vote", answer="x" * 5000).status_code == 400
     assert browser.client.post("/arena-api/vote", json=[1]).status_code == 400
     assert browser.client.get("/arena-api/vote").status_code == 405
@@ -383,6 +450,22 @@ def test_deleting_my_data_cuts_every_tie_and_keeps_the_answers(services, study):
     )
     (row,) = services.store.votes_frame(study.id)
     assert row["rater"] == before.id and row["display"] == {}
+
+
+def test_who_is_no_rater_is_made_none_by_forgetting(services, study):
+    browser = Browser(services, agree=False)
+    assert [browser.post("forget").status_code for _ in range(3)] == [200] * 3
+    assert services.store.find_rater(arena.rater_key(services, browser.owner)) is None
+    with services.store.database.read() as session:
+        assert session.scalars(select(schema.Rater)).all() == []
+
+
+@pytest.mark.parametrize("name", ["consent", "shown", "undo", "forget"])
+def test_all_that_writes_is_slowed(services, study, monkeypatch, name):
+    monkeypatch.setattr(arena_routes, "VOTES_A_MINUTE", 2)
+    browser = Browser(services, agree=False)
+    codes = [browser.post(name, assignment="x", vote="x").status_code for _ in range(3)]
+    assert 429 not in codes[:2] and codes[2] == 429
 
 
 def test_floods_are_slowed(services, study):

@@ -52,8 +52,8 @@ def practise(page):
             page.keyboard.press("2")
         page.locator(".arena-next:not([hidden])").wait_for()
         page.keyboard.press("Enter")
-    page.locator(".arena-count").get_by_text(re.compile("0 of 2[78] pairs")).wait_for()
-    ready(page)
+    page.locator(".arena-count").get_by_text("0 of 27 pairs", exact=True).wait_for()
+    asks(page, 1)
 
 
 def ready(page):
@@ -68,12 +68,34 @@ def seen(world):
     return [side[row["answer"] == row["left_side"]] if row["answer"] in "ab" else row["answer"] for row in rows]
 
 
+def answered(world):
+    """Assignments with an answer."""
+    services, study, _ = world
+    return {row["assignment"] for row in services.store.votes_frame(study.id)}
+
+
 def wait_for_votes(page, world, count):
-    for _ in range(100):
+    for _ in range(600):
         if len(seen(world)) == count:
             return
         page.wait_for_timeout(50)
     raise AssertionError(f"{len(seen(world))} votes, not {count}")
+
+
+def asks(page, number):
+    """The page shows this question and takes keys, which it drops while it waits for the server."""
+    page.locator(".arena-rate.ready .arena-question small").get_by_text(f"Question {number} of 3").wait_for()
+
+
+def answer_pair(page, keys):
+    """All three questions; the assignment that comes next."""
+    for number, key in enumerate(keys[:2], 1):
+        asks(page, number)
+        page.keyboard.press(key)
+    asks(page, 3)
+    with page.expect_response(re.compile("/arena-api/pair$")) as given:
+        page.keyboard.press(keys[2])
+    return given.value.json()["assignment"]
 
 
 def test_space_presses_the_button_that_has_the_focus(page):
@@ -85,34 +107,30 @@ def test_space_presses_the_button_that_has_the_focus(page):
 @pytest.mark.parametrize("way", ["keys", "buttons"])
 def test_every_answer_writes_its_row(page, world, way):
     for number, (key, answer) in enumerate(KEYS.items(), 1):
-        ready(page)
+        asks(page, (number - 1) % 3 + 1)
         page.wait_for_function("document.querySelector('[data-answer].chosen') === null")
         page.keyboard.press(key) if way == "keys" else page.locator(f'[data-answer="{answer}"]').click()
         wait_for_votes(page, world, number)
-        page.wait_for_timeout(400)
     assert seen(world) == list(KEYS.values())
 
 
 def test_undo_takes_the_answer_back(page, world):
     page.keyboard.press("1")
-    wait_for_votes(page, world, 1)
-    page.wait_for_timeout(300)
+    asks(page, 2)
+    assert len(seen(world)) == 1
     page.keyboard.press("u")
     wait_for_votes(page, world, 0)
 
 
 def test_the_last_answer_of_the_pair_before_is_taken_back_and_given_again(page, world):
     before = page.locator(".arena-prompt").inner_text(), page.locator(".arena-view img").first.get_attribute("src")
-    for number, key in enumerate("123", 1):
-        page.keyboard.press(key)
-        wait_for_votes(page, world, number)
-        page.wait_for_timeout(300)
+    following = answer_pair(page, "123")
+    asks(page, 1)
     page.locator(".arena-count").get_by_text("1 of ").wait_for()
-    ready(page)
-    assert page.locator(".arena-view img").first.get_attribute("src") != before[1]
+    assert following not in answered(world) and len(seen(world)) == 3
     page.keyboard.press("u")
     wait_for_votes(page, world, 2)
-    page.locator(".arena-question small").get_by_text("Question 3 of 3").wait_for()
+    asks(page, 3)
     assert (
         page.locator(".arena-prompt").inner_text(),
         page.locator(".arena-view img").first.get_attribute("src"),
@@ -134,7 +152,7 @@ def test_what_the_network_loses_is_sent_again(page, world):
     assert seen(world) == ["right"] and page.locator(".arena-retry").is_hidden()
     page.route("**/arena-api/pair", lambda route: route.abort())
     for number in (2, 3):
-        page.wait_for_timeout(300)
+        asks(page, number)
         page.keyboard.press("1")
         wait_for_votes(page, world, number)
     page.locator(".arena-rate").get_by_text("cannot be reached").wait_for()
@@ -204,16 +222,13 @@ def test_a_sitting_ends_before_another_study_begins(page, world):
     services, study, _ = world
     make_study(services.store, "newer")
     set_plan(services.store, study.id, {"session_pairs": 1})
-    for number in range(1, 4):
-        page.keyboard.press("1")
-        wait_for_votes(page, world, number)
-        page.wait_for_timeout(300)
+    answer_pair(page, "111")
     page.locator(".arena-about").get_by_text("You have rated").wait_for()
     page.locator(".arena-start").get_by_text("Go on").click()
     page.locator(".arena-count").get_by_text("0 of ").wait_for()
-    ready(page)
+    asks(page, 1)
     page.keyboard.press("1")
-    page.locator(".arena-question small").get_by_text("Question 2 of 3").wait_for()
+    asks(page, 2)
     assert len(services.store.votes_frame(study.id)) == 3 and len(services.store.votes_frame()) == 4
 
 
@@ -254,6 +269,11 @@ WATCH = """() => {
     requestAnimationFrame(look);
   };
   look();
+  const send = window.fetch;
+  window.fetch = async (...sent) => {   /* no pair comes before a frame without one */
+    if (sent[0].endsWith('/pair')) for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+    return send(...sent);
+  };
 }"""
 
 
@@ -268,15 +288,11 @@ def test_both_pictures_come_in_one_answer_and_appear_in_the_same_frame(page, wor
         ),
     )
     page.evaluate(WATCH)
-    first = page.locator(".arena-view img").first.get_attribute("src")
-    for number in range(1, 4):
-        page.keyboard.press("1")
-        wait_for_votes(page, world, number)
-        page.wait_for_timeout(300)
-    ready(page)
-    page.wait_for_timeout(300)
+    following = answer_pair(page, "111")
+    asks(page, 1)
+    page.wait_for_function("window.moments.at(-1)[0][0]")
     moments = page.evaluate("window.moments")
-    assert page.locator(".arena-view img").first.get_attribute("src") != first
+    assert following not in answered(world) and len(seen(world)) == 3
     assert fetched == []  # no picture has a request, a name or a time of its own
     assert any(not left[0] for left, _ in moments) and moments[-1][0][0]
     for left, right in moments:

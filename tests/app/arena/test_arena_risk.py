@@ -133,7 +133,7 @@ def test_the_rater_notices_nothing(services, study):
 
 
 def test_every_careless_habit_adds_up_and_a_limit_has_its_range(services, study):
-    sit(services, study, "hasty", lambda _: "left", 200)
+    sit(services, study, "hasty", lambda _: "left", 200, pairs=20)
     row = risk_scores(study_cache.material(services, study.id).votes).iloc[0]
     assert row["risk"] == 100 and len(row["reasons"]) == 4
     with pytest.raises(ValueError, match="0 to 100"):

@@ -159,6 +159,17 @@ def test_settings_of_a_picture_without_a_job_come_from_itself(services, handlers
         handlers.reused(made.id, "bob")
 
 
+def test_settings_that_were_taken_over_or_replayed_are_noted_as_seen(services, handlers, visitor):
+    made = drawn(services, handlers.start(changed(rewrite=False), None, visitor))
+    services.store.publish(made.id, made.owner)
+    handlers.reused(made.id, "bob"), handlers.reused(made.id, None)
+    replayed = finished(services, services.replay(made.id, "ann"), "ann")
+    assert made.id not in services.store.seen_generations("ann")
+    handlers.view(replayed, "ann")
+    for stranger in ("bob", "ann"):
+        assert made.id in services.store.seen_generations(stranger)
+
+
 def test_filters_that_are_off_stay_off_whatever_the_checkpoint_was_tuned_with(services, handlers, visitor, monkeypatch):
     tuned = {**services.pipeline.defaults, "top_k": 5, "top_p": 0.5}
     monkeypatch.setattr(services.pipeline, "defaults", tuned)

@@ -1,5 +1,7 @@
 """Who looks is never called careless, whatever they prefer where there is nothing to prefer."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -56,3 +58,17 @@ def test_the_three_answers_to_one_check_are_one_check(checks, judged):
 
     score = risk_scores(sitting(["matched"] * 12 + ["degraded"] * checks, wrong)).iloc[0]
     assert (score["risk"] >= EXCLUDE_AT) == judged
+
+
+def test_raters_whose_criteria_agree_are_not_taken_for_one_sided():
+    """One toss of a coin a pair, and the answers to all three questions are that toss: every way it can fall."""
+    looked = sitting(["matched"] * 7, lambda *_: "a")
+    tosses = enumerate(product("ab", repeat=7))
+    honest = [looked.assign(rater=str(i), answer=np.repeat(toss, len(CRITERIA))) for i, toss in tosses]
+    assert (risk_scores(pd.concat(honest))["risk"] == 0).all()
+
+
+@pytest.mark.parametrize(("pairs", "points"), [(14, 0), (15, 40), (20, 70)])
+def test_always_the_left_picture_is_found_by_pairs(pairs, points):
+    votes = sitting(["matched"] * pairs, lambda *_: "a")
+    assert risk_scores(votes.assign(answer=votes["left_side"]))["risk"].tolist() == [points]
