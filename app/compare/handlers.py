@@ -91,16 +91,23 @@ class Wish:
         base = GenerationRequest(
             prompt=text,
             typed=text,
-            width=int(self.resolution),
-            height=int(self.resolution),
-            shuffle_window=int(self.window),
+            width=int(self.given("resolution")),
+            height=int(self.given("resolution")),
+            shuffle_window=int(self.given("window")),
             guidance_schedule=self.schedule,
-            guidance_scale=float(self.scale),
-            temperature=float(self.temperature),
-            seed=int(self.seed or 0),
+            guidance_scale=float(self.given("scale")),
+            temperature=float(self.given("temperature")),
+            seed=int(self.given("seed")),
             allow_untrained=self.allow_untrained,
         )
         return Crossing(base, axes)
+
+    def given(self, name: str) -> float:
+        """The number of a field; ValueError where it was emptied."""
+        value = getattr(self, name)
+        if value is None:
+            raise ValueError(f"the {name} is empty; give a number")
+        return value
 
 
 @dataclass(frozen=True)

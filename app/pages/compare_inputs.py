@@ -26,7 +26,8 @@ def input_panel(services: Services) -> dict[str, Any]:
 
 
 def shared_inputs(services: Services) -> dict[str, Any]:
-    """What all cells have in common, unless an axis varies it."""
+    """What all cells have in common, unless an axis varies it. The numbers have no bounds of their own: the plan says which
+    one cannot be drawn and what is allowed, and Gradio would refuse it without a word."""
     tuned = services.tuned
     prompt = gr.Textbox(
         EXAMPLE_PROMPTS[0],
@@ -38,16 +39,14 @@ def shared_inputs(services: Services) -> dict[str, Any]:
     with gr.Row():
         return {
             "prompt": prompt,
-            "resolution": gr.Number(
-                tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100
-            ),
+            "resolution": gr.Number(tuned.width, label="Resolution (px)", precision=0, min_width=100),
             "window": gr.Dropdown(windows_of(services), value=tuned.shuffle_window, label="Window", min_width=90),
             "schedule": gr.Dropdown(
                 [s for s in SCHEDULES if s != "custom"], value=tuned.guidance_schedule, label="Schedule", min_width=160
             ),
-            "scale": gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90),
-            "temperature": gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90),
-            "seed": gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90),
+            "scale": gr.Number(tuned.guidance_scale, label="Scale", min_width=90),
+            "temperature": gr.Number(tuned.temperature, label="Temperature", min_width=90),
+            "seed": gr.Number(0, label="Seed", precision=0, min_width=90),
         }
 
 

@@ -21,6 +21,9 @@ def test_a_grid_is_planned_drawn_timed_and_queued_for_rating(world):
     services, page = world
     plan = page.locator("#grid-plan")
     expect(plan).to_contain_text("not yet timed here")
+    page.get_by_label("Temperature", exact=True).fill("-4")
+    expect(plan).to_contain_text("temperature is -4")  # in the page's own words
+    page.get_by_label("Temperature", exact=True).fill("1")
     page.locator("#grid-untrained input").check()
     page.locator("#levels-rows textarea").fill("2, 4")
     page.locator("#levels-columns textarea").fill("2, 3")
