@@ -134,6 +134,19 @@ def test_answers_after_a_look_at_the_results_are_set_aside_and_may_be_counted_ag
     assert "had seen the results" in view(services, study).audit
 
 
+def test_the_page_opens_on_the_newest_study_with_votes_and_never_on_a_draft(services):
+    store = services.store
+    assert results_view.study_from(services, {}) is None
+    older, rated, newest = (make_study(store, name) for name in ("older", "rated", "newest"))
+    draft = store.create_study("draft", prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1)
+    assert results_view.study_from(services, {"study": draft.id}) == newest.id
+    sit(services, older, "x", 1)
+    sit(services, rated, "y", 1)
+    assert results_view.study_from(services, {}) == rated.id
+    assert results_view.study_from(services, {"study": newest.id}) == newest.id
+    assert draft.id not in [study_id for _, study_id in results_view.studies(services)]
+
+
 def test_looking_at_a_study_without_votes_leads_nobody(services):
     study = make_study(services.store)
     view(services, study, "reader")
