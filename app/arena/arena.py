@@ -269,7 +269,7 @@ def _display(value: Any) -> dict[str, float]:
 
 
 def take_back(services: Services, owner: str, message: Mapping[str, Any]) -> None:
-    """Undo an answer or a marked flaw, inside the store's short window."""
+    """Undo an answer, a marked flaw or a report, inside the store's short window."""
     rater = rater_of(services, owner)
     if "flaw" in message:
         services.store.lift_mark(str(message["flaw"]), rater.id)
@@ -277,9 +277,9 @@ def take_back(services: Services, owner: str, message: Mapping[str, Any]) -> Non
         services.store.supersede_vote(str(message.get("vote")), rater.id)
 
 
-def report_broken(services: Services, owner: str, message: Mapping[str, Any], address: str | None) -> None:
-    """A picture that is no picture. The pair stays open: the other questions can still be answered. Reports of one
-    address on a pair count once, whoever they come from."""
+def report_broken(services: Services, owner: str, message: Mapping[str, Any], address: str | None) -> str:
+    """A picture that is no picture; the report's id. The pair stays open: the other questions can still be answered. Reports
+    of one address on a pair count once, whoever they come from."""
     side = message.get("side")
     if side not in ("left", "right"):
         raise ValueError(f"side {side!r:.40}; allowed: left, right")
@@ -287,7 +287,7 @@ def report_broken(services: Services, owner: str, message: Mapping[str, Any], ad
     assignment = services.store.get_assignment(str(message.get("assignment")), rater.id)
     # With the pair in the hash, nobody's reports on two pairs can be joined.
     reporter = address and keyed(services, f"report/{assignment.comparison.id}/{address}")
-    services.store.record_flaw(assignment.id, rater.id, side, kind="broken", reporter=reporter)
+    return services.store.record_flaw(assignment.id, rater.id, side, kind="broken", reporter=reporter).id
 
 
 def mark_flaw(services: Services, owner: str, message: Mapping[str, Any]) -> str:

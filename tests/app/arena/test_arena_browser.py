@@ -176,6 +176,22 @@ def test_reports_and_marks_write_their_rows(page, world):
     assert [flaw.kind for flaw in services.store.flaws(study.id)] == ["broken"]
 
 
+def test_undo_takes_back_a_report_and_leaves_the_answer_before_it(page, world):
+    services, study, _ = world
+    page.keyboard.press("1")
+    wait_for_votes(page, world, 1)
+    for _ in range(2):  # one report, however often it is pressed
+        with page.expect_response("**/arena-api/broken"):
+            page.locator('[data-tool="broken-left"]').click()
+        page.locator(".arena-rate").get_by_text("Reported, thank you").wait_for()
+    page.locator('[data-tool="undo"]').click()
+    page.locator(".arena-rate").get_by_text("Taken back.").wait_for()
+    assert services.store.flaws(study.id) == [] and len(services.store.votes_frame(study.id)) == 1
+    assert page.locator(".arena-question small").inner_text() == "Question 2 of 3"
+    page.keyboard.press("u")
+    page.locator(".arena-question small").get_by_text("Question 1 of 3").wait_for()
+
+
 def test_space_flips_and_z_zooms_both(page):
     page.keyboard.press("z")
     assert page.locator(".arena-pair.zoomed").count() == 1
