@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from app.compare.axes import EXAMPLES, Axis, Crossing
+from app.compare.examples import example
 from app.compare.grid import Shown, Won, sheets_html
 from app.compare.plan import (
     Plan,
@@ -166,7 +167,7 @@ class CompareHandlers:
         try:
             study = self.own(grid, owner)
         except NotFound:
-            return View(unknown() if grid else empty(), "", found=False)
+            return View(unknown() if grid else empty(self.services), "", found=False)
         now = progress(self.services, study)
         cells = [self._shown(cell, job, made) for cell, job, made in pictures(self.services, study)]
         sheet = sheets_html(crossing_of(study).axes, cells, self.won(study, criterion), list(picked))
@@ -274,8 +275,8 @@ def grid_title(study: Study) -> str:
     return f"{study.created_at:%d %b %H:%M} · {axes} · {prompt[:40]}"
 
 
-def empty() -> str:
-    shown = " · ".join(f"{name}: {text}" for name, text in list(EXAMPLES.items())[:4])
+def empty(services: Services) -> str:
+    shown = " · ".join(f"{name}: {example(services, name)}" for name in list(EXAMPLES)[:4])
     return f'<p class="empty">Choose two or three axes and start. Levels are lists and ranges: {escape(shown)}.</p>'
 
 

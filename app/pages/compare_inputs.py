@@ -4,7 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare.axes import AXES, EXAMPLES
+from app.compare.axes import AXES
+from app.compare.examples import example
 from app.compare.handlers import NO_AXIS
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.playground.words import EXAMPLE_PROMPTS
@@ -82,16 +83,13 @@ def windows_of(services: Services) -> list[int]:
 
 def start_levels(services: Services, name: str) -> str:
     """Around what the checkpoint was trained and tuned for."""
-    tuned, pipeline, windows = services.tuned, services.pipeline, windows_of(services)
-    if name == "window":
-        trained = [s for s in windows if pipeline is not None and pipeline.is_trained(tuned.width, tuned.height, s)]
-        return ", ".join(str(window) for window in trained or windows)
     if name == "scale":
-        return f"1, {tuned.guidance_scale:g}, {2 * tuned.guidance_scale:g}"
-    return "" if name == NO_AXIS else EXAMPLES[name]
+        tuned = services.tuned.guidance_scale
+        return f"1, {tuned:g}, {2 * tuned:g}"
+    return "" if name == NO_AXIS else example(services, name)
 
 
 def hint(services: Services, name: str) -> str:
     if name == "checkpoint":
         return f"any of {', '.join(services.checkpoints.names)}"
-    return "no third axis" if name == NO_AXIS else f"such as {EXAMPLES[name]}"
+    return "no third axis" if name == NO_AXIS else f"such as {example(services, name)}"

@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.arena import arena
+from app.compare.axes import AXES
+from app.compare.examples import example
 from app.compare.handlers import CompareHandlers
 from app.compare.plan import crossing_of, grids_of, pictures, progress
 from app.compare.rating import pair_of, win_shares
@@ -49,6 +51,23 @@ def test_the_plan_counts_before_anything_starts(services, handlers):
     (least,) = re.findall(r"not yet timed here · at least ([\d,]+) MiB", html)
     assert int(least.replace(",", "")) > 100, "a process with weights, not its caches alone"
     assert row_counts(services.store)["job"] == jobs
+
+
+def test_every_axis_has_an_example_that_can_be_drawn(services, handlers):
+    shown = handlers.view(None, "bob", "alignment").sheet
+    for name in AXES:
+        levels = example(services, name)
+        assert name == "checkpoint" or "pictures" in handlers.describe(
+            replace(
+                WISH,
+                resolution=512,
+                window=2,
+                rows=name,
+                row_levels=levels,
+                columns="seed" if name != "seed" else "scale",
+            )
+        )
+        assert name not in list(AXES)[:4] or f"{name}: {levels}" in shown
 
 
 def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handlers):
