@@ -72,6 +72,7 @@ def test_every_figure_is_drawn_and_every_number_has_its_n(services):
 def test_an_unrated_study_says_so_once_and_shows_its_design_alone(services):
     shown = view(services, make_study(services.store))
     assert "No votes yet" in shown.summary and shown.figures["coverage"].layout.xaxis.range[0] == 0
+    assert shown.figures["coverage"].layout.xaxis.dtick == 1  # there are no half ratings
     with gr.Blocks():
         panels = build_panels()
     values = panels.values(shown)
@@ -271,7 +272,8 @@ def test_power_counts_no_vote_that_says_nothing():
     answers = ["a", "b", "both_bad", "cannot_tell", "cannot_tell"]
     votes = pd.DataFrame({"answer": answers, "criterion": "flaws", "block": "window 1 | 4", "kind": "matched"})
     votes = votes.assign(excluded=None, repeat_of=None)
-    assert "has 3 votes a criterion" in power_text(votes)
+    assert "has 3 votes a criterion" in power_text(votes) and "almost one-sided" in power_text(votes)
+    assert "log-odds (6" in power_text(pd.concat([votes] * 100)) and "62% wins" in power_text(votes)
     assert power_text(votes[3:]).startswith("No votes")
 
 
