@@ -286,7 +286,12 @@ async function welcome() {
     $('.arena-asked').textContent = `${data.questions.length === 1 ? 'One short question' : data.questions.length + ' short questions'} per pair: ${data.questions.join(' ')}`;
     const count = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
     $('.arena-length').textContent = `${count(data.total, 'pair')}, about ${count(data.minutes, 'minute')}. You may stop at any time and go on later from the same place.`;
-  } catch (error) { $('.arena-start').disabled = true; note(error.status === 404 ? 'No study is open at the moment. Come back later.' : error.message, error.status !== 404); }
+  } catch (error) {
+    $('.arena-start').disabled = true;
+    if (error.status !== 404) note(error.message, true);
+    else if (query.get('study')) openWelcome('No such study', 'This invite link names no study. Is it complete?', '', false);
+    else note('No study is open at the moment. Come back later.');
+  }
 }
 
 $('.arena-start').addEventListener('click', begin);
