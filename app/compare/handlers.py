@@ -36,6 +36,7 @@ from storage.errors import NotFound
 from storage.records import Job, Study
 
 NO_AXIS = "–"
+UNKNOWN = "This grid is another visitor's, was deleted, or never existed."
 MAX_RECENT = 20
 RATE_TEXT = "Whoever has the grid's invite link then sees both pictures and their prompt, published or not, until you stop the rating."
 RATING_TEXTS = {
@@ -167,7 +168,7 @@ class CompareHandlers:
         try:
             study = self.own(grid, owner)
         except NotFound:
-            return View(unknown() if grid else empty(self.services), "", found=False)
+            return View(f'<p class="empty">{UNKNOWN}</p>' if grid else empty(self.services), "", found=False)
         now = progress(self.services, study)
         cells = [self._shown(cell, job, made) for cell, job, made in pictures(self.services, study)]
         sheet = sheets_html(crossing_of(study).axes, cells, self.won(study, criterion), list(picked))
@@ -252,7 +253,7 @@ def status_html(services: Services, study: Study, now: Progress) -> str:
     share = now.done / max(now.total, 1)
     meter = "" if now.finished else f'<div class="meter"><i style="width:{share:.0%}"></i></div>'
     error = f'<p class="cost cost-bad">{escape(now.error)}</p>' if now.error else ""
-    links = f'<a class="chip" data-copy href="/compare?grid={escape(study.id)}">Copy link</a>'
+    links = f'<a class="chip" data-copy href="/compare?grid={escape(study.id)}">Copy link (only you)</a>'
     rating = ""
     if study.opened_at is not None:
         rating = f'<p class="fine">{escape(f"{queued_text(services, study)} {RATING_TEXTS[study.state]}")}</p>'
@@ -265,8 +266,8 @@ def status_html(services: Services, study: Study, now: Progress) -> str:
 def queued_text(services: Services, study: Study) -> str:
     entries = services.store.coverage(study.id)
     pairs, raters = len(entries), sum(entry.raters for entry in entries)
-    looks = f"{raters} {'look' if raters == 1 else 'looks'} of raters"
-    return f"{pairs} {'pair' if pairs == 1 else 'pairs'} queued, {looks} so far."
+    rated = f"rated {'once' if raters == 1 else f'{raters} times'} so far" if raters else "not rated yet"
+    return f"{pairs} {'pair' if pairs == 1 else 'pairs'} queued, {rated}."
 
 
 def grid_title(study: Study) -> str:
@@ -278,7 +279,3 @@ def grid_title(study: Study) -> str:
 def empty(services: Services) -> str:
     shown = " · ".join(f"{name}: {example(services, name)}" for name in list(EXAMPLES)[:4])
     return f'<p class="empty">Choose two or three axes and start. Levels are lists and ranges: {escape(shown)}.</p>'
-
-
-def unknown() -> str:
-    return '<p class="empty">This grid is another visitor\'s, was deleted, or never existed.</p>'

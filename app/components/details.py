@@ -8,6 +8,8 @@ from app.components.amounts import seconds_text
 from app.services import Services
 from storage.records import Generation
 
+PRIVATE_LINK = "Copied; only you can open it until you publish"
+
 
 def details_html(services: Services, made: Sequence[Generation], *, own: bool, side: str = "") -> str:
     """made: the pictures of one job, which share all but their links. Everything shown is escaped; downloads and links are
@@ -85,11 +87,12 @@ def links_html(services: Services, generation: Generation, *, own: bool, numbere
     plain = services.picture_url(generation, save="image")
     full = services.picture_url(generation, save="settings")
     which = f"<b>Picture {generation.image_index + 1}</b>" if numbered else ""
+    copied = "" if generation.published else PRIVATE_LINK
     return (
         f'<div class="links">{which}'
         f'<a class="chip" download href="{escape(plain)}">Download picture</a>'
         f'<a class="chip" download href="{escape(full)}">Download with settings</a>'
-        f'<a class="chip" data-copy href="/?g={escape(generation.id)}">Copy link</a>'
+        f'<a class="chip" data-copy="{copied}" href="/?g={escape(generation.id)}">Copy link</a>'
         f"{f'<small>{escape(state_text(generation))}</small>' if own else ''}</div>"
     )
 

@@ -119,8 +119,10 @@ def test_the_sheet_has_labels_costs_and_every_cell(services, handlers, grid):
     view = handlers.view(grid.id, "ann", "alignment")
     for text in ("s = 2", "s = 4", "scale 2", "scale 3", "64 steps"):
         assert text in view.sheet
+    assert "--columns:2" in view.sheet  # few columns take the width
     assert view.sheet.count("data-id=") == 4 and 'class="won"' not in view.sheet and not view.busy
     assert "4 of 4 pictures" in view.status and "invite" not in view.status and view.rating == ""
+    assert "only you" in view.status
 
 
 def test_others_see_neither_grid_nor_cells(handlers, grid, services):
@@ -189,7 +191,7 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     vote_for(services, arena.study_for(services, study.invite, "rater"), "rater", a)
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
     status = handlers.view(grid.id, "ann", "alignment").status
-    assert "2 pairs queued, 2 looks of raters so far" in status
+    assert "2 pairs queued, rated 2 times so far." in status
     link = html.unescape(re.search(r'href="(/studies/[^"]+)"', status)[1])
     routes = launch_arguments(services)["app_kwargs"]["routes"]
     reply = TestClient(Starlette(routes=routes)).get(link)
