@@ -175,6 +175,7 @@ def test_prompts_and_names_cannot_inject_html(services):
 def test_the_address_restores_the_view_and_nonsense_is_ignored(services):
     first, second = make_study(services.store, "first"), make_study(services.store, "second")
     sit(services, first, "x", 2)
+    sit(services, second, "y", 1)
     rater = arena.rater_of(services, "x").id
     wish = Wish(first.id, ["flaws"], "resolution", "steps", [], [rater])
     query = dict(parse_qsl(wish.link().partition("?")[2]))
