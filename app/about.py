@@ -109,10 +109,11 @@ def privacy_html(services: Services) -> str:
     )
 
 
-def api_html() -> str:
+def api_html(address: str) -> str:
+    """address: of this server, as the visitor's browser reaches it."""
     code = (
         "from gradio_client import Client\n"
-        'client = Client("http://127.0.0.1:7860")   # or this server\'s address\n'
+        f'client = Client("{address}")\n'
         'client.predict("a red apple", width=512, height=512, seed=1, api_name="/generate")'
     )
     return f"<h2>From a program</h2><p>One public endpoint, typed; “Use via API” below lists its parameters.</p><pre>{escape(code)}</pre>"

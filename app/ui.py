@@ -1,5 +1,7 @@
 """Composes the pages. Each page is one module with `build(services) -> gr.Blocks`."""
 
+import json
+
 import gradio as gr
 
 from app.pages import about, arena, compare, gallery, playground, results
@@ -20,5 +22,11 @@ def build_ui(services: Services) -> gr.Blocks:
         with demo.route(title, f"/{title.lower()}"):
             gr.Navbar(main_page_name="Playground")
             page.render()
+            demo.load(js=titled(page.title))
     demo.queue(default_concurrency_limit=8, max_size=256)
     return demo
+
+
+def titled(title: str) -> str:
+    """Script that names the browser's tab: a route has the title of the whole otherwise."""
+    return f"() => {{ document.title = {json.dumps(title)}; }}"

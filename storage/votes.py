@@ -177,14 +177,19 @@ class Votes(Part):
             return ballots.to_flaw(row, rater_id, left=side == "left")
 
     def lift_mark(self, flaw_id: str, rater_id: str) -> None:
-        """Undo of a marked area, inside the same short window as that of an answer. A report of a broken picture stays."""
+        """Undo of a marked area or a report, inside the same short window as that of an answer. A report that is taken back
+        was never made: it may be made again, and where the pair is offered again for that, its votes count again."""
         with self.database.write() as session:
             flaw = must_find(session, schema.Flaw, flaw_id)
-            ballots.owned(session, flaw.assignment_id, rater_id)
-            if flaw.kind != "area":
-                raise WrongState("only marked areas can be taken back")
+            assignment = self._hold(session, flaw.assignment_id, rater_id)
             _check_undo(flaw.created_at)
-            flaw.lifted_at = flaw.lifted_at or utc_now()
+            if flaw.kind == "area":
+                flaw.lifted_at = flaw.lifted_at or utc_now()
+            elif flaw.lifted_at is None:
+                session.delete(flaw)
+                session.flush()
+                if not ballots.is_broken(session, assignment):
+                    _count_again(session, [assignment.comparison_id])
 
     def reported_pairs(self, study_id: str) -> list[Comparison]:
         """The pairs that are no longer shown because they were reported as broken, oldest first."""
@@ -202,9 +207,7 @@ class Votes(Part):
                 self._hold_pair(session, pair)
             for flaw in ballots.reports_on(session, pairs):
                 flaw.lifted_at = utc_now()
-            for vote in ballots.votes_on(session, pairs):
-                if (row := session.scalar(_exclusion(vote.id, ballots.BROKEN))) is not None:
-                    row.lifted_at = row.lifted_at or utc_now()
+            _count_again(session, pairs)
             return len(pairs)
 
     def flaws(self, study_id: str) -> list[Flaw]:
@@ -277,6 +280,13 @@ def _exclusion(vote_id: str, rule: str) -> Any:
 def _set_aside(session: Session, vote_id: str, rule: str, reason: str) -> None:
     row = schema.Exclusion(vote_id=vote_id, rule=rule, reason=reason)
     insert_or_get(session, row, _exclusion(vote_id, rule))[0].lifted_at = None
+
+
+def _count_again(session: Session, comparison_ids: Sequence[str]) -> None:
+    """Votes on pairs that are not broken after all."""
+    for vote in ballots.votes_on(session, comparison_ids):
+        if (row := session.scalar(_exclusion(vote.id, ballots.BROKEN))) is not None:
+            row.lifted_at = row.lifted_at or utc_now()
 
 
 def _add_vote(

@@ -280,7 +280,7 @@ def _display(value: Any) -> dict[str, float]:
 
 
 def take_back(services: Services, owner: str, message: Mapping[str, Any]) -> None:
-    """Undo an answer or a marked flaw, inside the store's short window."""
+    """Undo an answer, a marked flaw or a report, inside the store's short window."""
     rater = rater_of(services, owner)
     if "flaw" in message:
         services.store.lift_mark(str(message["flaw"]), rater.id)
@@ -288,9 +288,9 @@ def take_back(services: Services, owner: str, message: Mapping[str, Any]) -> Non
         services.store.supersede_vote(str(message.get("vote")), rater.id)
 
 
-def report_broken(services: Services, owner: str, message: Mapping[str, Any], address: str | None) -> None:
-    """A picture that is no picture. The pair stays open: the other questions can still be answered. Reports on a pair from
-    one account, or without an account from one address, count once."""
+def report_broken(services: Services, owner: str, message: Mapping[str, Any], address: str | None) -> str:
+    """A picture that is no picture; the report's id. The pair stays open: the other questions can still be answered. Reports
+    on a pair from one account, or without an account from one address, count once."""
     side = message.get("side")
     if side not in ("left", "right"):
         raise ValueError(f"side {side!r:.40}; allowed: left, right")
@@ -299,7 +299,7 @@ def report_broken(services: Services, owner: str, message: Mapping[str, Any], ad
     reporter = owner if is_account(owner) else address
     # With the pair in the hash, nobody's reports on two pairs can be joined.
     reporter = reporter and keyed(services, f"report/{assignment.comparison.id}/{reporter}")
-    services.store.record_flaw(assignment.id, rater.id, side, kind="broken", reporter=reporter)
+    return services.store.record_flaw(assignment.id, rater.id, side, kind="broken", reporter=reporter).id
 
 
 def mark_flaw(services: Services, owner: str, message: Mapping[str, Any]) -> str:

@@ -121,8 +121,7 @@ class Calls:
         return {}
 
     def broken(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
-        arena.report_broken(self.services, visitor.owner, message, visitor.address)
-        return {}
+        return {"flaw": arena.report_broken(self.services, visitor.owner, message, visitor.address)}
 
     def flaw(self, visitor: Visitor, message: dict[str, Any]) -> dict[str, Any]:
         return {"flaw": arena.mark_flaw(self.services, visitor.owner, message)}

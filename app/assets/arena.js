@@ -126,7 +126,7 @@ async function send(message) {   /* what could not be sent stays chosen, and is 
 
 function remember(undo, mark = null) { state.acts = [...state.acts.slice(1 - KEPT_ACTS), {undo, mark, pair: state.pair, asked: state.asked}]; }
 
-async function undo() {   /* the last mark or answer, also that of the pair before */
+async function undo() {   /* the last mark, report or answer, also that of the pair before */
   const act = state.acts.at(-1);
   if (state.busy || !act) { note('There is nothing to take back.'); return; }
   state.busy = true;
@@ -213,8 +213,11 @@ function draw(event) {   /* a box on one picture; fractions of what is shown, th
 
 async function broken(side) {
   if (!state.pair) return;
-  try { await call('broken', {assignment: state.pair.assignment, side}); note('Reported, thank you. Please answer what you can.'); }
-  catch (error) { note(error.message, true); }
+  try {
+    const {flaw} = await call('broken', {assignment: state.pair.assignment, side});
+    if (!state.acts.some((act) => act.undo.flaw === flaw)) remember({flaw});   /* pressed twice it is one report */
+    note('Reported, thank you. Please answer what you can.');
+  } catch (error) { note(error.message, true); }
 }
 
 function openRating() { $('.arena-welcome').hidden = true; $('.arena-rate').hidden = false; }
@@ -283,7 +286,12 @@ async function welcome() {
     $('.arena-asked').textContent = `${data.questions.length === 1 ? 'One short question' : data.questions.length + ' short questions'} per pair: ${data.questions.join(' ')}`;
     const count = (n, word) => `${n} ${word}${n === 1 ? '' : 's'}`;
     $('.arena-length').textContent = `${count(data.total, 'pair')}, about ${count(data.minutes, 'minute')}. You may stop at any time and go on later from the same place.`;
-  } catch (error) { $('.arena-start').disabled = true; note(error.status === 404 ? 'No study is open at the moment. Come back later.' : error.message, error.status !== 404); }
+  } catch (error) {
+    $('.arena-start').disabled = true;
+    if (error.status !== 404) note(error.message, true);
+    else if (query.get('study')) openWelcome('No such study', 'This invite link names no study. Is it complete?', '', false);
+    else note('No study is open at the moment. Come back later.');
+  }
 }
 
 $('.arena-start').addEventListener('click', begin);

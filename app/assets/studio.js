@@ -23,8 +23,8 @@
     const link = event.target.closest('[data-copy]');
     if (link) {
       event.preventDefault();
-      const said = link.textContent;
-      navigator.clipboard?.writeText(link.href).then(() => { link.textContent = 'Copied'; setTimeout(() => { link.textContent = said; }, 1500); });
+      const said = link.dataset.said ??= link.textContent;   // pressed twice it still comes back
+      navigator.clipboard?.writeText(link.href).then(() => { link.textContent = link.dataset.copy || 'Copied'; setTimeout(() => { link.textContent = said; }, 3000); });
       if (!navigator.clipboard) window.prompt('Link', link.href);
       return;
     }

@@ -156,11 +156,11 @@ AXES: dict[str, Callable[[str], Level]] = {
     "prompt": _prompt,
     "checkpoint": _checkpoint,
 }
-EXAMPLES = {
+EXAMPLES = {  # app/compare/examples.py has those of the loaded checkpoint
     "window": "1, 2, 4",
     "schedule": "half-linear, constant 2",
     "scale": "1..3 step 0.5",
-    "resolution": "256, 512",
+    "resolution": "512, 448x576",
     "temperature": "0.5, 1",
     "seed": "1..4",
     "prompt": "a red apple | two green cars",

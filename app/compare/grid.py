@@ -12,7 +12,9 @@ let scrolled = [];   /* [left, top] of each sheet, px */
 const sheets = () => [...element.querySelectorAll('.sheet-scroll')];
 const tell = scale => {
   const range = element.querySelector('.sheet-zoom'); if (range) range.value = scale;
-  if (scale > 1.5) element.querySelectorAll('img[data-full]').forEach(i => { i.src = i.dataset.full; i.removeAttribute('data-full'); });
+  element.querySelectorAll('img[data-full]').forEach(i => {   /* a thumbnail has 256 px */
+    if (scale * i.clientWidth > 340) { i.src = i.dataset.full; i.removeAttribute('data-full'); }
+  });
 };
 const view = zoomable(element, {frames: '.cell-view', most: 12, inPage: true, changed: tell});
 element.addEventListener('input', e => { if (e.target.matches('.sheet-zoom')) view.to(Number(e.target.value)); });
@@ -35,7 +37,7 @@ CSS = """
 .sheet tbody th { left: 0; box-shadow: inset -1px 0 var(--border-color-primary); min-width: 84px; max-width: 150px; vertical-align: top; }
 .sheet thead th:first-child { left: 0; z-index: 3; min-width: 84px; font-weight: 400; color: var(--body-text-color-subdued); }
 .sheet td { padding: 5px; vertical-align: top; }
-.cell { display: block; width: clamp(118px, 15vw, 230px); padding: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; overflow: hidden; text-align: left; background: var(--background-fill-secondary); color: var(--body-text-color); font-weight: 400; position: relative; cursor: pointer; }
+.cell { display: block; width: max(clamp(118px, 15vw, 230px), min((100vw - 240px) / var(--columns), 420px, 52vh)); padding: 0; border: 1px solid var(--border-color-primary); border-radius: 10px; overflow: hidden; text-align: left; background: var(--background-fill-secondary); color: var(--body-text-color); font-weight: 400; position: relative; cursor: pointer; }
 .cell:focus-visible { outline: 3px solid var(--color-accent); } .cell.picked { outline: 3px solid var(--color-accent); }
 .cell-view { display: block; aspect-ratio: var(--aspect, 1); overflow: hidden; }
 .cell-view img { width: 100%; height: 100%; margin: 0; display: block; }
@@ -101,7 +103,7 @@ def sheet_html(axes: Sequence[Axis], cells: Sequence[Shown], won: Mapping[str, W
         for row in rows
     )
     return (
-        f'<div class="sheet-scroll" tabindex="0"><table class="sheet"><thead><tr><th>{escape(corner)}</th>{head}</tr></thead>'
+        f'<div class="sheet-scroll" tabindex="0"><table class="sheet" style="--columns:{len(columns)}"><thead><tr><th>{escape(corner)}</th>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from app.compare.axes import EXAMPLES, Axis, Crossing
+from app.compare.examples import example
 from app.compare.grid import Shown, Won, sheets_html
 from app.compare.plan import (
     Plan,
@@ -35,6 +36,7 @@ from storage.errors import NotFound
 from storage.records import Job, Study
 
 NO_AXIS = "–"
+UNKNOWN = "This grid is another visitor's, was deleted, or never existed."
 MAX_RECENT = 20
 RATE_TEXT = "Whoever has the grid's invite link then sees both pictures and their prompt, published or not, until you stop the rating."
 RATING_TEXTS = {
@@ -91,16 +93,23 @@ class Wish:
         base = GenerationRequest(
             prompt=text,
             typed=text,
-            width=int(self.resolution),
-            height=int(self.resolution),
-            shuffle_window=int(self.window),
+            width=int(self.given("resolution")),
+            height=int(self.given("resolution")),
+            shuffle_window=int(self.given("window")),
             guidance_schedule=self.schedule,
-            guidance_scale=float(self.scale),
-            temperature=float(self.temperature),
-            seed=int(self.seed or 0),
+            guidance_scale=float(self.given("scale")),
+            temperature=float(self.given("temperature")),
+            seed=int(self.given("seed")),
             allow_untrained=self.allow_untrained,
         )
         return Crossing(base, axes)
+
+    def given(self, name: str) -> float:
+        """The number of a field; ValueError where it was emptied."""
+        value = getattr(self, name)
+        if value is None:
+            raise ValueError(f"the {name} is empty; give a number")
+        return value
 
 
 @dataclass(frozen=True)
@@ -159,7 +168,7 @@ class CompareHandlers:
         try:
             study = self.own(grid, owner)
         except NotFound:
-            return View(unknown() if grid else empty(), "", found=False)
+            return View(f'<p class="empty">{UNKNOWN}</p>' if grid else empty(self.services), "", found=False)
         now = progress(self.services, study)
         cells = [self._shown(cell, job, made) for cell, job, made in pictures(self.services, study)]
         sheet = sheets_html(crossing_of(study).axes, cells, self.won(study, criterion), list(picked))
@@ -244,7 +253,7 @@ def status_html(services: Services, study: Study, now: Progress) -> str:
     share = now.done / max(now.total, 1)
     meter = "" if now.finished else f'<div class="meter"><i style="width:{share:.0%}"></i></div>'
     error = f'<p class="cost cost-bad">{escape(now.error)}</p>' if now.error else ""
-    links = f'<a class="chip" data-copy href="/compare?grid={escape(study.id)}">Copy link</a>'
+    links = f'<a class="chip" data-copy href="/compare?grid={escape(study.id)}">Copy link (only you)</a>'
     rating = ""
     if study.opened_at is not None:
         rating = f'<p class="fine">{escape(f"{queued_text(services, study)} {RATING_TEXTS[study.state]}")}</p>'
@@ -257,8 +266,8 @@ def status_html(services: Services, study: Study, now: Progress) -> str:
 def queued_text(services: Services, study: Study) -> str:
     entries = services.store.coverage(study.id)
     pairs, raters = len(entries), sum(entry.raters for entry in entries)
-    looks = f"{raters} {'look' if raters == 1 else 'looks'} of raters"
-    return f"{pairs} {'pair' if pairs == 1 else 'pairs'} queued, {looks} so far."
+    rated = f"rated {'once' if raters == 1 else f'{raters} times'} so far" if raters else "not rated yet"
+    return f"{pairs} {'pair' if pairs == 1 else 'pairs'} queued, {rated}."
 
 
 def grid_title(study: Study) -> str:
@@ -267,10 +276,6 @@ def grid_title(study: Study) -> str:
     return f"{study.created_at:%d %b %H:%M} · {axes} · {prompt[:40]}"
 
 
-def empty() -> str:
-    shown = " · ".join(f"{name}: {text}" for name, text in list(EXAMPLES.items())[:4])
+def empty(services: Services) -> str:
+    shown = " · ".join(f"{name}: {example(services, name)}" for name in list(EXAMPLES)[:4])
     return f'<p class="empty">Choose two or three axes and start. Levels are lists and ranges: {escape(shown)}.</p>'
-
-
-def unknown() -> str:
-    return '<p class="empty">This grid is another visitor\'s, was deleted, or never existed.</p>'

@@ -11,6 +11,7 @@ from model.guidance import MAX_POINTS
 from storage.records import Generation
 
 SHOWN_POINTS = 5
+PRIVATE_LINK = "Copied; only you can open it until you publish"
 
 
 def details_html(services: Services, made: Sequence[Generation], *, own: bool, side: str = "") -> str:
@@ -101,11 +102,12 @@ def links_html(services: Services, generation: Generation, *, own: bool, numbere
     plain = services.picture_url(generation, save="image")
     full = services.picture_url(generation, save="settings")
     which = f"<b>Picture {generation.image_index + 1}</b>" if numbered else ""
+    copied = "" if generation.published else PRIVATE_LINK
     return (
         f'<div class="links">{which}'
         f'<a class="chip" download href="{escape(plain)}">Download picture</a>'
         f'<a class="chip" download href="{escape(full)}">Download with settings</a>'
-        f'<a class="chip" data-copy href="/?g={escape(generation.id)}">Copy link</a>'
+        f'<a class="chip" data-copy="{copied}" href="/?g={escape(generation.id)}">Copy link</a>'
         f"{f'<small>{escape(state_text(generation))}</small>' if own else ''}</div>"
     )
 

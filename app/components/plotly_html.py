@@ -40,7 +40,8 @@ const themed = (layout) => {
   const result = {margin: {t: layout.title ? 48 : 16, r: 16, b: 40, l: 48}, ...layout, autosize: true, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
     font: {family: css('--font'), size: 13, ...layout.font, color: text},
     hoverlabel: {bgcolor: block, bordercolor: grid, font: {color: text}, ...layout.hoverlabel},
-    legend: {bgcolor: 'rgba(0,0,0,0)', ...layout.legend}};
+    legend: {bgcolor: 'rgba(0,0,0,0)', ...layout.legend},
+    modebar: {bgcolor: block, color: css('--body-text-color-subdued'), activecolor: text, ...layout.modebar}};
   delete result.width;
   result.annotations = layout.annotations?.map(a => a.bgcolor ? {...a, bgcolor: css('--body-background-fill')} : a);
   for (const name of new Set(['xaxis', 'yaxis', ...Object.keys(layout).filter(k => /^[xy]axis/.test(k))]))

@@ -67,7 +67,8 @@ def training_text(cells: Sequence[dict[str, Any]], request: GenerationRequest) -
         windows = ", ".join(str(window) for window in sorted({cell["window"] for cell in cells}))
         return f"window {request.shuffle_window} was not trained; trained windows: {windows or 'none'}"
     ranges = ", ".join(dict.fromkeys(range_text(cell) for cell in squares_first(of_window)))
-    return f"this size was not trained with window {request.shuffle_window}; trained: {ranges}"
+    size = f"{request.width} × {request.height}"
+    return f"{size} was not trained with window {request.shuffle_window}; trained: {ranges}"
 
 
 def check_trained(cells: Sequence[dict[str, Any]], request: GenerationRequest) -> None:

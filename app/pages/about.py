@@ -24,7 +24,7 @@ def build(services: Services) -> gr.Blocks:
                 forget = gr.Button(
                     "Delete everything", variant="stop", size="sm", interactive=False, elem_id="forget-all"
                 )
-            gr.HTML(about.api_html())
+            api = gr.HTML(elem_id="api")
             server = gr.HTML(elem_id="server")
             gr.HTML(about.credits_html())
 
@@ -32,9 +32,12 @@ def build(services: Services) -> gr.Blocks:
             gr.Success(delete_everything(services, services.identity.owner(request, visitor), wanted))
             return False
 
+        def here(request: gr.Request) -> tuple[str, str]:
+            return about.api_html(str(request.request.base_url).rstrip("/")), about.server_html(services)
+
         sure.change(lambda on: gr.update(interactive=on), sure, forget, queue=False, **PRIVATE)
         forget.click(forget_all, [sure, token], sure, **PRIVATE)  # queued: a message to the visitor needs the queue
-        page.load(lambda: about.server_html(services), None, server, queue=False, **PRIVATE)
+        page.load(here, None, [api, server], queue=False, **PRIVATE)
     return page
 
 

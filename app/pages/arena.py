@@ -10,7 +10,7 @@ from app.services import Services
 
 def build(services: Services) -> gr.Blocks:
     """The page. Its component talks to the plain routes of app/arena/routes.py, not to Gradio's queue."""
-    with gr.Blocks(title="Arena") as page:
+    with gr.Blocks(title="Arena · Token-Shuffle Studio") as page:
         token = visitor_token(services)
         heading("Arena")
         arena = gr.HTML(

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from app.compare.grid import CSS, JS_ON_LOAD
-from app.compare.handlers import ACTIONS, RATE_TEXT, CompareHandlers, View, Wish
+from app.compare.handlers import ACTIONS, RATE_TEXT, UNKNOWN, CompareHandlers, View, Wish
 from app.components.cards import MARK_JS, picks, toggled
 from app.components.compare_slider import JS_ON_LOAD as SLIDER_JS
 from app.components.heading import heading
@@ -149,7 +149,10 @@ class Events:
         mine = self.handlers.recent(who)
         asked = dict(request.query_params).get("grid") or (mine[0][1] if mine else None)
         choice = gr.update(choices=mine, value=asked if asked in [i for _, i in mine] else None)
-        return [who, asked, choice, *self.show(asked, who, criterion)]
+        view = self.handlers.view(asked, who, criterion)
+        if asked and not view.found:
+            gr.Warning(UNKNOWN)  # the sheet that says so too is below the fold
+        return [who, asked, choice, *shown_values(view)]
 
     def show(self, grid_id: str | None, who: str | None, criterion: str) -> list[Any]:
         return shown_values(self.handlers.view(grid_id, who, criterion))

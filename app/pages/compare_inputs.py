@@ -4,7 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from app.compare.axes import AXES, EXAMPLES
+from app.compare.axes import AXES
+from app.compare.examples import example
 from app.compare.handlers import NO_AXIS
 from app.playground.offers import UNTRAINED_INFO, UNTRAINED_LABEL
 from app.playground.words import EXAMPLE_PROMPTS
@@ -26,7 +27,8 @@ def input_panel(services: Services) -> dict[str, Any]:
 
 
 def shared_inputs(services: Services) -> dict[str, Any]:
-    """What all cells have in common, unless an axis varies it."""
+    """What all cells have in common, unless an axis varies it. The numbers have no bounds of their own: the plan says which
+    one cannot be drawn and what is allowed, and Gradio would refuse it without a word."""
     tuned = services.tuned
     prompt = gr.Textbox(
         EXAMPLE_PROMPTS[0],
@@ -38,16 +40,14 @@ def shared_inputs(services: Services) -> dict[str, Any]:
     with gr.Row():
         return {
             "prompt": prompt,
-            "resolution": gr.Number(
-                tuned.width, label="Resolution (px)", precision=0, minimum=64, maximum=2048, min_width=100
-            ),
+            "resolution": gr.Number(tuned.width, label="Resolution (px)", precision=0, min_width=100),
             "window": gr.Dropdown(windows_of(services), value=tuned.shuffle_window, label="Window", min_width=90),
             "schedule": gr.Dropdown(
                 [s for s in SCHEDULES if s != "custom"], value=tuned.guidance_schedule, label="Schedule", min_width=160
             ),
-            "scale": gr.Number(tuned.guidance_scale, label="Scale", minimum=1, maximum=30, min_width=90),
-            "temperature": gr.Number(tuned.temperature, label="Temperature", minimum=0.05, maximum=2, min_width=90),
-            "seed": gr.Number(0, label="Seed", precision=0, minimum=0, min_width=90),
+            "scale": gr.Number(tuned.guidance_scale, label="Scale", min_width=90),
+            "temperature": gr.Number(tuned.temperature, label="Temperature", min_width=90),
+            "seed": gr.Number(0, label="Seed", precision=0, min_width=90),
         }
 
 
@@ -83,16 +83,13 @@ def windows_of(services: Services) -> list[int]:
 
 def start_levels(services: Services, name: str) -> str:
     """Around what the checkpoint was trained and tuned for."""
-    tuned, pipeline, windows = services.tuned, services.pipeline, windows_of(services)
-    if name == "window":
-        trained = [s for s in windows if pipeline is not None and pipeline.is_trained(tuned.width, tuned.height, s)]
-        return ", ".join(str(window) for window in trained or windows)
     if name == "scale":
-        return f"1, {tuned.guidance_scale:g}, {2 * tuned.guidance_scale:g}"
-    return "" if name == NO_AXIS else EXAMPLES[name]
+        tuned = services.tuned.guidance_scale
+        return f"1, {tuned:g}, {2 * tuned:g}"
+    return "" if name == NO_AXIS else example(services, name)
 
 
 def hint(services: Services, name: str) -> str:
     if name == "checkpoint":
         return f"any of {', '.join(services.checkpoints.names)}"
-    return "no third axis" if name == NO_AXIS else f"such as {EXAMPLES[name]}"
+    return "no third axis" if name == NO_AXIS else f"such as {example(services, name)}"

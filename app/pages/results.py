@@ -83,7 +83,7 @@ def filter_bar() -> list[Any]:
             min_width=260,
         )
         factor = gr.Dropdown(
-            ["window"], value="window", label="Wins by", elem_id="results-factor", scale=2, min_width=130
+            ["window"], value="window", label="Setting compared", elem_id="results-factor", scale=2, min_width=130
         )
         cost = gr.Dropdown(list(COSTS), value="seconds", label="Cost", elem_id="results-cost", scale=2, min_width=130)
     with gr.Accordion("What if: switch exclusions", open=False, elem_id="results-what-if"), gr.Row():

@@ -14,7 +14,7 @@ FIGURES = {  # name -> heading, description for screen readers
         "Share of both good among ties",
     ),
     "pareto": (
-        "Preference and cost\nFirst chosen criterion; hollow: a combination that nobody rated, predicted, hence wide.",
+        "Preference and cost\nFirst chosen criterion; coloured: none is both liked better and cheaper; hollow: a combination that nobody rated, predicted, hence wide.",
         "Rating against cost, with the Pareto front",
     ),
     "schedules": (
@@ -30,8 +30,8 @@ FIGURES = {  # name -> heading, description for screen readers
         "Flaw rate by place in the window, height and guidance",
     ),
     "conflicts": (
-        "Where criteria disagree\nLooks that chose one picture under one criterion and the other under another.",
-        "Share of looks in which two criteria chose different pictures, by contrast",
+        "Where criteria disagree\nHow often a rater chose one picture of a pair under one criterion and the other under another.",
+        "How often two criteria chose different pictures, by contrast",
     ),
     "coverage": ("Coverage of the design", "Ratings of every contrast"),
     "reliability": ("Agreement of raters\nPairs with at least two raters.", "Agreement measures with intervals"),

@@ -94,6 +94,13 @@ def labels_of(costs: pd.DataFrame) -> list[str]:
     return [setting_label(*levels) for levels in zip(*(costs[factor] for factor in FACTORS))]
 
 
+def short_names(costs: pd.DataFrame) -> list[str]:
+    """Such as "s=2, half-linear 3": what differs between these settings, for a legend."""
+    varied = [factor for factor in FACTORS if costs[factor].nunique() > 1]
+    named = ([f"s={level}" if factor == "window" else str(level) for level in costs[factor]] for factor in varied)
+    return [", ".join(levels) for levels in zip(*named)] or labels_of(costs)  # a single one
+
+
 def setting_text(label: str, row, cost: str, unit: str) -> str:
     """What a mark of a setting says: its rating with interval, its cost, its n."""
     votes = f"n = {row.n} votes" if row.n else "predicted: n = 0 votes"

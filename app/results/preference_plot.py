@@ -17,7 +17,10 @@ from app.results.plots import (
     labels_of,
     row_px,
     setting_text,
+    short_names,
 )
+
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "star", "hexagon", "pentagon")
 
 
 def effect_forest(effects: pd.DataFrame) -> go.Figure:
@@ -154,8 +157,9 @@ def acceptability(table: pd.DataFrame, factor: str) -> go.Figure:
 
 
 def pareto(costs: pd.DataFrame, cost: str, unit: str, source: str, criterion: str) -> go.Figure:
-    """Rating with interval against a cost; the front is coloured and joined, predictions are hollow. source: whether the
-    cost is measured."""
+    """Rating with interval against a cost; the front is coloured and joined, predictions are hollow, and the legend names
+    the settings. source: whether the cost is measured."""
+    costs, colours = with_symbols(costs), {True: COLOURS[criterion], False: MUTED}
     front = costs[costs["front"]]
     line = {"color": MUTED, "dash": "dot", "shape": "hv"}
     figure = go.Figure(
@@ -163,25 +167,37 @@ def pareto(costs: pd.DataFrame, cost: str, unit: str, source: str, criterion: st
     )
     for on_front, rows in costs.groupby("front"):
         labels = labels_of(rows)
-        figure.add_trace(
-            intervals(
-                rows,
-                "rating",
-                rows[cost],
-                rows["rating"],
-                along="y",
-                name="on the front" if on_front else "beaten in both",
-                colour=COLOURS[criterion] if on_front else MUTED,
-                text=[setting_text(label, r, cost, unit) for label, r in zip(labels, rows.itertuples())],
-                marks=labels,
-                symbol=["circle" if n else "circle-open" for n in rows["n"]],
-            )
+        marks = intervals(
+            rows,
+            "rating",
+            rows[cost],
+            rows["rating"],
+            along="y",
+            name="on the front" if on_front else "beaten in both",
+            colour=colours[on_front],
+            text=[setting_text(label, r, cost, unit) for label, r in zip(labels, rows.itertuples())],
+            marks=labels,
+            symbol=list(rows["symbol"]),
         )
+        figure.add_trace(marks.update(showlegend=False))
+    named = costs if len(costs) <= len(SYMBOLS) else front[: len(SYMBOLS)]
+    for row in named.itertuples():  # for whoever cannot point at a mark
+        key = {"symbol": row.symbol, "color": colours[row.front], "size": 9}
+        figure.add_trace(go.Scatter(x=[None], y=[None], mode="markers", name=row.name, marker=key, hoverinfo="skip"))
     figure.update_layout(
-        height=360,
+        height=400 + 20 * len(named),
         margin={"l": 64, "r": 16, "t": 40, "b": 50},
+        showlegend=True,
         xaxis={"title": {"text": f"{cost} ({unit}, {source})"}, "rangemode": "tozero"},
         yaxis={"title": {"text": "rating against the reference"}},
-        legend=LEGEND_ABOVE,
+        legend={"orientation": "h", "x": 0, "y": -0.24, "yanchor": "top"},
     )
     return figure
+
+
+def with_symbols(costs: pd.DataFrame) -> pd.DataFrame:
+    """With columns `name` and `symbol` of every setting; of many settings only those of the front have their own."""
+    costs = costs.assign(name=short_names(costs))
+    own = dict(zip(costs["name"] if len(costs) <= len(SYMBOLS) else costs["name"][costs["front"]], SYMBOLS))
+    rated = zip(costs["name"], costs["n"])
+    return costs.assign(symbol=[own.get(name, "circle") + ("" if n else "-open") for name, n in rated])

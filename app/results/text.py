@@ -5,6 +5,7 @@ from html import escape
 from typing import Any
 
 import pandas as pd
+from scipy.special import expit
 
 from app.results import plots
 from app.study import reliability as agree
@@ -17,6 +18,7 @@ from model.settings import covers
 from storage.records import Flaw, Study
 
 MIN_VOTES = 10
+ONE_SIDED = 0.9  # share of wins from which an effect is said to be almost one-sided
 
 
 def summarise(study: Study, votes: pd.DataFrame) -> str:
@@ -129,7 +131,7 @@ def noise_text(votes: pd.DataFrame) -> str:
 
 
 def power_text(votes: pd.DataFrame) -> str:
-    """What the votes so far could have decided, in words."""
+    """What the votes so far could decide, in words."""
     used = answered(votes, votes["kind"] == "matched")
     counts = used.groupby(["criterion", "block"]).size()
     if counts.empty:
@@ -137,9 +139,15 @@ def power_text(votes: pd.DataFrame) -> str:
     power, fewest = Power(), int(counts.min())
     smallest, needed = power.smallest_effect(fewest), power.votes_needed()
     state = "enough for" if fewest >= needed else "underpowered for"
+    share = expit(smallest)
+    decided = (
+        "With so few votes only an almost one-sided preference would show."
+        if share > ONE_SIDED
+        else f"They can decide effects from about {smallest:.2f} log-odds ({share:.0%} wins)."
+    )
     return (
         f"The least rated contrast has {fewest:,} votes a criterion: {state} the planned effect of {power.effect:g} log-odds "
-        f"(about {needed:,} votes); it can decide effects from about {smallest:.2f} (62 % wins are 0.5)."
+        f"({expit(power.effect):.0%} wins), which takes about {needed:,} votes. {decided}"
     )
 
 

@@ -79,9 +79,10 @@ class View:
 
 
 def studies(services: Services, linked: str | None = None) -> list[tuple[str, str]]:
-    """(name, id) of the human studies, newest first. A visitor's grid that is rated is shown to those who have its link."""
-    everything = services.store.list_studies()
-    shown = [study for study in everything if not is_grid(study) or (study.opened_at and study.id == linked)]
+    """(name, id) of the human studies that were opened, newest first: a draft has no pairs yet. A visitor's grid that is
+    rated is shown to those who have its link."""
+    opened = [study for study in services.store.list_studies() if study.opened_at]
+    shown = [study for study in opened if not is_grid(study) or study.id == linked]
     return [(f"{study.name} ({study.state})", study.id) for study in shown]
 
 
@@ -235,9 +236,11 @@ def suppositions(found: cache.Material | None) -> tuple[list[str], list[tuple[st
 
 
 def study_from(services: Services, query: Mapping[str, str]) -> str | None:
-    """The study of the address, or the newest one."""
+    """The study of the address, else the newest one with votes, else the newest."""
     known = [study_id for _, study_id in studies(services, query.get("study"))]
-    return query.get("study") if query.get("study") in known else next(iter(known), None)
+    if query.get("study") in known:
+        return query["study"]
+    return next((each for each in known if services.store.raters_of_pairs(each)), next(iter(known), None))
 
 
 def wish_from(study: str | None, found: cache.Material | None, query: Mapping[str, str]) -> Wish:

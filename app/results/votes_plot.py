@@ -5,10 +5,13 @@ import plotly.graph_objects as go
 
 from app.results.plots import COLOURS, LEGEND_ABOVE, MUTED, NAMES, beside, intervals, label_rows, row_px
 
+FEW_RATINGS = 10
+
 
 def coverage(table: pd.DataFrame) -> go.Figure:
     """Ratings of every contrast and control, with rated and all pairs."""
     rows = list(range(len(table)))[::-1]
+    most = max(int(table["ratings"].max()), 1)
     text = [f"{r.ratings} ratings, {r.rated}/{r.pairs} pairs" for r in table.itertuples()]
     figure = go.Figure(
         go.Bar(
@@ -33,7 +36,11 @@ def coverage(table: pd.DataFrame) -> go.Figure:
     figure.update_layout(
         height=70 + row_px(table["block"], 48) * len(table),
         margin={"l": 16, "r": 16, "t": 8, "b": 44},
-        xaxis={"title": {"text": "ratings"}, "range": [0, max(int(table["ratings"].max()), 1) * 1.02]},
+        xaxis={
+            "title": {"text": "ratings"},
+            "range": [0, most * 1.02],
+            "dtick": 1 if most <= FEW_RATINGS else None,  # whole numbers, which more ratings have by themselves
+        },
     )
     return figure
 
@@ -76,7 +83,7 @@ def reliability(table: pd.DataFrame) -> go.Figure:
 
 
 def conflicts(table: pd.DataFrame) -> go.Figure:
-    """One row a contrast, one mark a pair of criteria: share of looks that disagree, with Wilson interval and n."""
+    """One row a contrast, one mark a pair of criteria: share of answered pairs whose winners differ, with Wilson interval and n."""
     blocks = list(dict.fromkeys(table["block"]))
     pairs = list(table.groupby(["first", "second"], sort=False))
     figure = go.Figure()
@@ -92,7 +99,7 @@ def conflicts(table: pd.DataFrame) -> go.Figure:
                 name=name,
                 colour=list(COLOURS.values())[number % 3],
                 text=[
-                    f"{r.block}<br>{name}: {r.share:.0%} [{r.low:.0%}, {r.high:.0%}]<br>n = {r.n} looks"
+                    f"{r.block}<br>{name}: {r.share:.0%} [{r.low:.0%}, {r.high:.0%}]<br>n = {r.n} answered pairs"
                     for r in rows.itertuples()
                 ],
                 marks=rows["block"],
@@ -104,7 +111,7 @@ def conflicts(table: pd.DataFrame) -> go.Figure:
     figure.update_layout(
         height=130 + row_px(labels, 66) * len(blocks),
         margin={"l": 16, "r": 16, "t": 80, "b": 44},
-        xaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": {"text": "looks that disagree"}},
+        xaxis={"range": [-0.02, 1.02], "tickformat": ".0%", "title": {"text": "how often the winners differ"}},
         legend=LEGEND_ABOVE,
     )
     return figure

@@ -95,7 +95,7 @@ def test_others_neither_see_nor_stop_a_job(services):
         ({"prompt": ["x"]}, "must be a text"),
         ({"shuffle_window": 1}, "window 1 was not trained; trained windows: 2, 4"),
         ({"width": 1024, "height": 1024}, "trained: squares of 256–512 px; to draw it all the same, allow untrained"),
-        ({"height": 512}, "this size was not trained"),
+        ({"height": 512}, "256 × 512 was not trained with window 4"),
         ({"allow_untrained": "yes"}, "must be true or false"),
     ],
 )

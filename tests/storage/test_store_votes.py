@@ -301,14 +301,41 @@ def test_a_mark_is_taken_back_by_its_rater_for_a_short_while(arena, monkeypatch)
     mark, broken = (store.record_flaw(given.id, arena.rater.id, "left", kind=kind) for kind in ("area", "broken"))
     with pytest.raises(NotFound):
         store.lift_mark(mark.id, store.get_or_create_rater("x" * 32).id)
-    with pytest.raises(WrongState, match="areas"):
-        store.lift_mark(broken.id, arena.rater.id)
+    with pytest.raises(NotFound):
+        store.lift_mark(broken.id, store.get_or_create_rater("x" * 32).id)
     store.lift_mark(mark.id, arena.rater.id)
     assert [flaw.kind for flaw in store.flaws(arena.study.id)] == ["broken"]
     late = store.record_flaw(given.id, arena.rater.id, "left")
     monkeypatch.setattr(votes, "UNDO_SECONDS", -1)
-    with pytest.raises(UndoTooLate):
-        store.lift_mark(late.id, arena.rater.id)
+    for each in (late, broken):
+        with pytest.raises(UndoTooLate):
+            store.lift_mark(each.id, arena.rater.id)
+
+
+def test_a_report_that_is_taken_back_was_never_made(arena):
+    store, other = arena.store, arena.store.get_or_create_rater("b" * 32)
+    given, again = arena.assign(), arena.assign(other)
+    store.record_vote(given.id, arena.rater.id, "flaws", "a")
+    store.record_flaw(given.id, arena.rater.id, "left", kind="broken")
+    report = store.record_flaw(again.id, other.id, "left", kind="broken")
+    assert store.votes_frame(arena.study.id)[0]["excluded"] == "broken" and not store.pairs_on_offer(arena.study.id)
+    store.lift_mark(report.id, other.id)
+    assert store.votes_frame(arena.study.id)[0]["excluded"] is None and store.pairs_on_offer(arena.study.id)
+    assert [flaw.rater_id for flaw in store.flaws(arena.study.id)] == [arena.rater.id]
+    store.record_flaw(again.id, other.id, "left", kind="broken")
+    assert store.votes_frame(arena.study.id)[0]["excluded"] == "broken" and not store.pairs_on_offer(arena.study.id)
+
+
+def test_taking_a_report_back_leaves_what_the_keeper_restored(arena):
+    store, other = arena.store, arena.store.get_or_create_rater("b" * 32)
+    given, again = arena.assign(), arena.assign(other)
+    store.record_flaw(given.id, arena.rater.id, "left", kind="broken")
+    report = store.record_flaw(again.id, other.id, "left", kind="broken")
+    store.restore_broken(arena.study.id)
+    store.lift_mark(report.id, other.id)
+    for one, rater in ((given, arena.rater), (again, other)):
+        store.record_flaw(one.id, rater.id, "left", kind="broken")
+    assert store.pairs_on_offer(arena.study.id) and store.flaws(arena.study.id) == []
 
 
 def test_answers_of_a_rater_who_has_seen_the_results_are_set_aside_from_then_on(arena):

@@ -264,9 +264,12 @@ def test_undo_opens_the_question_again(services, study):
 def test_a_broken_picture_is_reported(services, study):
     browser = Browser(services)
     pair = browser.pair()
-    assert browser.post("broken", assignment=pair["assignment"], side="right").status_code == 200
+    reply = browser.post("broken", assignment=pair["assignment"], side="right")
+    assert reply.status_code == 200
     assert [flaw.kind for flaw in services.store.flaws(study.id)] == ["broken"]
     assert browser.post("broken", assignment=pair["assignment"], side="top").status_code == 400
+    assert browser.post("undo", flaw=reply.json()["flaw"]).status_code == 200
+    assert services.store.flaws(study.id) == []
 
 
 def report(services, study, pair, name, address):

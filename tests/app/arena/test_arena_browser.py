@@ -194,6 +194,40 @@ def test_reports_and_marks_write_their_rows(page, world):
     assert [flaw.kind for flaw in services.store.flaws(study.id)] == ["broken"]
 
 
+def test_a_flaw_may_be_marked_from_under_the_letter(page, world):
+    services, study, _ = world
+    page.keyboard.press("f")
+    letter = page.locator(".arena-pair figure > span").first.bounding_box()
+    page.mouse.move(letter["x"] + letter["width"] / 2, letter["y"] + letter["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(letter["x"] + 150, letter["y"] + 150, steps=4)
+    page.mouse.up()
+    page.locator(".arena-rate").get_by_text("Marked.").wait_for()
+    assert [flaw.kind for flaw in services.store.flaws(study.id)] == ["area"]
+
+
+def test_an_invite_that_names_no_study_is_called_so(page):
+    page.goto(page.url.partition("?")[0] + "?study=nonsense")
+    page.locator(".arena-welcome").get_by_text("This invite link names no study").wait_for()
+    assert page.locator(".arena-start").is_hidden()
+
+
+def test_undo_takes_back_a_report_and_leaves_the_answer_before_it(page, world):
+    services, study, _ = world
+    page.keyboard.press("1")
+    wait_for_votes(page, world, 1)
+    for _ in range(2):  # one report, however often it is pressed
+        with page.expect_response("**/arena-api/broken"):
+            page.locator('[data-tool="broken-left"]').click()
+        page.locator(".arena-rate").get_by_text("Reported, thank you").wait_for()
+    page.locator('[data-tool="undo"]').click()
+    page.locator(".arena-rate").get_by_text("Taken back.").wait_for()
+    assert services.store.flaws(study.id) == [] and len(services.store.votes_frame(study.id)) == 1
+    assert page.locator(".arena-question small").inner_text() == "Question 2 of 3"
+    page.keyboard.press("u")
+    page.locator(".arena-question small").get_by_text("Question 1 of 3").wait_for()
+
+
 def test_space_flips_and_z_zooms_both(page):
     page.keyboard.press("z")
     assert page.locator(".arena-pair.zoomed").count() == 1

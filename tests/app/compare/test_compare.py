@@ -15,6 +15,8 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from app.arena import arena
+from app.compare.axes import AXES
+from app.compare.examples import example
 from app.compare.handlers import CompareHandlers
 from app.compare.plan import crossing_of, grids_of, pictures, progress
 from app.compare.rating import pair_of, win_shares
@@ -51,6 +53,23 @@ def test_the_plan_counts_before_anything_starts(services, handlers):
     assert row_counts(services.store)["job"] == jobs
 
 
+def test_every_axis_has_an_example_that_can_be_drawn(services, handlers):
+    shown = handlers.view(None, "bob", "alignment").sheet
+    for name in AXES:
+        levels = example(services, name)
+        assert name == "checkpoint" or "pictures" in handlers.describe(
+            replace(
+                WISH,
+                resolution=512,
+                window=2,
+                rows=name,
+                row_levels=levels,
+                columns="seed" if name != "seed" else "scale",
+            )
+        )
+        assert name not in list(AXES)[:4] or f"{name}: {levels}" in shown
+
+
 def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handlers):
     untrained = replace(WISH, row_levels="1, 2")
     assert "window 1 was not trained" in handlers.describe(untrained)
@@ -68,6 +87,12 @@ def test_untrained_cells_are_drawn_only_where_they_are_allowed(services, handler
         ({"row_levels": "2, 3"}, "shuffle_window is 3"),
         ({"sheets": "seed", "sheet_levels": "1..90"}, "at most 96"),
         ({"resolution": 250}, "multiple"),
+        ({"resolution": None}, "the resolution is empty"),
+        ({"scale": None}, "the scale is empty"),
+        ({"temperature": None}, "the temperature is empty"),
+        ({"temperature": -4}, "temperature is -4"),
+        ({"seed": None}, "the seed is empty"),
+        ({"seed": -1}, "seed is -1"),
         ({"prompt": ["x"]}, "must be a text"),
         ({"column_levels": "9..2"}, "no range"),
     ],
@@ -94,8 +119,10 @@ def test_the_sheet_has_labels_costs_and_every_cell(services, handlers, grid):
     view = handlers.view(grid.id, "ann", "alignment")
     for text in ("s = 2", "s = 4", "scale 2", "scale 3", "64 steps"):
         assert text in view.sheet
+    assert "--columns:2" in view.sheet  # few columns take the width
     assert view.sheet.count("data-id=") == 4 and 'class="won"' not in view.sheet and not view.busy
     assert "4 of 4 pictures" in view.status and "invite" not in view.status and view.rating == ""
+    assert "only you" in view.status
 
 
 def test_others_see_neither_grid_nor_cells(handlers, grid, services):
@@ -178,7 +205,7 @@ def test_queued_cells_are_rated_blind_and_their_win_share_is_shown(services, han
     vote_for(services, arena.study_for(services, study.invite, "rater"), "rater", a)
     sheet = handlers.view(grid.id, "ann", "alignment").sheet
     status = handlers.view(grid.id, "ann", "alignment").status
-    assert "2 pairs queued, 2 looks of raters so far" in status
+    assert "2 pairs queued, rated 2 times so far." in status
     link = html.unescape(re.search(r'href="(/studies/[^"]+)"', status)[1])
     routes = launch_arguments(services)["app_kwargs"]["routes"]
     reply = TestClient(Starlette(routes=routes)).get(link)

@@ -19,8 +19,12 @@ def world(tmp_path):
 
 def test_a_grid_is_planned_drawn_timed_and_queued_for_rating(world):
     services, page = world
+    expect(page).to_have_title("Compare · Token-Shuffle Studio")
     plan = page.locator("#grid-plan")
     expect(plan).to_contain_text("not yet timed here")
+    page.get_by_label("Temperature", exact=True).fill("-4")
+    expect(plan).to_contain_text("temperature is -4")  # in the page's own words
+    page.get_by_label("Temperature", exact=True).fill("1")
     page.locator("#grid-untrained input").check()
     page.locator("#levels-rows textarea").fill("2, 4")
     page.locator("#levels-columns textarea").fill("2, 3")
@@ -35,10 +39,16 @@ def test_a_grid_is_planned_drawn_timed_and_queued_for_rating(world):
         expect(cells.nth(number)).to_have_attribute("aria-pressed", "true")
     expect(page.locator("#grid-slider .compare img")).to_have_count(2)
     page.locator("#grid-rate").click()
-    expect(page.locator("#grid-status")).to_contain_text("1 pair queued, 0 looks")
+    expect(page.locator("#grid-status")).to_contain_text("1 pair queued, not rated yet")
     (study,) = filter(is_grid, services.store.list_studies())
     (entry,) = services.store.coverage(study.id)
     assert study.state == "open" and entry.comparison.kind == "free"
     page.locator("#grid-stop-rating").click()
     expect(page.locator("#grid-resume-rating")).to_be_visible()
     assert services.store.get_study(study.id).state == "paused"
+
+
+def test_the_link_of_a_grid_that_is_not_there_says_so(world):
+    _, page = world
+    page.goto(page.url + "?grid=nonsense")
+    expect(page.get_by_test_id("toast-body")).to_contain_text("another visitor's, was deleted, or never existed")

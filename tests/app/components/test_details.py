@@ -1,8 +1,10 @@
 """Settings of finished pictures in words."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from app.components.details import schedule_text
+from app.components.details import PRIVATE_LINK, links_html, schedule_text
 
 
 @pytest.mark.parametrize(
@@ -18,3 +20,10 @@ from app.components.details import schedule_text
 )
 def test_a_schedule_is_told_with_all_that_shapes_it(schedule, text):
     assert schedule_text({"schedule": schedule, "scale": 7.5}) == text
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_who_copies_the_link_of_a_private_picture_reads_who_can_open_it(published):
+    services = SimpleNamespace(picture_url=lambda *_, **__: "/media/x")
+    made = SimpleNamespace(id="x", image_index=0, published=published, taken_down_reason=None)
+    assert (PRIVATE_LINK in links_html(services, made, own=True, numbered=False)) != published

@@ -126,5 +126,5 @@ def test_costs_name_the_samples_of_this_very_size_or_what_was_trained_instead():
     request = replace(NOW, aspect="4:3", window=4).request()
     assert training_text(cells, request) == "trained on 1,234 samples"
     assert training_text(cells, replace(request, height=512)) == (
-        "this size was not trained with window 4; trained: squares of 1024 px, 448 × 576 px, 576 × 448 px"
+        "576 × 512 was not trained with window 4; trained: squares of 1024 px, 448 × 576 px, 576 × 448 px"
     )

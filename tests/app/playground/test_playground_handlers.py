@@ -262,3 +262,4 @@ def test_the_about_page_says_what_is_loaded_and_how_the_server_is(services):
     assert "1024 × 1024 px" in about.steps_table() and "4,096" in about.steps_table()
     assert services.checkpoint in about.checkpoint_html(services) and "duck" in about.checkpoint_html(services)
     assert "sqlite" in about.server_html(services)
+    assert "http://here:1" in about.api_html("http://here:1")

@@ -72,6 +72,7 @@ def test_every_figure_is_drawn_and_every_number_has_its_n(services):
 def test_an_unrated_study_says_so_once_and_shows_its_design_alone(services):
     shown = view(services, make_study(services.store))
     assert "No votes yet" in shown.summary and shown.figures["coverage"].layout.xaxis.range[0] == 0
+    assert shown.figures["coverage"].layout.xaxis.dtick == 1  # there are no half ratings
     with gr.Blocks():
         panels = build_panels()
     values = panels.values(shown)
@@ -134,6 +135,19 @@ def test_answers_after_a_look_at_the_results_are_set_aside_and_may_be_counted_ag
     assert "had seen the results" in view(services, study).audit
 
 
+def test_the_page_opens_on_the_newest_study_with_votes_and_never_on_a_draft(services):
+    store = services.store
+    assert results_view.study_from(services, {}) is None
+    older, rated, newest = (make_study(store, name) for name in ("older", "rated", "newest"))
+    draft = store.create_study("draft", prompts=[], settings=[], criteria=["flaws"], raters_per_pair=1)
+    assert results_view.study_from(services, {"study": draft.id}) == newest.id
+    sit(services, older, "x", 1)
+    sit(services, rated, "y", 1)
+    assert results_view.study_from(services, {}) == rated.id
+    assert results_view.study_from(services, {"study": newest.id}) == newest.id
+    assert draft.id not in [study_id for _, study_id in results_view.studies(services)]
+
+
 def test_looking_at_a_study_without_votes_leads_nobody(services):
     study = make_study(services.store)
     view(services, study, "reader")
@@ -161,6 +175,7 @@ def test_prompts_and_names_cannot_inject_html(services):
 def test_the_address_restores_the_view_and_nonsense_is_ignored(services):
     first, second = make_study(services.store, "first"), make_study(services.store, "second")
     sit(services, first, "x", 2)
+    sit(services, second, "y", 1)
     rater = arena.rater_of(services, "x").id
     wish = Wish(first.id, ["flaws"], "resolution", "steps", [], [rater])
     query = dict(parse_qsl(wish.link().partition("?")[2]))
@@ -258,7 +273,8 @@ def test_power_counts_no_vote_that_says_nothing():
     answers = ["a", "b", "both_bad", "cannot_tell", "cannot_tell"]
     votes = pd.DataFrame({"answer": answers, "criterion": "flaws", "block": "window 1 | 4", "kind": "matched"})
     votes = votes.assign(excluded=None, repeat_of=None)
-    assert "has 3 votes a criterion" in power_text(votes)
+    assert "has 3 votes a criterion" in power_text(votes) and "almost one-sided" in power_text(votes)
+    assert "log-odds (6" in power_text(pd.concat([votes] * 100)) and "62% wins" in power_text(votes)
     assert power_text(votes[3:]).startswith("No votes")
 
 

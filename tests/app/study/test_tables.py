@@ -73,9 +73,19 @@ def test_what_nobody_rated_is_predicted_and_says_so(votes):
     table = rated_costs(rate(votes, "alignment", coding=coding), pairs, votes)
     assert table.groupby("schedule")["n"].sum().to_dict() == {"constant 9": 0, votes["schedule_a"].iloc[0]: 800}
     figure = pareto(table, "seconds", "s", "measured", "alignment")
-    symbols = [symbol for trace in figure.data for symbol in trace.marker.symbol or ()]
-    assert sorted(symbols) == ["circle"] * 2 + ["circle-open"] * 2
+    symbols = [symbol for trace in figure.data for symbol in trace.marker.symbol or () if trace.customdata is not None]
+    assert sorted(symbol.endswith("-open") for symbol in symbols) == [False, False, True, True]
+    assert len({symbol.removesuffix("-open") for symbol in symbols}) == 4
     assert sum("predicted" in text for trace in figure.data for text in trace.text or ()) == 2
+    key = {
+        trace.name: trace.marker.symbol for trace in figure.data if trace.hoverinfo == "skip" and trace.marker.symbol
+    }
+    marks = {
+        label: symbol
+        for trace in figure.data
+        for label, symbol in zip(trace.customdata or (), trace.marker.symbol or ())
+    }
+    assert key["s=1, constant 9"] == next(s for label, s in marks.items() if label.startswith("w1 · constant 9"))
 
 
 def test_capacity_is_what_all_raters_of_all_pairs_can_say(votes):
