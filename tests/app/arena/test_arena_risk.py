@@ -1,6 +1,7 @@
 """Careless raters are set aside without a word, honest ones never; the sweep can be taken back."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -87,25 +88,48 @@ def test_the_end_of_a_sitting_sweeps_by_itself(services, study):
     assert {row["excluded"] for row in services.store.votes_frame(study.id)} == {RULE}
 
 
-def wait_until(holds, seconds=10):
+def wait_until(holds, seconds=120):
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
+class Clock:
+    """Stands in for the sweeper's `time` and for `threading.Timer`: timers go off when the test moves the time on."""
+
+    def __init__(self):
+        self.now, self.timers = 100.0, []
+
+    def monotonic(self):
+        return self.now
+
+    def Timer(self, seconds, work, arguments):
+        return SimpleNamespace(start=lambda: self.timers.append((self.now + seconds, work, arguments)))
+
+    def move(self, seconds):
+        self.now += seconds
+        due = [timer for timer in self.timers if timer[0] <= self.now]
+        self.timers = [timer for timer in self.timers if timer not in due]
+        for _, work, arguments in due:
+            work(*arguments)
+
+
 def test_the_background_sweeps_once_at_once_and_once_more_after_a_while_however_many_ask(services, study, monkeypatch):
-    done = []
+    done, sweeper, clock = [], sweeping.Sweeper(services), Clock()
     monkeypatch.setattr(sweeping, "sweep", lambda _, swept: done.append(swept.id) or sweeping.Swept(0, 0, 0, 0))
-    monkeypatch.setattr(sweeping, "SECONDS_BETWEEN", 0.3)
-    sweeper = sweeping.Sweeper(services)
+    monkeypatch.setattr(sweeping, "time", clock)
+    monkeypatch.setattr(sweeping, "threading", clock)
     sweeper.ask(study)
-    wait_until(lambda: done)
+    clock.move(0)
+    assert done == [study.id]
     for _ in range(20):
         sweeper.ask(study)
-    assert len(done) == 1
-    wait_until(lambda: len(done) == 2)
-    time.sleep(0.4)
+    clock.move(sweeping.SECONDS_BETWEEN - 0.5)
+    assert done == [study.id]
+    clock.move(1)
+    assert done == [study.id] * 2
+    clock.move(2 * sweeping.SECONDS_BETWEEN)
     assert done == [study.id] * 2
 
 
