@@ -39,18 +39,20 @@ def test_snapshot_while_writing_is_consistent(store):
         while not stop.is_set():
             store.submit_job(OWNER, {"text": "x" * 2000})
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
-    taken = [store.back_up() for _ in range(3)]
-    stop.set()
-    writer.join()
+    try:
+        taken = [store.back_up() for _ in range(3)]
+    finally:
+        stop.set()
+        writer.join()
     assert [one.rows["job"] for one in taken] == sorted(one.rows["job"] for one in taken)
     assert backup.last_good(store.backup_dir).path == taken[-1].path
 
 
 def test_a_snapshot_is_taken_while_another_connection_writes_all_the_time(store, tmp_path):
     store.submit_job(OWNER, {"prompt": "x" * 20_000_000})
-    with contextlib.closing(sqlite3.connect(store.database.path, timeout=20, check_same_thread=False)) as other:
+    with contextlib.closing(sqlite3.connect(store.database.path, timeout=120, check_same_thread=False)) as other:
         stop = threading.Event()
 
         def write():
@@ -60,12 +62,12 @@ def test_a_snapshot_is_taken_while_another_connection_writes_all_the_time(store,
 
         other.execute("CREATE TABLE scratch (step INTEGER)")
         threads = [
-            threading.Thread(target=write),
+            threading.Thread(target=write, daemon=True),
             threading.Thread(target=backup._copy_online, args=(store.database.path, tmp_path / "copy"), daemon=True),
         ]
         for thread in threads:
             thread.start()
-        threads[1].join(20)
+        threads[1].join(120)
         finished = not threads[1].is_alive()
         stop.set()
         threads[0].join()
