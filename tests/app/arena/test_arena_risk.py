@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from arena_world import finish_practice, make_study
-from rows import set_plan, show_long_ago
+from rows import set_plan, show_at, show_long_ago
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -17,6 +17,7 @@ from app.studies import sweep as sweeping
 from app.studies.sweep import sweep
 from app.study.risk import RULE, risk_scores
 from app.web.identity import COOKIE
+from storage import ballots
 from storage.records import NewComparison
 
 
@@ -56,15 +57,20 @@ def sit(services, study, owner, choose, milliseconds, pairs=14):
             arena.vote(services, owner, message)
 
 
-def looks(given):
-    """Knows the checks, and varies on the others."""
-    if given.comparison.expected:
-        return "left" if given.left_side == given.comparison.expected else "right"
-    return str(np.random.default_rng(int(given.id[-6:], 16)).choice(["left", "right", "both_good"]))
+def looks():
+    """Knows the checks, and varies on the others, in the same way at every run."""
+    random, answers = np.random.default_rng(0), {}
+
+    def choose(given):
+        if given.comparison.expected:
+            return "left" if given.left_side == given.comparison.expected else "right"
+        return answers.setdefault(given.id, str(random.choice(["left", "right", "both_good"])))
+
+    return choose
 
 
 def test_careless_votes_are_set_aside_and_honest_ones_stay(services, study):
-    sit(services, study, "honest", looks, 2500)
+    sit(services, study, "honest", looks(), 2500)
     sit(services, study, "hasty", lambda _: "left", 200)
     done = sweep(services, study)
     assert (done.raters, done.risky, done.excluded) == (2, 1, 42)
@@ -141,8 +147,10 @@ def test_a_second_sweep_writes_nothing(services, study, monkeypatch):
 
 
 def test_the_browsers_clock_cannot_make_a_machine_look_slow(services, study, monkeypatch):
-    monkeypatch.setitem(globals(), "show_long_ago", lambda *_: None)  # answered at once, whatever the browser says
-    sit(services, study, "machine", looks, 9000)
+    now = ballots.utc_now()
+    monkeypatch.setattr(ballots, "utc_now", lambda: now)
+    monkeypatch.setitem(globals(), "show_long_ago", lambda *given: show_at(*given, now))  # answered at once
+    sit(services, study, "machine", looks(), 9000)
     row = risk_scores(study_cache.material(services, study.id).votes).iloc[0]
     assert any("answered in under" in reason for reason in row["reasons"])
 
@@ -167,7 +175,7 @@ def test_nobody_is_judged_on_two_pairs(services, study):
 
 
 def test_votes_count_again_when_the_rater_turns_out_to_look(services, study):
-    sit(services, study, "slow start", looks, 2500)
+    sit(services, study, "slow start", looks(), 2500)
     votes = [row["vote"] for row in services.store.votes_frame(study.id)]
     services.store.exclude_many(votes, RULE, "an earlier sweep")
     done = sweep(services, study)
