@@ -17,7 +17,7 @@ from app.ui import build_ui
 from app.web.launch import launch_arguments
 
 SECONDS = 1000  # Playwright counts milliseconds
-expect.set_options(timeout=30 * SECONDS)  # a busy machine is slow, not wrong
+expect.set_options(timeout=60 * SECONDS)  # a busy machine is slow, not wrong
 HARMLESS = ("AbortError", "Connection errored out")  # a page that is left while it listens
 
 
@@ -57,7 +57,7 @@ class Visitor:
     def __init__(self, browser: Browser, url: str, *, has_touch: bool = False) -> None:
         self.url = url
         self.context = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=has_touch)
-        self.context.set_default_timeout(30 * SECONDS)
+        self.context.set_default_timeout(60 * SECONDS)
         self.outside: list[str] = []
         self.errors: list[str] = []
 
