@@ -58,7 +58,8 @@ def wait_for(address: str, process: subprocess.Popen) -> None:
 def take(address: str) -> bytes:
     """PNG of the Playground with a finished picture."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]  # in containers /dev/shm is often too small for a page
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
         page = browser.new_page(viewport={"width": 1360, "height": 850})
         page.set_default_timeout(PATIENCE * SECONDS)
         page.goto(f"{address}/?__theme=light")

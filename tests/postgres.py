@@ -1,9 +1,8 @@
-"""A real PostgreSQL for tests: the server of TEST_POSTGRES_URL, or a private throw-away cluster on loopback."""
+"""A real PostgreSQL for tests: the server of TEST_POSTGRES_URL, or a private throw-away cluster behind a socket file."""
 
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -41,16 +40,16 @@ def _binaries() -> Path:
 @contextmanager
 def _cluster(binaries: Path) -> Iterator[str]:
     user = _unprivileged_user()
-    port = _free_port()
-    with tempfile.TemporaryDirectory(prefix="postgres-test-", ignore_cleanup_errors=True) as folder:
+    # In /tmp wherever TMPDIR points: the path of a socket may have 107 bytes, and a port could be taken by another.
+    with tempfile.TemporaryDirectory(prefix="postgres-test-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         if user is not None:
             shutil.chown(folder, user)
         data = f"{folder}/data"
         _run(user, folder, binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "-N")
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder} -c fsync=off -c max_connections=200"
+        options = f"-c listen_addresses='' -k {folder} -c fsync=off -c max_connections=200"
         _run(user, folder, binaries / "pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
         try:
-            yield f"postgresql://tester@127.0.0.1:{port}/postgres"
+            yield f"postgresql://tester@/postgres?host={folder}"
         finally:
             _run(user, folder, binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
 
@@ -77,9 +76,3 @@ def _run(user: str | None, folder: str, *command: Any) -> None:
     Path(output.name).unlink()
     if done.returncode != 0:
         raise NoPostgres(f"{words[0]} failed: {said[-800:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -17,11 +17,14 @@ def row_counts(store: Store) -> dict[str, int]:
         }
 
 
+def show_at(store: Store, assignment_id: str, when: datetime) -> None:
+    with store.database.write() as session:
+        session.execute(update(Assignment).where(Assignment.id == assignment_id).values(shown_at=when))
+
+
 def show_long_ago(store: Store, assignment_id: str) -> None:
     """As if the rater had looked at the pair for a minute."""
-    shown = {"shown_at": datetime.now(timezone.utc) - timedelta(minutes=1)}
-    with store.database.write() as session:
-        session.execute(update(Assignment).where(Assignment.id == assignment_id).values(**shown))
+    show_at(store, assignment_id, datetime.now(timezone.utc) - timedelta(minutes=1))
 
 
 def set_plan(store: Store, study_id: str, plan: dict[str, Any]) -> None:

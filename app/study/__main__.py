@@ -22,6 +22,7 @@ import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta, timezone
+from multiprocessing import get_context
 from pathlib import Path
 
 import pandas as pd
@@ -156,7 +157,8 @@ def simulate(
     """The recovery of every study, one processor each, and the agreement in the last one. until: on the monotonic clock;
     as many rounds as fit are run, one at least."""
     recovered, start, workers = [], time.monotonic(), os.cpu_count() or 1
-    with ProcessPoolExecutor(workers) as pool:
+    # Started afresh: a fork could inherit a lock that another thread holds at that moment, and wait for it for ever.
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         for number in range(0, studies, workers):
             seeds = range(seed + number, seed + min(number + workers, studies))
             found = list(pool.map(one_study, [plan] * len(seeds), seeds))
@@ -205,4 +207,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    from app.study.__main__ import main  # under the name by which started processes can import it
+
     main()

@@ -17,7 +17,7 @@ from app.ui import build_ui
 from app.web.launch import launch_arguments
 
 SECONDS = 1000  # Playwright counts milliseconds
-expect.set_options(timeout=30 * SECONDS)  # a busy machine is slow, not wrong
+expect.set_options(timeout=60 * SECONDS)  # a busy machine is slow, not wrong
 HARMLESS = ("AbortError", "Connection errored out")  # a page that is left while it listens
 
 
@@ -44,7 +44,9 @@ def chromium() -> Iterator[Browser]:
         reason = "Chromium is not installed (Debian: apt-get install chromium)"
         pytest.fail(reason) if os.environ.get("CI") else pytest.skip(reason)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        # in containers /dev/shm is often too small for a page
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
 
@@ -55,7 +57,7 @@ class Visitor:
     def __init__(self, browser: Browser, url: str, *, has_touch: bool = False) -> None:
         self.url = url
         self.context = browser.new_context(viewport={"width": 1280, "height": 900}, has_touch=has_touch)
-        self.context.set_default_timeout(30 * SECONDS)
+        self.context.set_default_timeout(60 * SECONDS)
         self.outside: list[str] = []
         self.errors: list[str] = []
 

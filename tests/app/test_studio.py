@@ -27,6 +27,7 @@ from model.packing import usable_engines
 from storage.errors import NotFound, QueueFull
 
 SMALL = {"width": 256, "height": 256, "shuffle_window": 4}
+LONG = {"width": 2048, "height": 2048, "shuffle_window": 1, "allow_untrained": True}  # not done before it is stopped
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +71,7 @@ def test_replay_gives_identical_tokens(services):
 
 
 def test_others_neither_see_nor_stop_a_job(services):
-    job = services.submit(
-        "ann", GenerationRequest("x", "x", width=512, height=512, shuffle_window=1, allow_untrained=True)
-    )
+    job = services.submit("ann", GenerationRequest("x", "x", **LONG))
     for act in (lambda: services.store.get_job(job.id, "bob"), lambda: services.stop(job.id, "bob")):
         with pytest.raises(NotFound):
             act()
@@ -111,8 +110,7 @@ def test_quotas_are_the_servers(services, monkeypatch):
     monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=2, max_queued_per_user=1))
     job = services.submit("cy", request, address="203.0.113.7")
     assert finished(services, job, "cy").state == "done"
-    long = replace(request, width=1024, height=1024, shuffle_window=1, allow_untrained=True)
-    running = services.submit("cy", long, address="203.0.113.7")
+    running = services.submit("cy", replace(request, **LONG), address="203.0.113.7")
     with pytest.raises(TooMany, match="2 pictures an hour"):  # whatever name the same address takes
         services.submit("dee", request, address="203.0.113.7")
     with pytest.raises(QueueFull, match="allowed: 1"):
@@ -134,8 +132,7 @@ def test_one_address_fills_a_part_of_the_queue_whatever_names_it_takes(services,
 
 
 def test_a_second_studio_on_the_same_folder_leaves_a_running_job_to_the_first(services):
-    long = GenerationRequest("x", "x", width=1024, height=1024, shuffle_window=1, allow_untrained=True)
-    job = services.submit("hal", long)
+    job = services.submit("hal", GenerationRequest("x", "x", **LONG))
     while services.store.get_job(job.id, "hal").state == "queued":
         time.sleep(0.01)
     second = WorkerName(services.settings.data_dir)
@@ -150,7 +147,7 @@ def test_a_second_studio_on_the_same_folder_leaves_a_running_job_to_the_first(se
 
 def test_refused_starts_cost_no_quota_and_every_picture_counts(services, monkeypatch):
     monkeypatch.setattr(services, "settings", replace(services.settings, max_starts_per_hour=3, max_queued_per_user=1))
-    long = GenerationRequest("x", "x", width=1024, height=1024, shuffle_window=1, allow_untrained=True)
+    long = GenerationRequest("x", "x", **LONG)
     waiting = services.submit("eve", long, address="203.0.113.9")
     for _ in range(5):
         with pytest.raises(QueueFull):

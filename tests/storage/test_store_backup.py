@@ -12,6 +12,7 @@ from storage_world import OWNER
 
 from storage import backup, revisions
 from storage.housekeeping import Housekeeping
+from storage.schema import utc_now
 from storage.store import open_store
 
 
@@ -25,9 +26,9 @@ def store(tmp_path):
 
 def test_a_snapshot_is_proved_and_says_what_it_holds(store):
     assert store.stats()["backup"] is None and store.prove_backup() is None
-    taken = store.back_up()
+    before, taken = utc_now(), store.back_up()
     assert taken.proved_at is not None and taken.rows["job"] == 1 and taken.revision == revisions.head()
-    assert store.stats()["backup"]["age_seconds"] < 60
+    assert 0 <= store.stats()["backup"]["age_seconds"] <= (utc_now() - before).total_seconds()
     assert sorted(path.suffix for path in store.backup_dir.iterdir()) == [".json", ".sqlite3"]
     assert store.prove_backup().proved_at > taken.proved_at
 
@@ -39,18 +40,20 @@ def test_snapshot_while_writing_is_consistent(store):
         while not stop.is_set():
             store.submit_job(OWNER, {"text": "x" * 2000})
 
-    writer = threading.Thread(target=write)
+    writer = threading.Thread(target=write, daemon=True)
     writer.start()
-    taken = [store.back_up() for _ in range(3)]
-    stop.set()
-    writer.join()
+    try:
+        taken = [store.back_up() for _ in range(3)]
+    finally:
+        stop.set()
+        writer.join()
     assert [one.rows["job"] for one in taken] == sorted(one.rows["job"] for one in taken)
     assert backup.last_good(store.backup_dir).path == taken[-1].path
 
 
 def test_a_snapshot_is_taken_while_another_connection_writes_all_the_time(store, tmp_path):
     store.submit_job(OWNER, {"prompt": "x" * 20_000_000})
-    with contextlib.closing(sqlite3.connect(store.database.path, timeout=20, check_same_thread=False)) as other:
+    with contextlib.closing(sqlite3.connect(store.database.path, timeout=120, check_same_thread=False)) as other:
         stop = threading.Event()
 
         def write():
@@ -60,12 +63,12 @@ def test_a_snapshot_is_taken_while_another_connection_writes_all_the_time(store,
 
         other.execute("CREATE TABLE scratch (step INTEGER)")
         threads = [
-            threading.Thread(target=write),
+            threading.Thread(target=write, daemon=True),
             threading.Thread(target=backup._copy_online, args=(store.database.path, tmp_path / "copy"), daemon=True),
         ]
         for thread in threads:
             thread.start()
-        threads[1].join(20)
+        threads[1].join(120)
         finished = not threads[1].is_alive()
         stop.set()
         threads[0].join()
@@ -147,7 +150,7 @@ def test_housekeeping_takes_snapshots_and_remembers_failures(store, monkeypatch)
     looked = []
     keeper = Housekeeping(store, lambda: looked.append(1) or 1 / 0, every_seconds=0.05)
     keeper.start()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while (backup.last_good(store.backup_dir) is None or not looked) and time.monotonic() < deadline:
         time.sleep(0.02)
     keeper.close()

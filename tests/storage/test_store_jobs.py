@@ -119,9 +119,9 @@ def test_an_ended_job_stays_ended(store):
 def test_recovery_queues_again_then_gives_up_and_the_owner_may_resume(store):
     job = store.submit_job(OWNER, {})
     store.claim_job("w")
-    assert store.recover_jobs(silent_seconds=60) == [] == store.recover_jobs(silent_seconds=60, gone="v")
+    assert store.recover_jobs(silent_seconds=3600) == [] == store.recover_jobs(silent_seconds=3600, gone="v")
     assert store.recover_jobs(silent_seconds=0, alive="w") == []
-    assert [found.state for found in store.recover_jobs(silent_seconds=60, gone="w")] == ["queued"]
+    assert [found.state for found in store.recover_jobs(silent_seconds=3600, gone="w")] == ["queued"]
     store.claim_job("w")
     assert [found.state for found in store.recover_jobs(silent_seconds=0, alive="v", max_attempts=2)] == ["interrupted"]
     assert "2 times" in store.get_job(job.id, OWNER).error
@@ -146,8 +146,8 @@ def test_jobs_of_an_owner_newest_first(store):
 
 def test_who_waits_too_long_for_a_request_to_draw_it_is_interrupted(store):
     job = store.submit_job(OWNER, {})
-    assert store.interrupt_waiting(60) == 0 and store.interrupt_waiting(0) == 1
-    assert store.resume_job(job.id, OWNER).state == "queued" and store.interrupt_waiting(60) == 0
+    assert store.interrupt_waiting(3600) == 0 and store.interrupt_waiting(0) == 1
+    assert store.resume_job(job.id, OWNER).state == "queued" and store.interrupt_waiting(3600) == 0
 
 
 def test_a_job_can_be_taken_by_the_request_that_draws_it_and_by_nobody_else(store):

@@ -114,7 +114,7 @@ def test_only_own_and_published_pictures_are_paired(store, generate):
         "left_side": "a",
         "criteria": study.criteria,
         "propensity": 1.0,
-        "expires_at": utc_now() + timedelta(minutes=1),
+        "expires_at": utc_now() + timedelta(hours=1),
     }
     assert len(store.pairs_on_offer(study.id)) == 1
     store.unpublish(private.id, OWNER)

@@ -1,11 +1,12 @@
 """Careless raters are set aside without a word, honest ones never; the sweep can be taken back."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from arena_world import finish_practice, make_study
-from rows import set_plan, show_long_ago
+from rows import set_plan, show_at, show_long_ago
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
@@ -16,6 +17,7 @@ from app.studies import sweep as sweeping
 from app.studies.sweep import sweep
 from app.study.risk import RULE, risk_scores
 from app.web.identity import COOKIE
+from storage import ballots
 from storage.records import NewComparison
 
 
@@ -55,15 +57,20 @@ def sit(services, study, owner, choose, milliseconds, pairs=14):
             arena.vote(services, owner, message)
 
 
-def looks(given):
-    """Knows the checks, and varies on the others."""
-    if given.comparison.expected:
-        return "left" if given.left_side == given.comparison.expected else "right"
-    return str(np.random.default_rng(int(given.id[-6:], 16)).choice(["left", "right", "both_good"]))
+def looks():
+    """Knows the checks, and varies on the others, in the same way at every run."""
+    random, answers = np.random.default_rng(0), {}
+
+    def choose(given):
+        if given.comparison.expected:
+            return "left" if given.left_side == given.comparison.expected else "right"
+        return answers.setdefault(given.id, str(random.choice(["left", "right", "both_good"])))
+
+    return choose
 
 
 def test_careless_votes_are_set_aside_and_honest_ones_stay(services, study):
-    sit(services, study, "honest", looks, 2500)
+    sit(services, study, "honest", looks(), 2500)
     sit(services, study, "hasty", lambda _: "left", 200)
     done = sweep(services, study)
     assert (done.raters, done.risky, done.excluded) == (2, 1, 42)
@@ -89,25 +96,48 @@ def test_the_end_of_a_sitting_sweeps_by_itself(services, study):
     assert {row["excluded"] for row in services.store.votes_frame(study.id)} == {RULE}
 
 
-def wait_until(holds, seconds=10):
+def wait_until(holds, seconds=120):
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
+class Clock:
+    """Stands in for the sweeper's `time` and for `threading.Timer`: timers go off when the test moves the time on."""
+
+    def __init__(self):
+        self.now, self.timers = 100.0, []
+
+    def monotonic(self):
+        return self.now
+
+    def Timer(self, seconds, work, arguments):
+        return SimpleNamespace(start=lambda: self.timers.append((self.now + seconds, work, arguments)))
+
+    def move(self, seconds):
+        self.now += seconds
+        due = [timer for timer in self.timers if timer[0] <= self.now]
+        self.timers = [timer for timer in self.timers if timer not in due]
+        for _, work, arguments in due:
+            work(*arguments)
+
+
 def test_the_background_sweeps_once_at_once_and_once_more_after_a_while_however_many_ask(services, study, monkeypatch):
-    done = []
+    done, sweeper, clock = [], sweeping.Sweeper(services), Clock()
     monkeypatch.setattr(sweeping, "sweep", lambda _, swept: done.append(swept.id) or sweeping.Swept(0, 0, 0, 0))
-    monkeypatch.setattr(sweeping, "SECONDS_BETWEEN", 0.3)
-    sweeper = sweeping.Sweeper(services)
+    monkeypatch.setattr(sweeping, "time", clock)
+    monkeypatch.setattr(sweeping, "threading", clock)
     sweeper.ask(study)
-    wait_until(lambda: done)
+    clock.move(0)
+    assert done == [study.id]
     for _ in range(20):
         sweeper.ask(study)
-    assert len(done) == 1
-    wait_until(lambda: len(done) == 2)
-    time.sleep(0.4)
+    clock.move(sweeping.SECONDS_BETWEEN - 0.5)
+    assert done == [study.id]
+    clock.move(1)
+    assert done == [study.id] * 2
+    clock.move(2 * sweeping.SECONDS_BETWEEN)
     assert done == [study.id] * 2
 
 
@@ -120,8 +150,10 @@ def test_a_second_sweep_writes_nothing(services, study, monkeypatch):
 
 
 def test_the_browsers_clock_cannot_make_a_machine_look_slow(services, study, monkeypatch):
-    monkeypatch.setitem(globals(), "show_long_ago", lambda *_: None)  # answered at once, whatever the browser says
-    sit(services, study, "machine", looks, 9000)
+    now = ballots.utc_now()
+    monkeypatch.setattr(ballots, "utc_now", lambda: now)
+    monkeypatch.setitem(globals(), "show_long_ago", lambda *given: show_at(*given, now))  # answered at once
+    sit(services, study, "machine", looks(), 9000)
     row = risk_scores(study_cache.material(services, study.id).votes).iloc[0]
     assert any("answered in under" in reason for reason in row["reasons"])
 
@@ -146,7 +178,7 @@ def test_nobody_is_judged_on_two_pairs(services, study):
 
 
 def test_votes_count_again_when_the_rater_turns_out_to_look(services, study):
-    sit(services, study, "slow start", looks, 2500)
+    sit(services, study, "slow start", looks(), 2500)
     votes = [row["vote"] for row in services.store.votes_frame(study.id)]
     services.store.exclude_many(votes, RULE, "an earlier sweep")
     done = sweep(services, study)

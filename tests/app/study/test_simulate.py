@@ -1,11 +1,12 @@
 """Planted effects come back, intervals cover, null effects are found at the nominal rate."""
 
 import os
+import runpy
 
 import pandas as pd
 import pytest
 
-from app.study.__main__ import FEWEST_STUDIES, DatabaseLedger, simulate, table_text
+from app.study.__main__ import FEWEST_STUDIES, DatabaseLedger, one_study, simulate, table_text
 from app.study.planted import Truth, marginal
 from app.study.reliability import overlap_share
 from app.study.simulate import Plan, pair_table, recovery, simulate_study, summary
@@ -106,8 +107,15 @@ def test_studies_run_side_by_side_until_the_time_is_up():
     plan = Plan(windows=(1, 4), schedules=("constant 4",), prompts=4, raters=3, assignments=6)
     recovered, agreement = simulate(5, seed=1, until=0.0, plan=plan)  # over already: one round, one study a processor
     assert len(recovered) == min(os.cpu_count() or 1, 5) and "overlap" in agreement
-    again, _ = simulate(1, seed=1, plan=plan)
-    pd.testing.assert_frame_equal(recovered[0], again[0])
+    pd.testing.assert_frame_equal(recovered[0], one_study(plan, 1)[0])
+
+
+@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
+def test_the_program_runs_under_a_name_that_its_processes_can_import(monkeypatch):
+    ran = []
+    monkeypatch.setattr("app.study.__main__.main", lambda: ran.append("main"))
+    runpy.run_module("app.study", run_name="__main__")
+    assert ran == ["main"]
 
 
 def test_unknown_planted_effect_is_refused():

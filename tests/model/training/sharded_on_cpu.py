@@ -9,7 +9,9 @@ from torch.distributed.tensor import DTensor
 
 from model.training import optimizers
 from model.training.generator import GeneratorTrainer, parse
+from tests.model.training.replicated_on_cpu import meet
 
+meet()
 optimizers.has_bf16 = lambda: True  # slow where a processor emulates it, but Muon's shards behave as on a GPU
 PartialState(cpu=True)
 PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU

@@ -123,7 +123,7 @@ def test_a_signal_saves_and_the_log_has_no_step_twice(recipe, shards, new_run):
     log = out / "log.jsonl"
     wait_for_steps(running, log)
     running.send_signal(signal.SIGTERM)
-    _, message = running.communicate(timeout=60)
+    _, message = running.communicate(timeout=200)
     last = json.loads(log.read_text().splitlines()[-1])["step"]
     assert running.returncode == 1 and f"saved at step {last};" in message
     assert not (out / "export").exists()
@@ -327,29 +327,36 @@ def test_recipes_name_models_and_cells_that_exist(path, recipe):
         check_shape(*sides(cell["size"]), cell["window"], config)
 
 
-def test_two_processes_get_the_single_process_loss(recipe, shards, new_run):
+def in_two_processes(program: str, meeting_file: Path, *options: object, **environment: str) -> None:
+    """Runs a program of this folder twice, as rank 0 and 1."""
+    meeting_file.unlink(missing_ok=True)
+    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    environment |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "MEETING_FILE": str(meeting_file)}
+    command = [sys.executable, str(Path(__file__).with_name(program)), *map(str, options)]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env=os.environ | environment | {"RANK": rank, "LOCAL_RANK": rank})
+        for rank in "01"
+    ]
+    try:
+        assert [process.wait(timeout=400) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()  # the other waits for one that failed
+
+
+@pytest.mark.timeout(900)
+def test_two_processes_get_the_single_process_loss(recipe, shards, new_run, tmp_path):
     """The same global batch, split over two CPU processes, gives the same losses."""
     without_chance(recipe)
-    curves = {}
-    for processes in (1, 2):
-        out = new_run(f"with{processes}")
-        launch = ["-m", "accelerate.commands.launch", "--cpu", "--num_machines", "1", "--mixed_precision", "no"]
-        launch += ["--num_processes", str(processes), "--num_cpu_threads_per_process", "1", "--dynamo_backend", "no"]
-        launch += ["-m", "model.training.generator", "--config", str(recipe), "--shards", str(shards)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT), "MASTER_PORT": "29571", "ACCELERATE_USE_CPU": "true"}
-        subprocess.run(
-            [sys.executable, *launch, "--out", str(out), "--samples", "32"],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-            capture_output=True,
-            timeout=200,
-        )
-        curves[processes] = losses(out)
-    assert curves[2] == pytest.approx(curves[1], abs=2e-3) and len(curves[1]) == 8
+    alone, split = new_run("alone"), new_run("split")
+    GeneratorTrainer(arguments(recipe, shards, alone, 32)).train()
+    options = ["--config", recipe, "--shards", shards, "--out", split, "--samples", 32]
+    in_two_processes("replicated_on_cpu.py", tmp_path / "meeting", *options)
+    assert losses(split) == pytest.approx(losses(alone), abs=2e-3) and len(losses(alone)) == 8
 
 
-def test_sharded_processes_get_the_same_losses_and_any_number_goes_on(recipe, shards, new_run, monkeypatch):
+@pytest.mark.timeout(900)
+def test_sharded_processes_get_the_same_losses_and_any_number_goes_on(recipe, shards, new_run, monkeypatch, tmp_path):
     monkeypatch.setattr("model.training.optimizers.has_bf16", lambda: True)  # slow where emulated, but Muon it is
     values = without_chance(recipe) | {"optimizer": "muon"}
     recipe.write_text(json.dumps(values))
@@ -358,26 +365,15 @@ def test_sharded_processes_get_the_same_losses_and_any_number_goes_on(recipe, sh
     values["cells"] = [cell | {"micro_batch": 1} for cell in values["cells"]]
     recipe.write_text(json.dumps(values | {"gradient_checkpointing": True}))
     sharded = new_run("sharded")
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": "29573",
-        "WORLD_SIZE": "2",
-        "OMP_NUM_THREADS": "1",
-        "ACCELERATE_USE_CPU": "true",
+    fsdp = {
         "ACCELERATE_USE_FSDP": "true",
         "FSDP_VERSION": "2",
         "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
         "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
     }
-    command = [sys.executable, str(Path(__file__).with_name("sharded_on_cpu.py")), "--config", str(recipe)]
-    command += ["--shards", str(shards), "--out", str(sharded)]
-    for samples in ("12", "20"):  # the second goes on from the first
-        ranks = [{"RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(2)]
-        processes = [
-            subprocess.Popen([*command, "--samples", samples], cwd=ROOT, env=environment | rank) for rank in ranks
-        ]
-        assert [process.wait(timeout=200) for process in processes] == [0, 0]
+    for samples in (12, 20):  # the second goes on from the first
+        options = ["--config", recipe, "--shards", shards, "--out", sharded, "--samples", samples]
+        in_two_processes("sharded_on_cpu.py", tmp_path / "meeting", *options, **fsdp)
     assert losses(sharded)[:3] == pytest.approx(losses(alone)[:3], abs=2e-3)  # who goes on sees fresh scenes
     AcceleratorState._reset_state(reset_partial_state=True)
     gathered = GeneratorTrainer(arguments(recipe, shards, sharded, 20))
