@@ -166,7 +166,7 @@ def test_cells_are_drawn_by_their_checkpoints_and_labelled(services, handlers, g
     assert '<th scope="row">default</th>' in sheet and '<th scope="row">other</th>' in sheet and "@" not in sheet
     a, _, c, _ = ids(services, grid)
     assert "differ in checkpoint" in handlers.queue(grid.id, "ann", [a, c])
-    assert "other, s=" in handlers.slider([a, c], "ann")
+    assert ", other, " in handlers.slider([a, c], "ann")  # window, checkpoint, schedule
 
 
 def test_a_request_without_a_name_is_stored_as_ever(services):
