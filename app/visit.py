@@ -1,5 +1,5 @@
-"""What every page shares with its handlers: private events, a refusal in words, what was seen, the address behind a request,
-when a job has ended."""
+"""What every page shares with its handlers: private events, a refusal in words, what was seen, the addresses of a
+request, when a job has ended."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -37,3 +37,11 @@ def address_of(request: gr.Request | None) -> str | None:
     if address.version == 4:
         return str(address)
     return str(address.ipv4_mapped or ipaddress.ip_network((int(address), 64), strict=False))
+
+
+def server_url(request: gr.Request) -> str:
+    """This server as the visitor's browser reaches it, which may be by https to a proxy that speaks http with us."""
+    url = request.request.base_url
+    if request.headers.get("x-forwarded-proto", "").partition(",")[0].strip() == "https":
+        url = url.replace(scheme="https")
+    return str(url).rstrip("/")

@@ -7,7 +7,7 @@ from app.components.heading import heading
 from app.components.sign_in import sign_in
 from app.components.visitor import visitor_token
 from app.services import Services
-from app.visit import PRIVATE, refuse
+from app.visit import PRIVATE, refuse, server_url
 
 
 def build(services: Services) -> gr.Blocks:
@@ -33,7 +33,7 @@ def build(services: Services) -> gr.Blocks:
             return False
 
         def here(request: gr.Request) -> tuple[str, str]:
-            return about.api_html(str(request.request.base_url).rstrip("/")), about.server_html(services)
+            return about.api_html(server_url(request)), about.server_html(services)
 
         sure.change(lambda on: gr.update(interactive=on), sure, forget, queue=False, **PRIVATE)
         forget.click(forget_all, [sure, token], sure, **PRIVATE)  # queued: a message to the visitor needs the queue

@@ -14,7 +14,7 @@ from app.studies import download, reported
 from app.studies import rivals as study_rivals
 from app.studies.new_study import creating_part, form_from, preview_html
 from app.studies.sweep import sweep
-from app.visit import PRIVATE, refuse
+from app.visit import PRIVATE, refuse, server_url
 from storage.records import Study
 
 RIVALS_TEXT = f"""<p class="fine">They are shown blind against the pictures of the study picked above, and counted apart. The zip holds
@@ -85,8 +85,7 @@ class Keeping:
         self.allowed(request, key)
         studies = kept_studies(self.services)
         choices = [(study.name, study.id) for study in studies]
-        root = str(request.request.base_url).rstrip("/")
-        return [listing_html(self.services, studies, root), gr.update(choices=choices)]
+        return [listing_html(self.services, studies, server_url(request)), gr.update(choices=choices)]
 
     def act(self, name: str) -> Any:
         def do(request: gr.Request, key: str, study_id: str | None, pairs: list[str]) -> None:

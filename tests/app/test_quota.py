@@ -1,11 +1,13 @@
-"""What an address may start."""
+"""What an address may start, and where this server is."""
 
 from types import SimpleNamespace
 
+import gradio as gr
 import pytest
+from starlette.requests import Request
 
 from app.quota import AddressJobs, HourlyQuota, TooMany
-from app.visit import address_of
+from app.visit import address_of, server_url
 
 
 def test_a_full_hour_says_how_long_and_a_large_wish_that_it_is_large():
@@ -56,6 +58,15 @@ def test_an_address_has_its_part_of_the_queue_until_a_job_ends():
 )
 def test_a_household_is_one_address(host, address):
     assert address_of(SimpleNamespace(client=SimpleNamespace(host=host))) == address
+
+
+@pytest.mark.parametrize(
+    "headers, url", [({}, "http://studio.test"), ({"x-forwarded-proto": "https,http"}, "https://studio.test")]
+)
+def test_links_lead_to_the_server_as_the_browser_reaches_it(headers, url):
+    raw = [(name.encode(), value.encode()) for name, value in ({"host": "studio.test"} | headers).items()]
+    request = Request({"type": "http", "scheme": "http", "method": "GET", "path": "/about", "headers": raw})
+    assert server_url(gr.Request(request)) == url
 
 
 def test_a_request_without_a_client_has_no_address():
