@@ -46,20 +46,33 @@ def add_api(services: Services) -> None:
         """Draw pictures of a prompt and wait for them.
 
         What is left out is what the checkpoint was tuned for. Sizes are multiples of 16 · shuffle_window; those that the
-        checkpoint was not trained for need allow_untrained. The schedule "custom" takes guidance_points, fraction of the
-        steps : weight, such as "0:1, 0.5:3, 1:3". A top_k of 0 and a top_p of 1 filter nothing. Seed -1 picks one, which
-        the answer names. Give the answer's `visitor` back to keep owning what you made. Returns visitor, job, seed and
-        per picture id, url and settings; a url is relative to this server and valid for a week.
+        checkpoint was not trained for need allow_untrained. The schedule "custom" takes guidance_points, twelve at most,
+        fraction of the steps : weight, such as "0:1, 0.5:3, 1:3". A top_k of 0 and a top_p of 1 filter nothing. Seed -1
+        picks one, which the answer names. Give the answer's `visitor` back to keep owning what you made. Returns visitor,
+        job, seed and per picture id, url and settings; a url is relative to this server and valid for a week.
         """
         token = visitor or services.identity.new_token()
         owner = services.identity.owner_of_token(token)
         if owner is None:
             raise gr.Error("visitor is not a token of this server; leave it empty to get one", print_exception=False)
-        shape = (width, height, shuffle_window)
-        guidance = (guidance_schedule, guidance_scale, guidance_points, ramp_end)
-        sampling = (temperature, top_k, top_p)
         try:
-            wish = wished(services.tuned, prompt, shape, guidance, sampling, seed, num_images, allow_untrained)
+            wish = wished(
+                services.tuned,
+                prompt,
+                guidance_points,
+                seed,
+                width=width,
+                height=height,
+                shuffle_window=shuffle_window,
+                guidance_schedule=guidance_schedule,
+                guidance_scale=guidance_scale,
+                ramp_end=ramp_end,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                num_images=num_images,
+                allow_untrained=allow_untrained,
+            )
             with turn(waiting, address_of(request)):
                 job = await drawn(services, wish, owner, address_of(request))
         except (ValueError, TypeError) as error:
@@ -69,38 +82,16 @@ def add_api(services: Services) -> None:
     gr.api(generate, api_name="generate", concurrency_limit=None)
 
 
-def wished(
-    tuned: Settings,
-    prompt: str,
-    shape: tuple[int | None, int | None, int | None],
-    guidance: tuple[str | None, float | None, str | None, float | None],
-    sampling: tuple[float | None, int | None, float | None],
-    seed: int,
-    num_images: int,
-    allow_untrained: bool,
-) -> GenerationRequest:
-    """shape: width, height, shuffle_window. guidance: schedule, scale, points as text, ramp_end. sampling: temperature, top_k,
-    top_p. None: as the checkpoint was tuned. ValueError: points that are none."""
-    usual = (tuned.width, tuned.height, tuned.shuffle_window)
-    width, height, window = (there if given is None else given for given, there in zip(shape, usual))
-    schedule, scale, points, ramp_end = guidance
-    temperature, top_k, top_p = sampling
+def wished(tuned: Settings, prompt: str, points: str | None, seed: int, **given: Any) -> GenerationRequest:
+    """points: as text. given: the request's other fields, None for what the checkpoint was tuned for. ValueError: points
+    that are none."""
+    usual = {side: getattr(tuned, side) for side in ("width", "height", "shuffle_window") if given[side] is None}
     return GenerationRequest(
         prompt=prompt,
         typed=prompt,
-        width=width,
-        height=height,
-        shuffle_window=window,
-        guidance_schedule=schedule,
-        guidance_scale=scale,
         guidance_points=parse_points(points),
-        ramp_end=ramp_end,
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
         seed=None if seed == -1 else seed,
-        num_images=num_images,
-        allow_untrained=allow_untrained,
+        **{**given, **usual},
     )
 
 
